@@ -1,0 +1,213 @@
+package sock
+
+import (
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A mmsghdr is the kernel's struct mmsghdr: a message header and the bytes
+// that went through it. Go's padding after n equals C's.
+type mmsghdr struct {
+	hdr unix.Msghdr
+	n   uint32
+}
+
+const sizeofSockaddrNetlink = uint32(unix.SizeofSockaddrNetlink)
+
+// A receiver runs recvmmsg (Linux 2.6.33). Its arrays live as long as the
+// socket, so that a call allocates nothing.
+type receiver struct {
+	hdrs  [MaxBatch]mmsghdr
+	iovs  [MaxBatch]unix.Iovec
+	addrs [MaxBatch]unix.RawSockaddrNetlink
+
+	peer  uint32
+	batch []Datagram
+	idle  func() bool
+	n     int
+	errno unix.Errno
+	try   func(fd uintptr) bool // r.tryOnce, bound once
+	call  func(fd uintptr, n int) (int, unix.Errno)
+}
+
+func (r *receiver) init(peer uint32) {
+	r.peer = peer
+	for i := range r.hdrs {
+		h := &r.hdrs[i].hdr
+		h.Name = (*byte)(unsafe.Pointer(&r.addrs[i]))
+		h.Iov = &r.iovs[i]
+		h.SetIovlen(1)
+	}
+	r.try = r.tryOnce
+	r.call = r.recvmmsg
+}
+
+func (r *receiver) receive(rc syscall.RawConn, batch []Datagram, idle func() bool) (int, error) {
+	r.batch, r.idle, r.n, r.errno = batch, idle, 0, 0
+	for i := range batch {
+		r.iovs[i].Base = unsafe.SliceData(batch[i].Buf)
+		r.iovs[i].SetLen(len(batch[i].Buf))
+		r.hdrs[i].hdr.Namelen = sizeofSockaddrNetlink
+	}
+	err := rc.Read(r.try)
+	r.batch, r.idle = nil, nil
+	if err != nil {
+		return 0, err
+	}
+	if r.errno != 0 {
+		return 0, os.NewSyscallError("recvmmsg", r.errno)
+	}
+	r.fill(batch[:r.n])
+	return r.n, nil
+}
+
+// tryOnce reads what is there. It returns false to be called again when the
+// poller reports the socket readable.
+func (r *receiver) tryOnce(fd uintptr) bool {
+	for {
+		r.n, r.errno = r.call(fd, len(r.batch))
+		switch r.errno {
+		case unix.EINTR: // the runtime preempts goroutines with a signal
+			continue
+		case unix.ENOSYS:
+			r.call = r.recvmsg
+			continue
+		case unix.EAGAIN:
+			r.errno = 0
+			return r.idle != nil && !r.idle()
+		}
+		return true
+	}
+}
+
+func (r *receiver) recvmmsg(fd uintptr, n int) (int, unix.Errno) {
+	got, _, errno := unix.Syscall6(unix.SYS_RECVMMSG, fd,
+		uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(got), 0
+}
+
+// recvmsg receives one datagram where recvmmsg is missing or forbidden
+// (s390x before Linux 4.3 has it only inside socketcall).
+func (r *receiver) recvmsg(fd uintptr, _ int) (int, unix.Errno) {
+	n, _, flags, from, err := unix.Recvmsg(int(fd), r.batch[0].Buf, nil, unix.MSG_DONTWAIT)
+	if err != nil {
+		return 0, err.(unix.Errno)
+	}
+	h := &r.hdrs[0]
+	h.n, h.hdr.Flags, h.hdr.Namelen = uint32(n), int32(flags), 0
+	if sa, ok := from.(*unix.SockaddrNetlink); ok {
+		r.addrs[0].Pid, h.hdr.Namelen = sa.Pid, sizeofSockaddrNetlink
+	}
+	return 1, 0
+}
+
+func (r *receiver) fill(batch []Datagram) {
+	for i := range batch {
+		h := &r.hdrs[i]
+		d := &batch[i]
+		d.N = int(h.n)
+		d.From = r.from(i)
+		d.Truncated = h.hdr.Flags&unix.MSG_TRUNC != 0
+	}
+}
+
+// from is the sender of datagram i: 0 for the peer, and never 0 for a sender
+// without a netlink address.
+func (r *receiver) from(i int) uint32 {
+	switch {
+	case r.hdrs[i].hdr.Namelen != sizeofSockaddrNetlink:
+		return ^uint32(0)
+	case r.addrs[i].Pid == r.peer:
+		return 0
+	case r.addrs[i].Pid == 0:
+		return ^uint32(0)
+	}
+	return r.addrs[i].Pid
+}
+
+// A sender runs sendmmsg (Linux 3.0). Netlink messages to the kernel are
+// processed inside the call, so it does not block; it takes as long as the
+// kernel needs to act on them.
+type sender struct {
+	hdrs [MaxBatch]mmsghdr
+	iovs [MaxBatch]unix.Iovec
+	dest unix.RawSockaddrNetlink
+
+	n     int
+	sent  int
+	errno unix.Errno
+	try   func(fd uintptr) // s.trySend, bound once
+	call  func(fd uintptr, n int) (int, unix.Errno)
+}
+
+func (s *sender) init(port uint32) {
+	s.dest = unix.RawSockaddrNetlink{Family: unix.AF_NETLINK, Pid: port}
+	for i := range s.hdrs {
+		h := &s.hdrs[i].hdr
+		h.Name = (*byte)(unsafe.Pointer(&s.dest))
+		h.Namelen = sizeofSockaddrNetlink
+		h.Iov = &s.iovs[i]
+		h.SetIovlen(1)
+	}
+	s.try = s.trySend
+	s.call = s.sendmmsg
+}
+
+func (s *sender) send(rc syscall.RawConn, datagrams [][]byte) (int, error) {
+	for i, d := range datagrams {
+		s.iovs[i].Base = unsafe.SliceData(d)
+		s.iovs[i].SetLen(len(d))
+	}
+	s.n, s.sent, s.errno = len(datagrams), 0, 0
+	if err := rc.Control(s.try); err != nil {
+		return 0, err
+	}
+	if s.errno != 0 {
+		return s.sent, os.NewSyscallError("sendmmsg", s.errno)
+	}
+	return s.sent, nil
+}
+
+// trySend sends until all is taken or a datagram is refused. The kernel
+// reports the refusal of the first datagram only, so a short count is
+// followed by a call that begins with the refused one.
+func (s *sender) trySend(fd uintptr) {
+	for s.sent < s.n {
+		n, errno := s.call(fd, s.n-s.sent)
+		switch errno {
+		case 0:
+			s.sent += n
+		case unix.EINTR:
+		case unix.ENOSYS:
+			s.call = s.sendto
+		default:
+			s.errno = errno
+			return
+		}
+	}
+}
+
+func (s *sender) sendmmsg(fd uintptr, n int) (int, unix.Errno) {
+	sent, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd,
+		uintptr(unsafe.Pointer(&s.hdrs[s.sent])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(sent), 0
+}
+
+// sendto is sendmmsg's stand-in, as recvmsg is recvmmsg's.
+func (s *sender) sendto(fd uintptr, _ int) (int, unix.Errno) {
+	v := &s.iovs[s.sent]
+	to := &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Pid: s.dest.Pid}
+	if err := unix.Sendto(int(fd), unsafe.Slice(v.Base, v.Len), unix.MSG_DONTWAIT, to); err != nil {
+		return 0, err.(unix.Errno)
+	}
+	return 1, 0
+}

@@ -1,0 +1,150 @@
+// Package sock is the one place where the library meets system calls: a
+// netlink socket that receives and sends datagrams in batches.
+//
+// The types here hold no descriptors, so that a kernel made of channels
+// (internal/kerneltest) can stand behind the same interface.
+package sock
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+)
+
+// ErrUnsupported is what Open returns on systems without netlink. It matches
+// errors.ErrUnsupported.
+var ErrUnsupported = fmt.Errorf("sock: netlink is not available on %s/%s: %w",
+	runtime.GOOS, runtime.GOARCH, errors.ErrUnsupported)
+
+// MaxBatch is the most datagrams one Receive fills or one Send takes.
+const MaxBatch = 64
+
+// A Datagram is one receive slot. The caller sets Buf; Receive sets the rest.
+type Datagram struct {
+	// Buf is the memory to receive into, used up to its length. Receive
+	// changes its bytes, never the slice.
+	Buf []byte
+	// N is the number of bytes received, at most len(Buf).
+	N int
+	// From is the netlink port of the sender, 0 if that is the kernel (or, in
+	// tests, what stands for it at Config.Port).
+	From uint32
+	// Truncated says that the datagram was longer than Buf; its tail is lost.
+	Truncated bool
+}
+
+// A Socket is a netlink socket to one kernel subsystem.
+//
+// One goroutine at a time may call Receive and one at a time may call Send;
+// the two do not disturb each other. The other methods may be called from
+// anywhere.
+type Socket interface {
+	// Receive fills slots from the front of batch (at most MaxBatch are used)
+	// with the datagrams that are there and returns their number. When there
+	// are none it calls idle once: if that returns false Receive returns 0,
+	// nil; otherwise it waits for a datagram, the read deadline or Close.
+	// A nil idle waits. After the wait idle is called again if there was still
+	// nothing to read.
+	//
+	// Errors: os.ErrDeadlineExceeded, also if the deadline had passed before
+	// the call; os.ErrClosed after Close; else the errno, ENOBUFS above all,
+	// which says that the kernel dropped messages and that reading goes on.
+	Receive(batch []Datagram, idle func() bool) (int, error)
+
+	// Send sends each element as one datagram, in order, at most MaxBatch of
+	// them, and returns how many the kernel took. If that is not all of them
+	// the error says why the next one failed. Send does not block.
+	Send(datagrams [][]byte) (int, error)
+
+	// SetReadDeadline makes a waiting Receive, and later ones, return
+	// os.ErrDeadlineExceeded once t has passed. The zero time takes it away.
+	SetReadDeadline(t time.Time) error
+
+	// Port is the netlink port the socket is bound to.
+	Port() uint32
+
+	// ReadBuffer is the size of the kernel's receive buffer for this socket in
+	// bytes, as the kernel accounts it (twice what was asked for).
+	ReadBuffer() int
+
+	// Status reads the kernel's status file of this subsystem
+	// (/proc/net/netfilter/nfnetlink_queue or /proc/net/ip_queue), as seen in
+	// the socket's network namespace, into b and returns the bytes read.
+	// The error matches fs.ErrNotExist or fs.ErrPermission where the file
+	// could not be opened when the socket was made.
+	Status(b []byte) (int, error)
+
+	// Close closes the socket and wakes a waiting Receive. Later calls return
+	// os.ErrClosed.
+	Close() error
+}
+
+// ErrClosed is what every method of a Socket returns after Close.
+var ErrClosed = os.ErrClosed
+
+// A Config says which socket to open.
+type Config struct {
+	// Protocol is the netlink protocol, one of the constants below.
+	Protocol int
+	// Port is the kernel side's netlink port. It is 0, the kernel itself,
+	// except in tests that put a simulated kernel behind a real socket.
+	Port uint32
+	// PositivePort binds explicitly to a port in 1..0x7fffffff, the process
+	// id first, others when that is taken. ip_queue refuses the negative port
+	// that the kernel gives to a process's second socket.
+	PositivePort bool
+	// NetNS is a descriptor of the network namespace to open in; 0 is the
+	// caller's.
+	NetNS int
+	// ReadBuffer is the receive buffer to ask for in bytes; 0 leaves the
+	// system's default. The limit net.core.rmem_max is exceeded where the
+	// caller may.
+	ReadBuffer int
+	// WriteBuffer is the same for the send buffer.
+	WriteBuffer int
+	// NoENOBUFS sets NETLINK_NO_ENOBUFS (Linux 2.6.30), CapAck
+	// NETLINK_CAP_ACK (Linux 4.3). A kernel without the option is no error.
+	NoENOBUFS, CapAck bool
+	// StatusFile is the status file to keep open, relative to /proc/net.
+	StatusFile string
+}
+
+// Netlink protocols.
+const (
+	ProtoFirewall  = 3  // NETLINK_FIREWALL: ip_queue
+	ProtoNetfilter = 12 // NETLINK_NETFILTER: nfnetlink_queue
+	ProtoIP6FW     = 13 // NETLINK_IP6_FW: ip6_queue
+)
+
+// A Kernel is what a queue needs of the system below it: sockets, and files
+// under /proc. The running kernel is Host(); tests put another one into the
+// context given to queue.Open.
+type Kernel interface {
+	// Open opens a socket. A protocol that the kernel does not have fails
+	// with EPROTONOSUPPORT.
+	Open(Config) (Socket, error)
+	// ReadFile reads the file of that full name.
+	ReadFile(name string) ([]byte, error)
+	// WriteFile writes data to the existing file of that full name.
+	WriteFile(name string, data []byte) error
+}
+
+type contextKey struct{}
+
+// WithKernel returns a context in which queue.Open finds k instead of the
+// running kernel.
+func WithKernel(ctx context.Context, k Kernel) context.Context {
+	return context.WithValue(ctx, contextKey{}, k)
+}
+
+// KernelFrom returns the kernel that WithKernel put into ctx, else the
+// running one.
+func KernelFrom(ctx context.Context) Kernel {
+	if k, ok := ctx.Value(contextKey{}).(Kernel); ok {
+		return k
+	}
+	return Host()
+}

@@ -1,0 +1,237 @@
+package sock
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Host returns the running kernel.
+func Host() Kernel { return host{} }
+
+type host struct{}
+
+func (host) ReadFile(name string) ([]byte, error) { return os.ReadFile(name) }
+
+// WriteFile opens without O_CREATE: the files meant here are the kernel's.
+func (host) WriteFile(name string, data []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Close())
+}
+
+// Open opens the socket and its status file on one thread, because both
+// belong to the network namespace of the thread that opens them.
+func (host) Open(c Config) (Socket, error) {
+	if c.NetNS == 0 {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		return open(c)
+	}
+	return openIn(c)
+}
+
+// openIn opens in another namespace, on a thread that is thrown away: a
+// goroutine that ends while locked takes its thread with it.
+func openIn(c Config) (Socket, error) {
+	type result struct {
+		s   Socket
+		err error
+	}
+	done := make(chan result)
+	go func() {
+		runtime.LockOSThread()
+		if err := unix.Setns(c.NetNS, unix.CLONE_NEWNET); err != nil {
+			done <- result{err: os.NewSyscallError("setns", err)}
+			return
+		}
+		s, err := open(c)
+		done <- result{s, err}
+	}()
+	r := <-done
+	return r.s, r.err
+}
+
+type conn struct {
+	nl     *netlink.Conn
+	rc     syscall.RawConn
+	port   uint32
+	closed atomic.Bool
+
+	status    *os.File
+	statusErr error
+
+	recv receiver
+	send sender
+}
+
+var _ Socket = (*conn)(nil)
+
+func open(c Config) (Socket, error) {
+	nl, err := dial(c)
+	if err != nil {
+		return nil, err
+	}
+	s := &conn{nl: nl}
+	if err := s.setup(c); err != nil {
+		_ = nl.Close()
+		return nil, err
+	}
+	if c.StatusFile != "" {
+		s.status, s.statusErr = openStatus(c.StatusFile)
+	} else {
+		s.statusErr = fs.ErrNotExist
+	}
+	s.recv.init(c.Port)
+	s.send.init(c.Port)
+	return s, nil
+}
+
+// dial opens and binds. Any local user may hold any port of a netlink
+// protocol, so a taken one is ordinary and the next is tried.
+func dial(c Config) (*netlink.Conn, error) {
+	if !c.PositivePort {
+		return netlink.Dial(c.Protocol, nil)
+	}
+	port := uint32(os.Getpid())
+	for range 32 {
+		nl, err := netlink.Dial(c.Protocol, &netlink.Config{PID: port})
+		if !errors.Is(err, unix.EADDRINUSE) {
+			return nl, err
+		}
+		port = 1 + rand.Uint32N(1<<31-1)
+	}
+	return nil, os.NewSyscallError("bind", unix.EADDRINUSE)
+}
+
+func (s *conn) setup(c Config) (err error) {
+	if s.rc, err = s.nl.SyscallConn(); err != nil {
+		return err
+	}
+	if s.port, err = boundPort(s.rc); err != nil {
+		return err
+	}
+	if c.ReadBuffer > 0 {
+		if err := s.nl.SetReadBuffer(c.ReadBuffer); err != nil {
+			return err
+		}
+	}
+	if c.WriteBuffer > 0 {
+		if err := s.nl.SetWriteBuffer(c.WriteBuffer); err != nil {
+			return err
+		}
+	}
+	if c.NoENOBUFS {
+		err = setIfKnown(s.nl, netlink.NoENOBUFS)
+	}
+	if err == nil && c.CapAck {
+		err = setIfKnown(s.nl, netlink.CapAcknowledge)
+	}
+	return err
+}
+
+func setIfKnown(nl *netlink.Conn, o netlink.ConnOption) error {
+	if err := nl.SetOption(o, true); !errors.Is(err, unix.ENOPROTOOPT) {
+		return err
+	}
+	return nil
+}
+
+func boundPort(rc syscall.RawConn) (port uint32, err error) {
+	cerr := rc.Control(func(fd uintptr) {
+		var sa unix.Sockaddr
+		if sa, err = unix.Getsockname(int(fd)); err == nil {
+			port = sa.(*unix.SockaddrNetlink).Pid
+		}
+	})
+	if err != nil {
+		return 0, os.NewSyscallError("getsockname", err)
+	}
+	return port, cerr
+}
+
+// openStatus opens a file of the calling thread's network namespace.
+// /proc/thread-self came with Linux 3.17; before, only the namespace of the
+// process could be seen.
+func openStatus(name string) (*os.File, error) {
+	f, err := os.Open("/proc/thread-self/net/" + name)
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, serr := os.Lstat("/proc/thread-self"); serr != nil {
+			return os.Open("/proc/net/" + name)
+		}
+	}
+	return f, err
+}
+
+func (s *conn) Port() uint32 { return s.port }
+
+func (s *conn) ReadBuffer() int {
+	n, err := s.nl.ReadBuffer()
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func (s *conn) Status(b []byte) (int, error) {
+	if s.closed.Load() {
+		return 0, ErrClosed
+	}
+	if s.statusErr != nil {
+		return 0, s.statusErr
+	}
+	n, err := s.status.ReadAt(b, 0)
+	if n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+func (s *conn) SetReadDeadline(t time.Time) error {
+	return s.closedOr(s.nl.SetReadDeadline(t))
+}
+
+func (s *conn) Close() error {
+	if s.closed.Swap(true) {
+		return ErrClosed
+	}
+	err := s.nl.Close()
+	if s.status != nil {
+		err = errors.Join(err, s.status.Close())
+	}
+	return err
+}
+
+// closedOr returns err, or ErrClosed for any error after Close: what the
+// poller reports then differs by moment and matches nothing.
+func (s *conn) closedOr(err error) error {
+	if err != nil && s.closed.Load() {
+		return ErrClosed
+	}
+	return err
+}
+
+func (s *conn) Receive(batch []Datagram, idle func() bool) (int, error) {
+	if len(batch) == 0 {
+		return 0, fmt.Errorf("sock: receive into an empty batch: %w", fs.ErrInvalid)
+	}
+	n, err := s.recv.receive(s.rc, batch[:min(len(batch), MaxBatch)], idle)
+	return n, s.closedOr(err)
+}
+
+func (s *conn) Send(datagrams [][]byte) (int, error) {
+	n, err := s.send.send(s.rc, datagrams[:min(len(datagrams), MaxBatch)])
+	return n, s.closedOr(err)
+}

@@ -1,0 +1,12 @@
+//go:build !linux
+
+package sock
+
+// Host returns a kernel whose every method fails with ErrUnsupported.
+func Host() Kernel { return noKernel{} }
+
+type noKernel struct{}
+
+func (noKernel) Open(Config) (Socket, error)     { return nil, ErrUnsupported }
+func (noKernel) ReadFile(string) ([]byte, error) { return nil, ErrUnsupported }
+func (noKernel) WriteFile(string, []byte) error  { return ErrUnsupported }
