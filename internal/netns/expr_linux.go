@@ -1,0 +1,141 @@
+package netns
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+
+	"github.com/google/nftables/expr"
+	"github.com/google/nftables/xt"
+)
+
+// register is the nftables register that all expressions here use.
+const register = 1
+
+// exprs returns the rule without its action: matches, counter, mark.
+func (r Rule) exprs() []expr.Any {
+	var list []expr.Any
+	if r.Protocol != 0 {
+		list = append(list, compare(expr.MetaKeyL4PROTO, expr.CmpOpEq, []byte{byte(r.Protocol)})...)
+	}
+	if r.DstPort != 0 {
+		list = append(list, dstPort(r.DstPort)...)
+	}
+	list = append(list, r.Mark.exprs()...)
+	if r.InLink != "" {
+		list = append(list, compare(expr.MetaKeyIIFNAME, expr.CmpOpEq, linkName(r.InLink))...)
+	}
+	if r.OutLink != "" {
+		list = append(list, compare(expr.MetaKeyOIFNAME, expr.CmpOpEq, linkName(r.OutLink))...)
+	}
+	list = append(list, &expr.Counter{})
+	if r.SetMark != 0 {
+		list = append(list,
+			&expr.Immediate{Register: register, Data: markData(r.SetMark)},
+			&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: register})
+	}
+	return list
+}
+
+// compare lets the rule go on if the packet's property compares to data.
+func compare(key expr.MetaKey, op expr.CmpOp, data []byte) []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: key, Register: register},
+		&expr.Cmp{Op: op, Register: register, Data: data},
+	}
+}
+
+// dstPort compares bytes 2 and 3 of the transport header: the destination port
+// of TCP (RFC 9293) and UDP (RFC 768).
+func dstPort(port uint16) []expr.Any {
+	return []expr.Any{
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: binary.BigEndian.AppendUint16(nil, port)},
+	}
+}
+
+func (m Mark) exprs() []expr.Any {
+	switch m.match {
+	case sameMark:
+		return compare(expr.MetaKeyMARK, expr.CmpOpEq, markData(m.value))
+	case otherMark:
+		return compare(expr.MetaKeyMARK, expr.CmpOpNeq, markData(m.value))
+	}
+	return nil
+}
+
+// markData is a mark as registers hold it, in the machine's byte order.
+func markData(mark uint32) []byte {
+	return binary.NativeEndian.AppendUint32(nil, mark)
+}
+
+// linkName pads the name to IFNAMSIZ, as registers hold it.
+func linkName(name string) []byte {
+	var padded [16]byte
+	copy(padded[:], name)
+	return padded[:]
+}
+
+// exprs returns the verdict; Enqueue has none.
+func (a Action) exprs() []expr.Any {
+	switch a {
+	case Accept:
+		return []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}
+	case Drop:
+		return []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}
+	}
+	return nil
+}
+
+var errQueueRange = errors.New("netns: queues must be First to Last, at most 65535 of them")
+
+// exprs returns all forms in which a kernel may take the queue, best first:
+// nft_queue, then the xtables target NFQUEUE in its revisions that can say it.
+func (q Queue) exprs() ([]expr.Any, error) {
+	if q.Last == 0 {
+		q.Last = q.First
+	}
+	total := int(q.Last) - int(q.First) + 1
+	if total < 1 || total > math.MaxUint16 {
+		return nil, errQueueRange
+	}
+	native := &expr.Queue{Num: q.First, Total: uint16(total), Flag: q.flags()}
+	return append([]expr.Any{native}, q.targets(uint16(total))...), nil
+}
+
+// targets follows include/uapi/linux/netfilter/xt_NFQUEUE.h: revision 0 holds
+// the queue number, 1 adds how many queues (Linux 2.6.31), 2 bypass (2.6.39),
+// 3 makes that a word of flags (3.10).
+func (q Queue) targets(total uint16) []expr.Any {
+	words := []uint16{q.First, total, uint16(q.flags())}
+	list := []expr.Any{target(3, words)}
+	if !q.Fanout {
+		list = append(list, target(2, words))
+	}
+	if q.flags() == 0 {
+		list = append(list, target(1, words[:2]))
+	}
+	if q.flags() == 0 && total == 1 {
+		list = append(list, target(0, words[:1]))
+	}
+	return list
+}
+
+func (q Queue) flags() expr.QueueFlag {
+	var f expr.QueueFlag
+	if q.Bypass {
+		f |= expr.QueueFlagBypass
+	}
+	if q.Fanout {
+		f |= expr.QueueFlagFanout
+	}
+	return f
+}
+
+func target(revision uint32, words []uint16) *expr.Target {
+	var info xt.Unknown
+	for _, w := range words {
+		info = binary.NativeEndian.AppendUint16(info, w)
+	}
+	return &expr.Target{Name: "NFQUEUE", Rev: revision, Info: &info}
+}

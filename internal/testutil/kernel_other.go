@@ -1,0 +1,29 @@
+//go:build !linux
+
+package testutil
+
+import (
+	"errors"
+	"syscall"
+	"testing"
+
+	"github.com/ipqueue/ipqueue/internal/netns"
+)
+
+// RequireKernel skips the test: only Linux queues packets.
+func RequireKernel(t testing.TB) {
+	t.Helper()
+	t.Skip(netns.Inside())
+}
+
+// SetMark fails the test: only Linux marks packets.
+func SetMark(t testing.TB, _ syscall.Conn, _ uint32) {
+	t.Helper()
+	t.Fatal(errors.ErrUnsupported)
+}
+
+// SendFrame fails the test: it is not needed elsewhere.
+func SendFrame(t testing.TB, _ Host, _ []byte) {
+	t.Helper()
+	t.Fatal(errors.ErrUnsupported)
+}

@@ -1,0 +1,49 @@
+// Package testutil helps tests that meet the real kernel: it puts them into a
+// network of their own, skips what the kernel refuses, sends packets and finds
+// leaks.
+package testutil
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/netns"
+)
+
+// patience is how long a helper waits for what must come. Nothing is tested by
+// how long it takes.
+const patience = 20 * time.Second
+
+// Main is what TestMain calls. It runs the tests inside namespaces of their
+// own, where the kernel permits that (the others skip, see RequireKernel), and
+// makes the run fail if goroutines or descriptors are left at its end.
+func Main(m *testing.M) {
+	// RequireKernel reports what Enter says.
+	_ = netns.Enter()
+	os.Exit(run(m, os.Stderr, patience))
+}
+
+// run returns the exit status of the tests or, if they succeed, that of the
+// search for leaks.
+func run(tests interface{ Run() int }, report io.Writer, within time.Duration) int {
+	before := TakeSnapshot()
+	if code := tests.Run(); code != 0 || fuzzing() {
+		return code
+	}
+	leaks := before.Leaks(within)
+	for _, leak := range leaks {
+		fmt.Fprintf(report, "testutil: left after the last test: %s\n", leak)
+	}
+	return min(len(leaks), 1)
+}
+
+// fuzzing reports whether the testing package fuzzes, in which case it keeps
+// descriptors of its own open.
+func fuzzing() bool {
+	f := flag.Lookup("test.fuzz")
+	return f != nil && f.Value.String() != ""
+}
