@@ -1,0 +1,210 @@
+package wire
+
+import "encoding/binary"
+
+// An NFQVerdict decides one packet or, as a batch, all packets up to one. The
+// zero value drops packet 0 of queue 0. All integers are in host order. The
+// encoders copy the slices.
+type NFQVerdict struct {
+	Queue   uint16
+	ID      uint32
+	Verdict Verdict
+
+	SetMark bool
+	Mark    uint32
+
+	// Priority is sent if SetPriority is true. Kernels before 5.18 ignore it
+	// without an error.
+	SetPriority bool
+	Priority    uint32
+
+	// VLANProto and VLANTCI replace the tag of a bridged packet if SetVLAN
+	// is true (Linux 4.7).
+	SetVLAN            bool
+	VLANProto, VLANTCI uint16
+
+	// Conntrack holds attributes (CTA_*) for the connection tracking entry,
+	// encoded; nil for none (Linux 3.6). The kernel reports no error in them.
+	Conntrack []byte
+
+	// Expect holds attributes (CTA_EXPECT_*) of an expectation to add,
+	// encoded; nil for none (Linux 3.12). It has no effect without Conntrack.
+	Expect []byte
+
+	// LinkHeader replaces the link-layer header of a bridged packet, whose
+	// length it must have; nil for none (Linux 4.7).
+	LinkHeader []byte
+
+	// Payload replaces the packet if SetPayload is true.
+	SetPayload bool
+	Payload    []byte
+}
+
+// nfqVerdictHeadLen is the length of a message with no other attribute than
+// the verdict header.
+const nfqVerdictHeadLen = nfqHeadLen + attrHeaderLen + 8
+
+const nfqVerdictName = "nfqueue verdict"
+
+// nfqVerdictSizes says how long the attributes of a verdict must be.
+var nfqVerdictSizes = attrSizes{
+	nfqaVerdictHdr: 8,
+	nfqaMark:       4,
+	nfqaPriority:   4,
+}
+
+// Validate reports what the kernel would refuse or misread: with ErrLength, a
+// slice of more than NFQMaxPayload bytes, and with ErrValue, a verdict that is
+// not Valid.
+func (v *NFQVerdict) Validate() error {
+	if !v.Verdict.Valid() {
+		return &Error{Message: nfqVerdictName, What: v.Verdict.String(), Offset: nfgenLen + attrHeaderLen, Err: ErrValue}
+	}
+	for _, a := range [...]struct {
+		typ  int
+		data []byte
+	}{{nfqaCT, v.Conntrack}, {nfqaExp, v.Expect}, {nfqaL2Hdr, v.LinkHeader}, {nfqaPayload, v.Payload}} {
+		if len(a.data) > maxAttrData {
+			return &Error{Message: nfqVerdictName, What: nfqaNames[a.typ], Want: maxAttrData, Got: len(a.data), Err: ErrLength}
+		}
+	}
+	return nil
+}
+
+// AppendNFQVerdict appends zeros to b until its length is a multiple of 4, as
+// the messages of a datagram must start at such an offset, and then one verdict
+// message, whose own length is exact. FlagRequest is always added to flags. port
+// is the port of the sending socket, or 0.
+//
+// v must pass Validate. Of a slice that is too long only NFQMaxPayload bytes are
+// written, which keeps the message whole but damages the packet.
+func AppendNFQVerdict(b []byte, flags uint16, seq, port uint32, v *NFQVerdict) []byte {
+	b, start := appendVerdictHead(b, NFQVerdictType, flags, seq, port, v)
+	if v.SetVLAN {
+		b = appendVLAN(b, v.VLANProto, v.VLANTCI)
+	}
+	if v.LinkHeader != nil {
+		b = AppendAttr(b, nfqaL2Hdr, v.LinkHeader)
+	}
+	if v.Conntrack != nil {
+		b = AppendAttr(b, nfqaCT|attrNested, v.Conntrack)
+	}
+	if v.Expect != nil {
+		b = AppendAttr(b, nfqaExp|attrNested, v.Expect)
+	}
+	if v.SetPayload {
+		b = AppendAttr(b, nfqaPayload, v.Payload)
+	}
+	putLen(b[start:])
+	return b
+}
+
+// AppendNFQVerdictBatch is like AppendNFQVerdict, but the verdict is for all
+// packets of the queue that are not decided yet, from the oldest up to v.ID.
+// The kernel compares ids as signed 32-bit differences. Apart from the verdict
+// only Mark and Priority are sent.
+func AppendNFQVerdictBatch(b []byte, flags uint16, seq, port uint32, v *NFQVerdict) []byte {
+	b, start := appendVerdictHead(b, NFQVerdictBatchType, flags, seq, port, v)
+	putLen(b[start:])
+	return b
+}
+
+// appendVerdictHead appends what verdict and batch have in common, but for the
+// length of the message, which starts at start.
+//
+//	struct nfqnl_msg_verdict_hdr {
+//		__be32 verdict;
+//		__be32 id;
+//	};
+func appendVerdictHead(b []byte, typ, flags uint16, seq, port uint32, v *NFQVerdict) (all []byte, start int) {
+	b, m := extend(align4(b), nfqVerdictHeadLen)
+	start = len(b) - nfqVerdictHeadLen
+	h := (*[nfqVerdictHeadLen]byte)(m)
+	putNFQHead((*[nfqHeadLen]byte)(h[:]), typ, flags, seq, port, v.Queue)
+	putAttrHeader(h[nfqHeadLen:], nfqaVerdictHdr, 8)
+	binary.BigEndian.PutUint32(h[24:], uint32(v.Verdict))
+	binary.BigEndian.PutUint32(h[28:], v.ID)
+	if v.SetMark {
+		b = appendAttr32(b, nfqaMark, v.Mark)
+	}
+	if v.SetPriority {
+		b = appendAttr32(b, nfqaPriority, v.Priority)
+	}
+	return b, start
+}
+
+// appendVLAN appends NFQA_VLAN with its two members, each padded, as padding
+// between members is part of what contains them.
+func appendVLAN(b []byte, proto, tci uint16) []byte {
+	b, m := extend(align4(b), attrHeaderLen+16)
+	clear(m)
+	putAttrHeader(m, nfqaVLAN|attrNested, 16)
+	putAttrHeader(m[4:], nfqaVLANProto, 2)
+	binary.BigEndian.PutUint16(m[8:], proto)
+	putAttrHeader(m[12:], nfqaVLANTCI, 2)
+	binary.BigEndian.PutUint16(m[16:], tci)
+	return b
+}
+
+// ParseNFQVerdict sets all of v from the body of a message of type
+// NFQVerdictType or NFQVerdictBatchType, such as the one in the reply to a
+// refused verdict. The slices alias body. Unknown attributes are skipped, and so
+// is what an attribute holds beyond its type.
+//
+// It fails with ErrTruncated, ErrLength, or, if there is no verdict header, with
+// ErrMissing; then v holds what was read up to the error.
+func ParseNFQVerdict(body []byte, v *NFQVerdict) error {
+	*v = NFQVerdict{}
+	if len(body) < nfgenLen {
+		return nfgenError(nfqVerdictName, body)
+	}
+	v.Queue = binary.BigEndian.Uint16(body[2:])
+	headed := false
+	for b := body[nfgenLen:]; len(b) > 0; {
+		offset := len(body) - len(b)
+		typ, n, err := attrHeader(b)
+		if err != nil {
+			return framingError(nfqVerdictName, offset, b)
+		}
+		if e := v.set(typ, offset, b[attrHeaderLen:n:n]); e != nil {
+			return e
+		}
+		headed = headed || typ == nfqaVerdictHdr
+		b = afterAttr(b, n)
+	}
+	if !headed {
+		return missingAttr(nfqVerdictName, nfqaVerdictHdr, 8, len(body))
+	}
+	return nil
+}
+
+// set decodes the attribute at offset.
+func (v *NFQVerdict) set(typ uint16, offset int, data []byte) (err *Error) {
+	if typ >= uint16(len(nfqVerdictSizes)) {
+		return nil
+	}
+	if want := int(nfqVerdictSizes[typ]); len(data) < want {
+		return shortAttr(nfqVerdictName, typ, offset, want, len(data))
+	}
+	switch typ {
+	case nfqaVerdictHdr:
+		v.Verdict = Verdict(binary.BigEndian.Uint32(data))
+		v.ID = binary.BigEndian.Uint32(data[4:])
+	case nfqaMark:
+		v.SetMark, v.Mark = true, binary.BigEndian.Uint32(data)
+	case nfqaPriority:
+		v.SetPriority, v.Priority = true, binary.BigEndian.Uint32(data)
+	case nfqaVLAN:
+		v.VLANProto, v.VLANTCI, err = parseVLAN(nfqVerdictName, offset, data)
+		v.SetVLAN = err == nil
+	case nfqaL2Hdr:
+		v.LinkHeader = data
+	case nfqaCT:
+		v.Conntrack = data
+	case nfqaExp:
+		v.Expect = data
+	case nfqaPayload:
+		v.SetPayload, v.Payload = true, data
+	}
+	return err
+}
