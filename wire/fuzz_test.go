@@ -27,14 +27,14 @@ func addCaptures(f *testing.F, kind string, add func(layout wire.Layout, h wire.
 
 // onFences decodes b twice with different bytes behind its end. decode returns
 // what it decoded, by value, and the slices in it, which must be inside.
-func onFences[T any](t *testing.T, b []byte, decode func(b []byte) (T, error, [][]byte)) (T, error) {
+func onFences[T any](t *testing.T, b []byte, decode func(b []byte) (T, [][]byte, error)) (T, error) {
 	t.Helper()
 	ones, twos := fenced(b, 1), fenced(b, 2)
-	v1, err1, slices := decode(ones)
+	v1, slices, err1 := decode(ones)
 	for i, s := range slices {
 		within(t, fmt.Sprintf("slice %d", i), s, ones)
 	}
-	v2, err2, _ := decode(twos)
+	v2, _, err2 := decode(twos)
 	if !reflect.DeepEqual(v1, v2) || fmt.Sprint(err1) != fmt.Sprint(err2) {
 		t.Errorf("depends on what is behind the end:\n%+v, %v\n%+v, %v", v1, err1, v2, err2)
 	}
@@ -63,9 +63,9 @@ func FuzzHeader(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, layout uint8, b []byte) {
 		l := machines[layout%4].layout
-		r, err := onFences(t, b, func(b []byte) (result, error, [][]byte) {
+		r, err := onFences(t, b, func(b []byte) (result, [][]byte, error) {
 			h, body, err := l.ParseHeader(b)
-			return result{h, body}, err, [][]byte{body}
+			return result{h, body}, [][]byte{body}, err
 		})
 		if len(b) < wire.HeaderLen {
 			if err == nil {
@@ -85,9 +85,9 @@ func FuzzError(f *testing.F) {
 	addCaptures(f, "NLMSG_ERROR ", func(l wire.Layout, h wire.Header, body []byte) { f.Add(uint8(l), h.Flags, body) })
 	f.Fuzz(func(t *testing.T, layout uint8, flags uint16, b []byte) {
 		l := machines[layout%4].layout
-		m, err := onFences(t, b, func(b []byte) (wire.ErrorMessage, error, [][]byte) {
+		m, err := onFences(t, b, func(b []byte) (wire.ErrorMessage, [][]byte, error) {
 			m, err := l.ParseError(wire.Header{Type: wire.NLMsgError, Flags: flags}, b)
-			return m, err, [][]byte{m.Body}
+			return m, [][]byte{m.Body}, err
 		})
 		if err != nil {
 			return
@@ -107,17 +107,17 @@ func FuzzAttr(f *testing.F) {
 	f.Add(rawAttr(3, 1))
 	f.Add(rawAttr(6, 1, 1, 2, 3, 4))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		all, err := onFences(t, b, func(b []byte) ([]wire.Attr, error, [][]byte) {
+		all, err := onFences(t, b, func(b []byte) ([]wire.Attr, [][]byte, error) {
 			var all []wire.Attr
 			var data [][]byte
 			for rest := b; len(rest) > 0; {
 				a, next, err := wire.NextAttr(rest)
 				if err != nil {
-					return all, err, data
+					return all, data, err
 				}
 				all, data, rest = append(all, a), append(data, a.Data), next
 			}
-			return all, nil, data
+			return all, data, nil
 		})
 		if len(all) > len(b)/4 || err == nil && len(b) > 0 && len(all) == 0 {
 			t.Errorf("%d attributes in %d bytes, error %v", len(all), len(b), err)
@@ -191,10 +191,10 @@ func FuzzNFQPacket(f *testing.F) {
 	addCaptures(f, "NFQ_PACKET ", func(_ wire.Layout, _ wire.Header, body []byte) { f.Add(body) })
 	f.Add(append([]byte{2, 0, 0, 1}, headlessAttrs()...))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		parse := func(b []byte) (wire.NFQPacket, error, [][]byte) {
+		parse := func(b []byte) (wire.NFQPacket, [][]byte, error) {
 			p := wire.NFQPacket{ID: 5, Payload: []byte("old"), Has: 1 << 1}
 			err := p.Parse(b)
-			return p, err, [][]byte{p.Payload, p.Conntrack, p.SecCtx, p.LinkHeader}
+			return p, [][]byte{p.Payload, p.Conntrack, p.SecCtx, p.LinkHeader}, err
 		}
 		p, err := onFences(t, b, parse)
 		if p.Has&wire.HasPacketHeader == 0 {
@@ -203,7 +203,7 @@ func FuzzNFQPacket(f *testing.F) {
 			}
 			return
 		}
-		again, err, _ := parse(rebuildNFQ(&p)) // also what was read before an error
+		again, _, err := parse(rebuildNFQ(&p)) // also what was read before an error
 		same(t, "rebuilt", again, p)
 		if err != nil {
 			t.Error(err)
@@ -223,21 +223,21 @@ func FuzzNFQVerdict(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		parse := func(b []byte) (wire.NFQVerdict, error, [][]byte) {
+		parse := func(b []byte) (wire.NFQVerdict, [][]byte, error) {
 			v := wire.NFQVerdict{ID: 5, Payload: []byte("old")}
 			err := wire.ParseNFQVerdict(b, &v)
-			return v, err, [][]byte{v.Payload, v.Conntrack, v.Expect, v.LinkHeader}
+			return v, [][]byte{v.Payload, v.Conntrack, v.Expect, v.LinkHeader}, err
 		}
 		v, _ := onFences(t, b, parse)
 		first := wire.AppendNFQVerdict(nil, 0, 1, 2, &v)
-		again, err, _ := parse(first[wire.HeaderLen:])
+		again, _, err := parse(first[wire.HeaderLen:])
 		if err != nil {
 			t.Error(err)
 		}
 		same(t, "verdict", again, v)
 		sameBytes(t, "encoded again", wire.AppendNFQVerdict(nil, 0, 1, 2, &again), first)
 
-		batch, err, _ := parse(wire.AppendNFQVerdictBatch(nil, 0, 1, 2, &v)[wire.HeaderLen:])
+		batch, _, err := parse(wire.AppendNFQVerdictBatch(nil, 0, 1, 2, &v)[wire.HeaderLen:])
 		want := wire.NFQVerdict{Queue: v.Queue, ID: v.ID, Verdict: v.Verdict, SetMark: v.SetMark, Mark: v.Mark, SetPriority: v.SetPriority, Priority: v.Priority}
 		same(t, "batch", batch, want)
 		if err != nil {
@@ -256,14 +256,14 @@ func FuzzNFQConfig(f *testing.F) {
 		f.Add(c.want.b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		parse := func(b []byte) (wire.NFQConfig, error, [][]byte) {
+		parse := func(b []byte) (wire.NFQConfig, [][]byte, error) {
 			c := wire.NFQConfig{SetMode: true, Mask: 1}
 			err := wire.ParseNFQConfig(b, &c)
-			return c, err, nil
+			return c, nil, err
 		}
 		c, _ := onFences(t, b, parse)
 		first := wire.AppendNFQConfig(nil, 0, 1, 2, &c)
-		again, err, _ := parse(first[wire.HeaderLen:])
+		again, _, err := parse(first[wire.HeaderLen:])
 		if err != nil {
 			t.Error(err)
 		}
@@ -282,10 +282,10 @@ func FuzzIPQPacket(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, layout uint8, b []byte) {
 		m := machines[layout%4]
-		parse := func(b []byte) (wire.IPQPacket, error, [][]byte) {
+		parse := func(b []byte) (wire.IPQPacket, [][]byte, error) {
 			p := wire.IPQPacket{ID: 5, HasID: true, Payload: []byte("old")}
 			err := p.Parse(m.layout, b)
-			return p, err, [][]byte{p.InDev, p.OutDev, p.Payload}
+			return p, [][]byte{p.InDev, p.OutDev, p.Payload}, err
 		}
 		p, err := onFences(t, b, parse)
 		if p.HasID != (len(b) >= m.word) || !p.HasID && p.ID != 0 {
@@ -294,7 +294,7 @@ func FuzzIPQPacket(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err, _ := parse(m.ipqPacket(&p))
+		again, _, err := parse(m.ipqPacket(&p))
 		same(t, "rebuilt", again, p)
 		if err != nil {
 			t.Error(err)
@@ -313,9 +313,9 @@ func FuzzIPQMode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, layout uint8, b []byte) {
 		m := machines[layout%4]
-		v, err := onFences(t, b, func(b []byte) (mode, error, [][]byte) {
+		v, err := onFences(t, b, func(b []byte) (mode, [][]byte, error) {
 			c, r, err := m.layout.ParseIPQMode(b)
-			return mode{c, r}, err, nil
+			return mode{c, r}, nil, err
 		})
 		if (err == nil) != (len(b) >= 3*m.word) {
 			t.Errorf("error %v for %d bytes", err, len(b))
@@ -343,9 +343,9 @@ func FuzzIPQVerdict(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, layout uint8, b []byte) {
 		m := machines[layout%4]
-		v, err := onFences(t, b, func(b []byte) (verdict, error, [][]byte) {
+		v, err := onFences(t, b, func(b []byte) (verdict, [][]byte, error) {
 			id, v, p, err := m.layout.ParseIPQVerdict(b)
-			return verdict{id, v, p}, err, [][]byte{p}
+			return verdict{id, v, p}, [][]byte{p}, err
 		})
 		if len(b) < 2*m.word && (v.id != 0 || v.v != 0) {
 			t.Errorf("id %d, verdict %v in %d bytes", v.id, v.v, len(b))

@@ -374,8 +374,8 @@ func TestParseIPQCut(t *testing.T) {
 	for _, m := range machines {
 		mode := m.ipqMode(2, 7)
 		for n := range mode {
-			if _, _, err := m.layout.ParseIPQMode(mode[:n]); !errors.Is(err, wire.ErrTruncated) {
-				t.Errorf("%s: mode of %d bytes: error %v, want %v", m.name, n, err, wire.ErrTruncated)
+			if c, rng, err := m.layout.ParseIPQMode(mode[:n]); c != 0 || rng != 0 || !errors.Is(err, wire.ErrTruncated) {
+				t.Errorf("%s: mode of %d bytes: %v, range %d, error %v, want none, 0, %v", m.name, n, c, rng, err, wire.ErrTruncated)
 			}
 		}
 		verdict := m.ipqVerdict(0x1234, 4, []byte("replacement"))

@@ -3,6 +3,7 @@ package sock
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -193,10 +194,10 @@ func (s *conn) Status(b []byte) (int, error) {
 		return 0, s.statusErr
 	}
 	n, err := s.status.ReadAt(b, 0)
-	if n > 0 {
+	if err == io.EOF { // also of a file without rows
 		err = nil
 	}
-	return n, err
+	return n, s.closedOr(err)
 }
 
 func (s *conn) SetReadDeadline(t time.Time) error {

@@ -1,0 +1,545 @@
+package sock
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ipqueue/ipqueue/internal/testutil"
+)
+
+// A way is the system calls by which a socket receives and sends.
+type way struct {
+	name string
+	take func(*conn)
+}
+
+func enosys(uintptr, int) (int, unix.Errno) { return 0, unix.ENOSYS }
+
+// ways are batches, and what is left where the kernel has no such calls.
+var ways = []way{
+	{"batch", func(*conn) {}},
+	{"single", func(s *conn) { s.recv.call, s.send.call = enosys, enosys }},
+}
+
+// forEachWay runs the test with a socket that goes each way.
+func forEachWay(t *testing.T, c Config, test func(t *testing.T, p *peer)) {
+	for _, w := range ways {
+		t.Run(w.name, func(t *testing.T) {
+			p := newPeer(t, c)
+			w.take(p.sock)
+			test(t, p)
+		})
+	}
+}
+
+// never is an idle function for tests in which something is to be read.
+func never(t *testing.T) func() bool {
+	return func() bool {
+		t.Error("idle was called")
+		return false
+	}
+}
+
+// stop is an idle function that does not want to wait.
+func stop() bool { return false }
+
+// receiveAll calls Receive until n datagrams have come.
+func receiveAll(t *testing.T, s Socket, n, size int) []Datagram {
+	t.Helper()
+	var all []Datagram
+	for len(all) < n {
+		batch := newBatch(n-len(all), size)
+		got, err := s.Receive(batch, stop)
+		if err != nil || got == 0 {
+			t.Fatalf("Receive = %d, %v after %d datagrams, want %d", got, err, len(all), n)
+		}
+		all = append(all, batch[:got]...)
+	}
+	return all
+}
+
+// Netlink messages may have any length; nothing may be rounded.
+func TestReceiveLengths(t *testing.T) {
+	lengths := []int{1, 2, 3, 4, 5, 15, 16, 17, 73, 1399, 1400, 1401, 4096, 65535, 65536, 69632}
+	forEachWay(t, Config{ReadBuffer: 1 << 20}, func(t *testing.T, p *peer) {
+		for _, n := range lengths {
+			p.send(t, pattern(n))
+		}
+		for i, d := range receiveAll(t, p.sock, len(lengths), 68<<10) {
+			if !bytes.Equal(d.Buf[:d.N], pattern(lengths[i])) {
+				t.Errorf("received %d bytes as datagram %d, want the %d sent", d.N, i, lengths[i])
+			}
+			if d.Truncated || d.From != 0 || len(d.Buf) != 68<<10 {
+				t.Errorf("datagram %d: Truncated %t, From %d, len(Buf) %d, want false, 0, %d",
+					i, d.Truncated, d.From, len(d.Buf), 68<<10)
+			}
+		}
+	})
+}
+
+func TestReceiveTruncated(t *testing.T) {
+	forEachWay(t, Config{}, func(t *testing.T, p *peer) {
+		lengths := []int{99, 100, 101, 1}
+		for _, n := range lengths {
+			p.send(t, pattern(n))
+		}
+		for i, d := range receiveAll(t, p.sock, len(lengths), 100) {
+			if want := min(lengths[i], 100); d.N != want || d.Truncated != (lengths[i] > 100) {
+				t.Errorf("%d bytes into 100: N = %d, Truncated = %t", lengths[i], d.N, d.Truncated)
+			}
+			if !bytes.Equal(d.Buf[:d.N], pattern(lengths[i])[:d.N]) {
+				t.Errorf("%d bytes into 100: the bytes differ", lengths[i])
+			}
+		}
+	})
+}
+
+// Any process may send to a netlink socket: its port must show.
+func TestReceiveForeign(t *testing.T) {
+	forEachWay(t, Config{}, func(t *testing.T, p *peer) {
+		stranger, port := userSocket(t, 0)
+		if err := sendTo(stranger, p.sock.Port(), []byte("forged")); err != nil {
+			t.Fatal(err)
+		}
+		p.send(t, []byte("genuine"))
+		got := receiveAll(t, p.sock, 2, 16)
+		if got[0].From != port || got[1].From != 0 {
+			t.Errorf("From = %d, %d, want %d, 0", got[0].From, got[1].From, port)
+		}
+	})
+}
+
+// With the kernel as its peer a socket knows port 0 alone.
+func TestReceiveForeignToKernelSocket(t *testing.T) {
+	s := openSocket(t, Config{Protocol: protoUserSock})
+	stranger, port := userSocket(t, 0)
+	if err := sendTo(stranger, s.Port(), []byte("forged")); err != nil {
+		t.Fatal(err)
+	}
+	if got := receiveAll(t, s, 1, 16)[0].From; got != port {
+		t.Errorf("From = %d, want %d", got, port)
+	}
+}
+
+func TestReceiverFrom(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		peer, port uint32
+		namelen    uint32
+		want       uint32
+	}{
+		{"kernel", 0, 0, sizeofSockaddrNetlink, 0},
+		{"stranger", 0, 7, sizeofSockaddrNetlink, 7},
+		{"peer", 7, 7, sizeofSockaddrNetlink, 0},
+		{"kernel, not the peer", 7, 0, sizeofSockaddrNetlink, ^uint32(0)},
+		{"no address", 0, 0, 0, ^uint32(0)},
+	} {
+		var r receiver
+		r.init(test.peer)
+		r.addrs[0].Pid = test.port
+		r.hdrs[0].hdr.Namelen = test.namelen
+		if got := r.from(0); got != test.want {
+			t.Errorf("%s: from = %d, want %d", test.name, got, test.want)
+		}
+	}
+}
+
+func TestReceiveBatch(t *testing.T) {
+	const sent = MaxBatch + 10
+	p := newPeer(t, Config{ReadBuffer: 1 << 20})
+	for i := range sent {
+		p.send(t, pattern(i+1))
+	}
+	batch := newBatch(2*MaxBatch, 128)
+	first := 1 // the length of the next datagram
+	for _, step := range []struct{ slots, want int }{{5, 5}, {len(batch), MaxBatch}, {len(batch), 5}} {
+		n, err := p.sock.Receive(batch[:step.slots], never(t))
+		if err != nil || n != step.want {
+			t.Fatalf("Receive into %d slots = %d, %v, want %d", step.slots, n, err, step.want)
+		}
+		for _, d := range batch[:n] {
+			if d.N != first {
+				t.Errorf("received %d bytes, want %d", d.N, first)
+			}
+			first++
+		}
+	}
+}
+
+func TestReceiveEmptyBatch(t *testing.T) {
+	p := newPeer(t, Config{})
+	p.send(t, []byte("waits"))
+	if n, err := p.sock.Receive(nil, never(t)); n != 0 || !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("Receive into no slots = %d, %v, want fs.ErrInvalid", n, err)
+	}
+	receiveAll(t, p.sock, 1, 16)
+}
+
+func TestReceiveIdle(t *testing.T) {
+	forEachWay(t, Config{}, func(t *testing.T, p *peer) {
+		calls := 0
+		n, err := p.sock.Receive(newBatch(1, 16), func() bool { calls++; return false })
+		if n != 0 || err != nil || calls != 1 {
+			t.Errorf("Receive with nothing there = %d, %v after %d calls of idle, want 0, nil, 1", n, err, calls)
+		}
+		p.send(t, []byte("waits"))
+		if n, err = p.sock.Receive(newBatch(1, 16), never(t)); n != 1 || err != nil {
+			t.Errorf("Receive with something there = %d, %v, want 1", n, err)
+		}
+	})
+}
+
+// A datagram that comes while idle runs ends the wait.
+func TestReceiveWaits(t *testing.T) {
+	forEachWay(t, Config{}, func(t *testing.T, p *peer) {
+		calls := 0
+		n, err := p.sock.Receive(newBatch(1, 16), func() bool {
+			calls++
+			p.send(t, []byte("late"))
+			return true
+		})
+		if n != 1 || err != nil || calls != 1 {
+			t.Errorf("Receive = %d, %v after %d calls of idle, want 1, nil, 1", n, err, calls)
+		}
+	})
+}
+
+func TestReceiveWaitsWithoutIdle(t *testing.T) {
+	p := newPeer(t, Config{})
+	done := make(chan error)
+	go func() {
+		n, err := p.sock.Receive(newBatch(1, 16), nil)
+		if n != 1 && err == nil {
+			err = errors.New("received nothing")
+		}
+		done <- err
+	}()
+	p.send(t, []byte("woken"))
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// The poller may wake a reader for nothing: it asks idle again.
+func TestReceiveWokenForNothing(t *testing.T) {
+	p := newPeer(t, Config{})
+	spurious := 2
+	real := p.sock.recv.call
+	p.sock.recv.call = func(fd uintptr, n int) (int, unix.Errno) {
+		if spurious > 0 {
+			spurious--
+			return 0, unix.EAGAIN
+		}
+		return real(fd, n)
+	}
+	calls := 0
+	n, err := p.sock.Receive(newBatch(4, 16), func() bool {
+		calls++
+		p.send(t, []byte("wake up")) // each makes the poller report the socket
+		return true
+	})
+	if n != 2 || err != nil || calls != 2 {
+		t.Errorf("Receive = %d, %v after %d calls of idle, want 2, nil, 2", n, err, calls)
+	}
+}
+
+func TestReceiveDeadline(t *testing.T) {
+	p := newPeer(t, Config{})
+	past := time.Unix(1, 0)
+	wait := func() bool { return true }
+	receive := func(idle func() bool) (int, error) { return p.sock.Receive(newBatch(1, 16), idle) }
+
+	p.setDeadline(t, past)
+	if _, err := receive(never(t)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Receive after the deadline = %v, want os.ErrDeadlineExceeded", err)
+	}
+	p.setDeadline(t, time.Now().Add(time.Millisecond))
+	if _, err := receive(wait); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Receive until the deadline = %v, want os.ErrDeadlineExceeded", err)
+	}
+	p.setDeadline(t, time.Now().Add(time.Hour))
+	_, err := receive(func() bool { p.setDeadline(t, past); return true })
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Receive with a deadline moved during the wait = %v, want os.ErrDeadlineExceeded", err)
+	}
+	p.send(t, []byte("waits"))
+	if _, err := receive(nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("Receive of a datagram after the deadline = %v, want os.ErrDeadlineExceeded", err)
+	}
+	p.setDeadline(t, time.Time{})
+	if n, err := receive(never(t)); n != 1 || err != nil {
+		t.Errorf("Receive without a deadline = %d, %v, want 1", n, err)
+	}
+}
+
+func (p *peer) setDeadline(t *testing.T, at time.Time) {
+	t.Helper()
+	if err := p.sock.SetReadDeadline(at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The runtime preempts goroutines with SIGURG, and any signal may interrupt a
+// system call.
+func TestReceiveDuringSignals(t *testing.T) {
+	p := newPeer(t, Config{ReadBuffer: 1 << 20})
+	var stop atomic.Bool
+	var storm sync.WaitGroup
+	storm.Go(func() {
+		for !stop.Load() {
+			_ = unix.Kill(unix.Getpid(), unix.SIGURG)
+			runtime.Gosched()
+		}
+	})
+	defer storm.Wait()
+	defer stop.Store(true)
+	const rounds = 200
+	for i := range rounds {
+		p.send(t, pattern(i+1))
+		batch := newBatch(1, 256)
+		n, err := p.sock.Receive(batch, nil)
+		if n != 1 || err != nil || batch[0].N != i+1 {
+			t.Fatalf("round %d: Receive = %d, %v, %d bytes", i, n, err, batch[0].N)
+		}
+		if n, err := p.sock.Send([][]byte{pattern(i + 1)}); n != 1 || err != nil {
+			t.Fatalf("round %d: Send = %d, %v", i, n, err)
+		}
+		p.wantReceived(t, pattern(i+1))
+	}
+}
+
+// interrupted returns call, preceded by some interruptions.
+func interrupted(call func(uintptr, int) (int, unix.Errno)) func(uintptr, int) (int, unix.Errno) {
+	interruptions := 3
+	return func(fd uintptr, n int) (int, unix.Errno) {
+		if interruptions > 0 {
+			interruptions--
+			return 0, unix.EINTR
+		}
+		return call(fd, n)
+	}
+}
+
+func TestInterruptedCallsAreRepeated(t *testing.T) {
+	p := newPeer(t, Config{})
+	p.sock.recv.call = interrupted(p.sock.recv.call)
+	p.sock.send.call = interrupted(p.sock.send.call)
+	p.send(t, []byte("there"))
+	receiveAll(t, p.sock, 1, 16)
+	if n, err := p.sock.Send([][]byte{[]byte("and back")}); n != 1 || err != nil {
+		t.Errorf("Send = %d, %v, want 1", n, err)
+	}
+	p.wantReceived(t, []byte("and back"))
+}
+
+func TestSendLengths(t *testing.T) {
+	forEachWay(t, Config{WriteBuffer: 1 << 18}, func(t *testing.T, p *peer) {
+		p.setReadBuffer(t, 1<<20)
+		var datagrams [][]byte
+		for _, n := range []int{1, 2, 3, 4, 5, 31, 32, 33, 1499, 1500, 65531, 65579} {
+			datagrams = append(datagrams, pattern(n))
+		}
+		if n, err := p.sock.Send(datagrams); n != len(datagrams) || err != nil {
+			t.Fatalf("Send = %d, %v, want %d", n, err, len(datagrams))
+		}
+		p.wantReceived(t, datagrams...)
+	})
+}
+
+func (p *peer) setReadBuffer(t *testing.T, n int) {
+	t.Helper()
+	if err := unix.SetsockoptInt(p.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSendNothing(t *testing.T) {
+	p := newPeer(t, Config{})
+	if n, err := p.sock.Send(nil); n != 0 || err != nil {
+		t.Errorf("Send(nil) = %d, %v, want 0", n, err)
+	}
+	p.wantReceived(t)
+}
+
+func TestSendTakesMaxBatch(t *testing.T) {
+	p := newPeer(t, Config{WriteBuffer: 1 << 20})
+	var datagrams [][]byte
+	for i := range MaxBatch + 1 {
+		datagrams = append(datagrams, pattern(i+1))
+	}
+	if n, err := p.sock.Send(datagrams); n != MaxBatch || err != nil {
+		t.Errorf("Send of %d = %d, %v, want %d", len(datagrams), n, err, MaxBatch)
+	}
+	p.wantReceived(t, datagrams[:MaxBatch]...)
+}
+
+// The datagram that is refused must be known, those before it sent and those
+// after it not.
+func TestSendRefused(t *testing.T) {
+	forEachWay(t, Config{WriteBuffer: 8 << 10}, func(t *testing.T, p *peer) {
+		small := [][]byte{pattern(1), pattern(2), pattern(3)}
+		large := pattern(64 << 10)
+		for refused := range len(small) + 1 {
+			datagrams := append(append(append([][]byte(nil), small[:refused]...), large), small[refused:]...)
+			n, err := p.sock.Send(datagrams)
+			if n != refused || !errors.Is(err, unix.EMSGSIZE) {
+				t.Errorf("Send with number %d too large = %d, %v, want %[1]d, EMSGSIZE", refused, n, err)
+			}
+			p.wantReceived(t, small[:refused]...)
+		}
+	})
+}
+
+// Send must not wait for room at the receiver.
+func TestSendDoesNotBlock(t *testing.T) {
+	forEachWay(t, Config{}, func(t *testing.T, p *peer) {
+		p.setReadBuffer(t, 4<<10)
+		datagrams := make([][]byte, MaxBatch)
+		for i := range datagrams {
+			datagrams[i] = pattern(1024)
+		}
+		n, err := p.sock.Send(datagrams)
+		if n == 0 || n == MaxBatch || !errors.Is(err, unix.EAGAIN) {
+			t.Errorf("Send into a full socket = %d, %v, want EAGAIN after some", n, err)
+		}
+		p.wantReceived(t, datagrams[:n]...)
+	})
+}
+
+func TestSendToNobody(t *testing.T) {
+	const nobody = 1<<31 - 1
+	s := openSocket(t, Config{Protocol: protoUserSock, Port: nobody})
+	if n, err := s.Send([][]byte{pattern(1)}); n != 0 || !errors.Is(err, unix.ECONNREFUSED) {
+		t.Errorf("Send to a port that is not bound = %d, %v, want ECONNREFUSED", n, err)
+	}
+}
+
+func TestReceiveAndSendAtOnce(t *testing.T) {
+	const rounds = 500
+	p := newPeer(t, Config{ReadBuffer: 1 << 20})
+	p.setReadBuffer(t, 1<<20)
+	var group sync.WaitGroup
+	group.Go(func() {
+		for range rounds {
+			if n, err := p.sock.Send([][]byte{pattern(8)}); n != 1 || err != nil {
+				t.Errorf("Send = %d, %v", n, err)
+				return
+			}
+		}
+	})
+	group.Go(func() {
+		for range rounds {
+			if err := sendTo(p.fd, p.sock.Port(), pattern(9)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	batch := newBatch(MaxBatch, 16)
+	for received := 0; received < rounds; {
+		n, err := p.sock.Receive(batch, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		received += n
+	}
+	group.Wait()
+}
+
+// The kernel answers each message that asks for it, into a receive buffer that
+// nobody empties.
+func TestReceiveOverrun(t *testing.T) {
+	s := openSocket(t, Config{Protocol: unix.NETLINK_ROUTE, ReadBuffer: 1})
+	const asked = 1000
+	if _, err := s.Send([][]byte{bytes.Repeat(pleaseAck, asked)}); err != nil {
+		t.Fatal(err)
+	}
+	batch := newBatch(MaxBatch, 256)
+	if n, err := s.Receive(batch, never(t)); n != 0 || !errors.Is(err, unix.ENOBUFS) {
+		t.Fatalf("Receive = %d, %v, want ENOBUFS", n, err)
+	}
+	// Reading goes on with what had its place.
+	kept := 0
+	for {
+		n, err := s.Receive(batch, stop)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 {
+			break
+		}
+		kept += n
+	}
+	if kept == 0 || kept >= asked {
+		t.Errorf("%d of %d answers were kept, want some", kept, asked)
+	}
+	if _, err := s.Send([][]byte{pleaseAck}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Receive(batch, never(t)); n != 1 || err != nil || batch[0].From != 0 {
+		t.Errorf("Receive after the overrun = %d, %v, From %d, want 1, nil, 0", n, err, batch[0].From)
+	}
+}
+
+// pleaseAck is NLMSG_NOOP with NLM_F_REQUEST and NLM_F_ACK.
+var pleaseAck = nativeHeader(unix.SizeofNlMsghdr, unix.NLMSG_NOOP, unix.NLM_F_REQUEST|unix.NLM_F_ACK)
+
+// With NETLINK_NO_ENOBUFS the same loss is silent.
+func TestReceiveOverrunUnreported(t *testing.T) {
+	s := openSocket(t, Config{Protocol: unix.NETLINK_ROUTE, ReadBuffer: 1, NoENOBUFS: true})
+	if _, err := s.Send([][]byte{bytes.Repeat(pleaseAck, 1000)}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Receive(newBatch(MaxBatch, 256), never(t)); n == 0 || err != nil {
+		t.Errorf("Receive = %d, %v, want some answers", n, err)
+	}
+}
+
+func TestReceiveAllocates(t *testing.T) {
+	testutil.CheckLeaks(t)
+	p := newPeer(t, Config{})
+	batch := newBatch(2, 128)
+	d := pattern(64)
+	to := &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Pid: p.sock.Port()}
+	wait := func() bool { return false }
+	sending := testing.AllocsPerRun(100, func() { _ = unix.Sendto(p.fd, d, 0, to) })
+	receiveAll(t, p.sock, 101, 128)
+	both := testing.AllocsPerRun(100, func() {
+		_ = unix.Sendto(p.fd, d, 0, to)
+		if n, err := p.sock.Receive(batch, wait); n != 1 || err != nil {
+			t.Errorf("Receive = %d, %v, want 1", n, err)
+		}
+		if n, err := p.sock.Receive(batch, wait); n != 0 || err != nil {
+			t.Errorf("Receive = %d, %v, want 0", n, err)
+		}
+	})
+	if both != sending {
+		t.Errorf("Receive allocates %v times, want 0", both-sending)
+	}
+}
+
+func TestSendAllocates(t *testing.T) {
+	p := newPeer(t, Config{})
+	b := make([]byte, 128)
+	datagrams := [][]byte{pattern(32), pattern(33)}
+	allocs := testing.AllocsPerRun(100, func() {
+		if n, err := p.sock.Send(datagrams); n != 2 || err != nil {
+			t.Errorf("Send = %d, %v, want 2", n, err)
+		}
+		for range datagrams {
+			_, _ = unix.Read(p.fd, b)
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("Send allocates %v times, want 0", allocs)
+	}
+}

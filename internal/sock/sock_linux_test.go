@@ -1,0 +1,324 @@
+package sock
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ipqueue/ipqueue/internal/testutil"
+)
+
+// nativeHeader is a struct nlmsghdr of sequence number 0 from port 0.
+func nativeHeader(length uint32, kind, flags uint16) []byte {
+	b := binary.NativeEndian.AppendUint32(nil, length)
+	b = binary.NativeEndian.AppendUint16(b, kind)
+	b = binary.NativeEndian.AppendUint16(b, flags)
+	return append(b, 0, 0, 0, 0, 0, 0, 0, 0)
+}
+
+func TestOpenUnknownProtocol(t *testing.T) {
+	testutil.CheckLeaks(t)
+	if _, err := Host().Open(Config{Protocol: 31}); !errors.Is(err, unix.EPROTONOSUPPORT) {
+		t.Errorf("Open of a protocol that nobody has = %v, want EPROTONOSUPPORT", err)
+	}
+}
+
+func TestOpenClosesWhatItOpened(t *testing.T) {
+	testutil.CheckLeaks(t)
+	for range 10 {
+		s, err := Host().Open(Config{Protocol: unix.NETLINK_ROUTE, StatusFile: "dev"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestSocketIsCloseOnExec(t *testing.T) {
+	s := openSocket(t, Config{Protocol: unix.NETLINK_ROUTE, StatusFile: "dev"})
+	status, err := s.status.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, rc := range map[string]interface{ Control(func(uintptr)) error }{"socket": s.rc, "status file": status} {
+		if err := rc.Control(func(fd uintptr) {
+			flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0)
+			if err != nil || flags&unix.FD_CLOEXEC == 0 {
+				t.Errorf("%s: descriptor flags %#x, %v, want FD_CLOEXEC", name, flags, err)
+			}
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestPort(t *testing.T) {
+	for range 3 { // the first may get the process id, the others have negative ones
+		s := openSocket(t, Config{Protocol: protoUserSock})
+		fd, _ := userSocket(t, 0)
+		if err := sendTo(fd, s.Port(), pattern(1)); err != nil {
+			t.Errorf("nobody at Port() = %d: %v", s.Port(), err)
+		}
+	}
+}
+
+func TestPositivePort(t *testing.T) {
+	pid := uint32(os.Getpid())
+	first := openSocket(t, Config{Protocol: protoUserSock, PositivePort: true})
+	if first.Port() != pid {
+		t.Errorf("first port %d, want the process id %d", first.Port(), pid)
+	}
+	seen := map[uint32]bool{pid: true}
+	for range 10 {
+		s := openSocket(t, Config{Protocol: protoUserSock, PositivePort: true})
+		if p := s.Port(); seen[p] || p == 0 || p >= 1<<31 {
+			t.Errorf("port %d, want another in 1 to %d", p, 1<<31-1)
+		}
+		seen[s.Port()] = true
+	}
+}
+
+// Somebody else, of any user, may hold the port of our process id.
+func TestPositivePortTaken(t *testing.T) {
+	pid := uint32(os.Getpid())
+	userSocket(t, pid)
+	s := openSocket(t, Config{Protocol: protoUserSock, PositivePort: true})
+	if p := s.Port(); p == pid || p == 0 || p >= 1<<31 {
+		t.Errorf("port %d, want another than %d in 1 to %d", p, pid, 1<<31-1)
+	}
+}
+
+func TestBuffers(t *testing.T) {
+	const asked = 64 << 10
+	s := openSocket(t, Config{Protocol: protoUserSock, ReadBuffer: asked, WriteBuffer: asked})
+	if got := s.ReadBuffer(); got != 2*asked {
+		t.Errorf("ReadBuffer() = %d, want twice %d", got, asked)
+	}
+	if got := s.sockopt(t, unix.SOL_SOCKET, unix.SO_SNDBUF); got != 2*asked {
+		t.Errorf("SO_SNDBUF = %d, want twice %d", got, asked)
+	}
+	// What exceeds the limit is cut to it, unless the caller may exceed it.
+	limit := readNumber(t, "/proc/sys/net/core/rmem_max")
+	s = openSocket(t, Config{Protocol: protoUserSock, ReadBuffer: 2 * limit})
+	if got := s.ReadBuffer(); got != 2*limit && got != 4*limit {
+		t.Errorf("ReadBuffer() = %d after asking for %d, want %d or %d", got, 2*limit, 2*limit, 4*limit)
+	}
+}
+
+func (s *conn) sockopt(t *testing.T, level, option int) (value int) {
+	t.Helper()
+	err := s.rc.Control(func(fd uintptr) {
+		var err error
+		if value, err = unix.GetsockoptInt(int(fd), level, option); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value
+}
+
+func readNumber(t *testing.T, file string) (n int) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err == nil {
+		_, err = fmt.Sscan(string(b), &n)
+	}
+	if err != nil {
+		t.Skip(err) // older kernels show it in the initial network namespace only
+	}
+	return n
+}
+
+func TestOptions(t *testing.T) {
+	for _, set := range []bool{false, true} {
+		s := openSocket(t, Config{Protocol: protoUserSock, NoENOBUFS: set, CapAck: set})
+		want := 0
+		if set {
+			want = 1
+		}
+		for name, option := range map[string]int{
+			"NETLINK_NO_ENOBUFS": unix.NETLINK_NO_ENOBUFS,
+			"NETLINK_CAP_ACK":    unix.NETLINK_CAP_ACK,
+		} {
+			if got := s.sockopt(t, unix.SOL_NETLINK, option); got != want {
+				t.Errorf("%s = %d, want %d", name, got, want)
+			}
+		}
+	}
+}
+
+func TestNetNS(t *testing.T) {
+	testutil.RequireKernel(t)
+	testutil.CheckLeaks(t)
+	other := testutil.NewNamespace(t)
+	if _, _, err := other.AddVeth("only-here", other, "and-here"); err != nil {
+		t.Fatal(err)
+	}
+	c := Config{Protocol: protoUserSock, PositivePort: true, StatusFile: "dev"}
+	here := openSocket(t, c)
+	c.NetNS = other.FD()
+	there := openSocket(t, c)
+	// Each namespace has its own ports.
+	if here.Port() != there.Port() {
+		t.Errorf("ports %d here and %d there, want the process id for both", here.Port(), there.Port())
+	}
+	for name, test := range map[string]struct {
+		s    Socket
+		want bool
+	}{"here": {here, false}, "there": {there, true}} {
+		b := make([]byte, 4096)
+		n, err := test.s.Status(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(string(b[:n]), "only-here"); got != test.want {
+			t.Errorf("%s: the status file lists the other namespace's link: %t, want %t", name, got, test.want)
+		}
+	}
+}
+
+// The namespace is the one of the thread that opens, not of the process.
+func TestOpenInCallersNamespace(t *testing.T) {
+	testutil.RequireKernel(t)
+	other := testutil.NewNamespace(t)
+	if _, _, err := other.AddVeth("only-here", other, "and-here"); err != nil {
+		t.Fatal(err)
+	}
+	var s Socket
+	err := other.Do(func() (err error) {
+		s, err = Host().Open(Config{Protocol: protoUserSock, StatusFile: "dev"})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	b := make([]byte, 4096)
+	if n, err := s.Status(b); err != nil || !strings.Contains(string(b[:n]), "only-here") {
+		t.Errorf("status is %q, %v, want that of the thread's namespace", b[:n], err)
+	}
+}
+
+func TestNetNSNotOne(t *testing.T) {
+	testutil.CheckLeaks(t)
+	file, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := Host().Open(Config{Protocol: protoUserSock, NetNS: int(file.Fd())}); !errors.Is(err, unix.EINVAL) {
+		t.Errorf("Open in a namespace that is none = %v, want EINVAL", err)
+	}
+}
+
+func TestStatus(t *testing.T) {
+	s := openSocket(t, Config{Protocol: protoUserSock, StatusFile: "protocols"})
+	want, err := os.ReadFile("/proc/thread-self/net/protocols")
+	if err != nil {
+		t.Fatal(err)
+	}
+	header, _, _ := strings.Cut(string(want), "\n")
+	for range 2 { // it is read from its start each time
+		b := make([]byte, 2*len(want))
+		n, err := s.Status(b)
+		if err != nil || !strings.HasPrefix(string(b[:n]), header+"\n") || !strings.HasSuffix(string(b[:n]), "\n") {
+			t.Errorf("Status = %d, %v, %q, want the whole file", n, err, b[:n])
+		}
+	}
+	if n, err := s.Status(make([]byte, 10)); n != 10 || err != nil {
+		t.Errorf("Status into 10 bytes = %d, %v, want 10", n, err)
+	}
+}
+
+// A file that has no rows yet is no error.
+func TestStatusEmpty(t *testing.T) {
+	testutil.RequireKernel(t)
+	s := openSocket(t, Config{
+		Protocol:   protoUserSock,
+		NetNS:      testutil.NewNamespace(t).FD(),
+		StatusFile: "netfilter/nfnetlink_queue",
+	})
+	if n, err := s.Status(make([]byte, 16)); n != 0 || err != nil {
+		t.Errorf("Status = %d, %v, want 0, nil", n, err)
+	}
+}
+
+func TestStatusMissing(t *testing.T) {
+	for _, name := range []string{"", "no-such-file"} {
+		s := openSocket(t, Config{Protocol: protoUserSock, StatusFile: name})
+		if _, err := s.Status(make([]byte, 10)); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("StatusFile %q: Status = %v, want fs.ErrNotExist", name, err)
+		}
+	}
+}
+
+func TestClose(t *testing.T) {
+	testutil.CheckLeaks(t)
+	p := newPeer(t, Config{StatusFile: "dev"})
+	p.send(t, []byte("unread"))
+	if err := p.sock.Close(); err != nil {
+		t.Fatalf("Close = %v", err)
+	}
+	_, receive := p.sock.Receive(newBatch(1, 16), never(t))
+	_, send := p.sock.Send([][]byte{pattern(1)})
+	_, status := p.sock.Status(make([]byte, 16))
+	for call, err := range map[string]error{
+		"Receive":         receive,
+		"Send":            send,
+		"Status":          status,
+		"SetReadDeadline": p.sock.SetReadDeadline(time.Time{}),
+		"Close":           p.sock.Close(),
+	} {
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("%s after Close = %v, want ErrClosed", call, err)
+		}
+	}
+}
+
+func TestCloseWakesReceive(t *testing.T) {
+	testutil.CheckLeaks(t)
+	for range 20 {
+		p := newPeer(t, Config{})
+		waits := make(chan struct{})
+		done := make(chan error)
+		go func() {
+			_, err := p.sock.Receive(newBatch(1, 16), func() bool { close(waits); return true })
+			done <- err
+		}()
+		<-waits
+		if err := p.sock.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; !errors.Is(err, ErrClosed) {
+			t.Fatalf("Receive = %v, want ErrClosed", err)
+		}
+	}
+}
+
+func TestHostFiles(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "setting")
+	if err := Host().WriteFile(name, []byte("7")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("WriteFile of a missing file = %v, want fs.ErrNotExist", err)
+	}
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Host().WriteFile(name, []byte("7")); err != nil {
+		t.Error(err)
+	}
+	if b, err := Host().ReadFile(name); string(b) != "7" || err != nil {
+		t.Errorf("ReadFile = %q, %v, want 7", b, err)
+	}
+}
