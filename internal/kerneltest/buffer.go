@@ -1,0 +1,96 @@
+package kerneltest
+
+import "math/bits"
+
+// A datagram lies in a receive buffer.
+type datagram struct {
+	from  uint32
+	bytes []byte
+}
+
+// A buffer is the receive buffer of a socket, with the kernel's accounting
+// (net/netlink/af_netlink.c: netlink_attachskb, netlink_overrun,
+// netlink_rcv_wake).
+type buffer struct {
+	limit      int  // sk_rcvbuf
+	overshoots bool // one message may exceed the limit
+	quiet      bool // NETLINK_NO_ENOBUFS
+
+	queue     []datagram
+	charged   int // sk_rmem_alloc
+	congested bool
+	err       error // sk_err: returned once by the next read
+	drops     int
+}
+
+// put adds d, or drops it and reports false.
+func (b *buffer) put(d datagram) bool {
+	n := charge(len(d.bytes))
+	if b.congested || !b.fits(n) {
+		b.overrun()
+		return false
+	}
+	b.charged += n
+	b.queue = append(b.queue, d)
+	return true
+}
+
+func (b *buffer) fits(n int) bool {
+	if b.overshoots {
+		return b.charged <= b.limit
+	}
+	return b.charged == 0 || b.charged+n <= b.limit
+}
+
+// overrun notes that a message was dropped. Unless the socket wants no ENOBUFS,
+// its next read fails with it, and it gets nothing more until it has read all
+// it has.
+func (b *buffer) overrun() {
+	b.drops++
+	if b.quiet || b.congested {
+		return
+	}
+	b.congested = true
+	b.err = errNoBufs
+}
+
+// take removes the oldest datagram, which there must be.
+func (b *buffer) take() datagram {
+	d := b.queue[0]
+	b.queue[0] = datagram{}
+	b.queue = b.queue[1:]
+	b.charged -= charge(len(d.bytes))
+	if len(b.queue) == 0 {
+		b.queue, b.congested = nil, false
+	}
+	return d
+}
+
+// takeError returns the pending error and forgets it.
+func (b *buffer) takeError() error {
+	err := b.err
+	b.err = nil
+	return err
+}
+
+// The memory of a socket buffer as measured on Linux 6.18 amd64: the struct
+// sk_buff, and behind the data a struct skb_shared_info.
+const (
+	skbSize     = 256
+	sharedSize  = 320
+	smallHead   = 576 // the cache for heads of up to smallData bytes
+	smallData   = 256
+	largestHead = 1 << 14 // above, the payload stays in the packet's own pages
+)
+
+// charge is what a message of n bytes costs of the receive buffer.
+func charge(n int) int {
+	switch {
+	case n <= smallData:
+		return skbSize + smallHead
+	case n <= largestHead:
+		return skbSize + 1<<bits.Len(uint(n+sharedSize-1))
+	default:
+		return skbSize + smallHead + n
+	}
+}

@@ -1,0 +1,143 @@
+package kerneltest
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+)
+
+// A Fate is what became of a packet.
+type Fate uint8
+
+const (
+	Pending     Fate = iota // waits for a verdict
+	Accepted                // goes on to the remaining hooks
+	Stopped                 // goes on without them: NF_STOP, or NF_ACCEPT with other bits set
+	Dropped                 // by a verdict
+	Unreplaced              // dropped, because the replacement could not be applied
+	QueueFull               // dropped: the queue had no room
+	Unheard                 // dropped: nobody has bound the queue
+	Unwanted                // dropped: the queue's copy mode is NONE
+	Undelivered             // dropped: the socket had no room, or was not there
+	Flushed                 // dropped: owner, interface, hook or module gone
+	FailedOpen              // accepted without a verdict under NFQA_CFG_F_FAIL_OPEN
+	Bypassed                // accepted without a verdict: nobody has bound the queue
+	Segmented               // cut into segments, which have journeys of their own
+)
+
+var fateNames = [...]string{
+	Pending: "Pending", Accepted: "Accepted", Stopped: "Stopped", Dropped: "Dropped",
+	Unreplaced: "Unreplaced", QueueFull: "QueueFull", Unheard: "Unheard",
+	Unwanted: "Unwanted", Undelivered: "Undelivered", Flushed: "Flushed",
+	FailedOpen: "FailedOpen", Bypassed: "Bypassed", Segmented: "Segmented",
+}
+
+func (f Fate) String() string {
+	if int(f) < len(fateNames) {
+		return fateNames[f]
+	}
+	return "Fate(" + strconv.Itoa(int(f)) + ")"
+}
+
+// Passes reports whether the packet went on its way.
+func (f Fate) Passes() bool {
+	return f == Accepted || f == Stopped || f == FailedOpen || f == Bypassed
+}
+
+// A Verdict is one that was applied to a packet.
+type Verdict struct {
+	Word  uint32 // verdict, with the queue in the upper 16 bits
+	Seq   uint32 // nlmsg_seq of its message
+	Batch bool   // it came by NFQNL_MSG_VERDICT_BATCH
+}
+
+// A Result is what is known of a packet at some moment.
+type Result struct {
+	Fate Fate
+
+	// Packet is the packet as it is now: once its Fate passes, as it left.
+	Packet Packet
+
+	// Replaced tells that a verdict has replaced the payload.
+	Replaced bool
+
+	// IDs are the ids under which it was queued, one more for each time.
+	IDs []uint64
+
+	// Verdicts are those that were applied, in order. Exactly one is usual,
+	// and one more for each time the packet was queued again.
+	Verdicts []Verdict
+
+	// Conntrack and Expect are the NFQA_CT and NFQA_EXP that came with the
+	// last verdict that had them and could be parsed.
+	Conntrack, Expect []byte
+
+	// Segments are the journeys of the segments, if Fate is Segmented.
+	Segments []*Journey
+}
+
+// A Journey is one packet's way through the kernel.
+type Journey struct {
+	k      *Kernel
+	done   chan struct{}
+	result Result // guarded by the kernel's lock
+}
+
+func newJourney(k *Kernel, p Packet) *Journey {
+	p = p.clone()
+	p.Family = or(p.Family, IPv4)
+	return &Journey{k: k, done: make(chan struct{}), result: Result{Packet: p}}
+}
+
+// Done returns a channel that is closed once the fate is decided.
+func (j *Journey) Done() <-chan struct{} { return j.done }
+
+// Wait waits until the fate is decided, and returns it.
+func (j *Journey) Wait() Fate {
+	<-j.done
+	return j.Fate()
+}
+
+// Fate returns what became of the packet so far.
+func (j *Journey) Fate() Fate {
+	j.k.mu.Lock()
+	defer j.k.mu.Unlock()
+	return j.result.Fate
+}
+
+// Result returns a copy of what is known of the packet.
+func (j *Journey) Result() Result {
+	j.k.mu.Lock()
+	defer j.k.mu.Unlock()
+	r := j.result
+	r.Packet = r.Packet.clone()
+	r.IDs = slices.Clone(r.IDs)
+	r.Verdicts = slices.Clone(r.Verdicts)
+	r.Segments = slices.Clone(r.Segments)
+	return r
+}
+
+func (j *Journey) packet() *Packet { return &j.result.Packet }
+
+func (j *Journey) end(f Fate) {
+	j.result.Fate = f
+	close(j.done)
+}
+
+// queued notes that the packet waits under that id.
+func (j *Journey) queued(id uint64) { j.result.IDs = append(j.result.IDs, id) }
+
+// decided notes a verdict.
+func (j *Journey) decided(v Verdict) { j.result.Verdicts = append(j.result.Verdicts, v) }
+
+// replace puts payload in place of the packet's.
+func (j *Journey) replace(payload []byte) {
+	j.packet().replace(payload)
+	j.result.Replaced = true
+}
+
+// track notes conntrack attributes of a verdict.
+func (j *Journey) track(conntrack, expect []byte) {
+	j.result.Conntrack = bytes.Clone(conntrack)
+	j.result.Expect = bytes.Clone(expect)
+}

@@ -1,0 +1,278 @@
+package kerneltest
+
+import (
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
+)
+
+// Modules is a set of kernel modules.
+type Modules uint8
+
+const (
+	NFQueue  Modules = 1 << iota // nfnetlink_queue
+	IPQueue                      // ip_queue
+	IP6Queue                     // ip6_queue
+	NoQueue                      // no module: a kernel without any queue
+)
+
+// Options describe a kernel. The zero Options are a current Linux with
+// nfnetlink_queue, used by a process that may do anything.
+type Options struct {
+	// Modules are the queues that the kernel has; 0 means NFQueue. Where it
+	// has ip_queue, that owns the family: nfnetlink_queue can be bound but
+	// gets no packets of it.
+	Modules Modules
+
+	// Linux is the release. The zero Version is 6.18, or 3.4 with ip_queue.
+	Linux Version
+
+	// Layout is that of ip_queue's messages. The zero Layout is the one of the
+	// system that runs the program.
+	Layout Layout
+
+	// Process is the process id, which the first socket gets as its port. 0
+	// means 4711.
+	Process uint32
+
+	// Unprivileged takes CAP_NET_ADMIN away; SetPrivileged gives it back.
+	Unprivileged bool
+
+	// ReadBuffer is net.core.rmem_default in bytes; 0 means 212992.
+	ReadBuffer int
+
+	// ReadBufferMax is net.core.rmem_max in bytes, which sockets cannot
+	// exceed. 0 means that they can (SO_RCVBUFFORCE).
+	ReadBufferMax int
+
+	// WriteBuffer is the send buffer in bytes of sockets that ask for none; 0
+	// means 212992. A datagram may be 32 bytes shorter.
+	WriteBuffer int
+
+	// MaxLength is the initial ip_queue_maxlen of both families; 0 means 1024.
+	MaxLength int
+
+	// NoConntrack is a kernel without nf_conntrack_netlink, NoSecmark one
+	// without CONFIG_NETWORK_SECMARK: the flags that need them are refused.
+	NoConntrack, NoSecmark bool
+
+	// OnSend, if not nil, is told of each datagram that a socket sends, before
+	// the kernel looks at it. Sending goes on when it returns: it may block,
+	// and it may use the kernel. It must not keep or change the datagram.
+	OnSend func(port uint32, datagram []byte)
+}
+
+func (o Options) withDefaults() Options {
+	o.Modules = or(o.Modules, NFQueue)
+	if o.Linux == (Version{}) {
+		o.Linux = Version{6, 18}
+		if o.Modules&(IPQueue|IP6Queue) != 0 {
+			o.Linux = Version{3, 4}
+		}
+	}
+	o.Process = or(o.Process, 4711)
+	o.ReadBuffer = or(o.ReadBuffer, 212992)
+	o.WriteBuffer = or(o.WriteBuffer, 212992)
+	o.MaxLength = or(o.MaxLength, 1024)
+	return o
+}
+
+func or[T comparable](v, byDefault T) T {
+	var zero T
+	if v == zero {
+		return byDefault
+	}
+	return v
+}
+
+// A Kernel is a kernel in memory. It satisfies sock.Kernel.
+type Kernel struct {
+	opts Options
+
+	// mu guards everything below, and all sockets, queues and packets. It is
+	// never held while something waits.
+	mu         sync.Mutex
+	privileged bool
+	sockets    []*Socket
+	rover      uint32 // the last negative port given out
+	relays     map[int]relay
+	modules    map[int]module
+	random     *rand.Rand
+	replies    map[Errno]int
+	faults     faults
+}
+
+// A module is the kernel side of one netlink protocol. Its methods are called
+// with the kernel's lock held. It speaks to sockets only by Kernel.unicast and
+// Kernel.reply, so it can as well sit behind a real socket.
+type module interface {
+	// receive handles one datagram, in the context of its sender.
+	receive(from sender, datagram []byte)
+	// released is called when the socket bound to port has been closed.
+	released(port uint32)
+	// enqueue queues j as the verdict word of its rule says, or tells why
+	// not. It gives Pending if the packet waits for a verdict.
+	enqueue(j *Journey, word uint32) Fate
+	// segments reports whether GSO packets are cut before they are queued.
+	segments(word uint32) bool
+	// flush drops the pending packets that match.
+	flush(match func(*Journey) bool)
+	// pending is the number of packets that wait for a verdict.
+	pending() int
+}
+
+// A sender is the socket that a datagram comes from.
+type sender struct {
+	port       uint32
+	privileged bool // holds CAP_NET_ADMIN now
+	capAck     bool // has NETLINK_CAP_ACK
+}
+
+// A relay carries datagrams to sockets that this kernel does not have itself.
+type relay func(port uint32, datagram []byte) bool
+
+var _ sock.Kernel = (*Kernel)(nil)
+
+// New returns a kernel.
+func New(o Options) *Kernel {
+	k := &Kernel{
+		opts:    o.withDefaults(),
+		relays:  make(map[int]relay),
+		modules: make(map[int]module),
+		rover:   -4096 & math.MaxUint32,
+		random:  rand.New(rand.NewPCG(1, 2)),
+		replies: make(map[Errno]int),
+	}
+	k.privileged = !o.Unprivileged
+	if k.opts.Modules&NFQueue != 0 {
+		k.modules[sock.ProtoNetfilter] = newNFQ(k)
+	}
+	if k.opts.Modules&IPQueue != 0 {
+		k.modules[sock.ProtoFirewall] = newIPQ(k, IPv4)
+	}
+	if k.opts.Modules&IP6Queue != 0 {
+		k.modules[sock.ProtoIP6FW] = newIPQ(k, IPv6)
+	}
+	return k
+}
+
+// Open opens a socket in the process of the kernel's Options.
+func (k *Kernel) Open(c sock.Config) (sock.Socket, error) {
+	s, err := k.OpenAt(c, 0)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// OpenAt is Open with the socket's port given; 0 lets the kernel choose. A
+// taken port fails with EADDRINUSE.
+func (k *Kernel) OpenAt(c sock.Config, port uint32) (*Socket, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.modules[c.Protocol] == nil {
+		return nil, os.NewSyscallError("socket", errNoProtocol)
+	}
+	if port == 0 {
+		port = k.freePort(c)
+	} else if k.socket(c.Protocol, port) != nil {
+		return nil, os.NewSyscallError("bind", errAddrInUse)
+	}
+	s := newSocket(k, c, port)
+	k.sockets = append(k.sockets, s)
+	return s, nil
+}
+
+// freePort returns the process id or, where that is taken, what a caller who
+// wants a positive port tries next, else what the kernel gives: a negative
+// number, from -4097 downward for all protocols together (netlink_autobind).
+func (k *Kernel) freePort(c sock.Config) uint32 {
+	port := k.opts.Process
+	for k.socket(c.Protocol, port) != nil {
+		if c.PositivePort {
+			port++
+		} else {
+			k.rover--
+			port = k.rover
+		}
+	}
+	return port
+}
+
+// Sockets returns the sockets that are open, in the order of opening.
+func (k *Kernel) Sockets() []*Socket {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return slices.Clone(k.sockets)
+}
+
+// socket returns the open socket of that address, or nil.
+func (k *Kernel) socket(protocol int, port uint32) *Socket {
+	for _, s := range k.sockets {
+		if s.config.Protocol == protocol && s.port == port {
+			return s
+		}
+	}
+	return nil
+}
+
+// SetPrivileged gives the process CAP_NET_ADMIN or takes it away. It holds for
+// sockets that are already open, too.
+func (k *Kernel) SetPrivileged(yes bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.privileged = yes
+}
+
+// Replied is the number of replies with that errno that the kernel has made to
+// requests, lost ones included; 0 asks for acknowledgements.
+func (k *Kernel) Replied(errno Errno) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.replies[errno]
+}
+
+// Pending is the number of packets that wait for a verdict in all queues.
+func (k *Kernel) Pending() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	n := 0
+	for _, m := range k.modules {
+		n += m.pending()
+	}
+	return n
+}
+
+// receive hands a datagram to the kernel side of protocol.
+func (k *Kernel) receive(protocol int, from sender, datagram []byte) error {
+	m := k.modules[protocol]
+	if m == nil {
+		return errConnRefused
+	}
+	m.receive(from, datagram)
+	return nil
+}
+
+// unicast gives a datagram to the socket bound to port. It reports false if
+// there is none or its receive buffer is full.
+func (k *Kernel) unicast(protocol int, port uint32, b []byte) bool {
+	if s := k.socket(protocol, port); s != nil {
+		return s.deliver(datagram{bytes: b})
+	}
+	relay := k.relays[protocol]
+	return relay != nil && relay(port, b)
+}
+
+// reply sends an error reply, or keeps it back.
+func (k *Kernel) reply(protocol int, port uint32, errno Errno, b []byte) {
+	k.replies[errno]++
+	if k.faults.holding {
+		k.faults.held = append(k.faults.held, func() { k.unicast(protocol, port, b) })
+		return
+	}
+	k.unicast(protocol, port, b)
+}

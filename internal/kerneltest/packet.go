@@ -1,0 +1,161 @@
+package kerneltest
+
+import (
+	"bytes"
+	"time"
+)
+
+// A Family is the protocol family of the hook at which a packet is queued
+// (include/uapi/linux/netfilter.h, NFPROTO_*).
+type Family uint8
+
+const (
+	IPv4   Family = 2
+	ARP    Family = 3
+	Bridge Family = 7
+	IPv6   Family = 10
+)
+
+// A Hook is the place in the stack where a packet is queued (NF_INET_*).
+type Hook uint8
+
+const (
+	PreRouting Hook = iota
+	LocalIn
+	Forward
+	LocalOut
+	PostRouting
+)
+
+// A Packet is a packet that meets a rule to queue it, together with what the
+// kernel knows of it. The zero value of each field means that there is none,
+// unless said otherwise.
+type Packet struct {
+	// Family 0 means IPv4.
+	Family Family
+	Hook   Hook
+
+	// Queue is the rule's queue number. Bypass lets the packet pass if no
+	// socket has bound that queue. PassMark, if not 0, is a mark that the rule
+	// does not queue: with NF_REPEAT it meets the rule again.
+	Queue    uint16
+	Bypass   bool
+	PassMark uint32
+
+	Mark     uint32
+	Priority uint32 // nfnetlink_queue
+
+	// PhysIn and PhysOut are the bridge ports; in family Bridge the bridges
+	// are In and Out (nfnetlink_queue).
+	In, Out, PhysIn, PhysOut Device
+
+	// Protocol is the EtherType. ip_queue reports it as it is, and 0 is usual
+	// at LocalOut; nfnetlink_queue knows better for IPv4 and IPv6.
+	Protocol uint16
+
+	// HWAddr is the link-layer source address, at most 8 bytes, and HWType the
+	// ARPHRD number of its kind (ip_queue). nfnetlink_queue leaves out a nil
+	// HWAddr.
+	HWType uint16
+	HWAddr []byte
+
+	// Time is when the packet was received, if that was noted.
+	Time time.Time
+
+	// Payload is the packet from its network header.
+	Payload []byte
+
+	// GSO, if not 0, makes this a super-packet of segments with that many
+	// bytes behind the transport header. Only plain TCP and UDP can be cut.
+	GSO int
+
+	Checksum Checksum
+
+	// What follows is for nfnetlink_queue only.
+
+	// Owner is the owner of the local socket, SecurityContext its label.
+	Owner           *Owner
+	SecurityContext []byte
+
+	// Conntrack is the packet's connection tracking entry as CTA attributes,
+	// ConntrackInfo its NFQA_CT_INFO.
+	Conntrack     []byte
+	ConntrackInfo uint32
+
+	// VLAN and LinkHeader are of family Bridge.
+	VLAN       *VLAN
+	LinkHeader []byte
+
+	// ClassID is the net_cls number of the cgroup.
+	ClassID uint32
+}
+
+// A Device is a network interface. The zero Device is none. nfnetlink_queue
+// names it by Index, ip_queue by Name.
+type Device struct {
+	Index uint32
+	Name  string
+}
+
+// An Owner is user and group of a socket.
+type Owner struct{ UID, GID uint32 }
+
+// A VLAN is an 802.1Q tag.
+type VLAN struct{ Protocol, TCI uint16 }
+
+// A Checksum is the state of a packet's transport checksum.
+type Checksum uint8
+
+const (
+	Complete   Checksum = iota // nothing is known to be missing
+	Partial                    // to be computed by the device (CHECKSUM_PARTIAL)
+	Unverified                 // there, but nobody has looked at it
+)
+
+// The verdicts (include/uapi/linux/netfilter.h). The queue of NF_QUEUE is in
+// the upper 16 bits.
+const (
+	verdictDrop   = 0
+	verdictAccept = 1
+	verdictStolen = 2
+	verdictQueue  = 3
+	verdictRepeat = 4
+	verdictStop   = 5
+
+	verdictMask   = 0xff   // NF_VERDICT_MASK
+	verdictBypass = 0x8000 // NF_VERDICT_FLAG_QUEUE_BYPASS
+)
+
+func verdictQueueNumber(word uint32) uint16 { return uint16(word >> 16) }
+
+// rule is what the rule says to the packet.
+func (p *Packet) rule() uint32 {
+	if p.PassMark != 0 && p.Mark == p.PassMark {
+		return verdictAccept
+	}
+	word := uint32(p.Queue)<<16 | verdictQueue
+	if p.Bypass {
+		word |= verdictBypass
+	}
+	return word
+}
+
+// clone returns a packet whose payload and link header are its own. The other
+// slices are never changed.
+func (p Packet) clone() Packet {
+	p.Payload = bytes.Clone(p.Payload)
+	p.LinkHeader = bytes.Clone(p.LinkHeader)
+	return p
+}
+
+// uses reports whether the packet came by d or is to leave by it.
+func (p *Packet) uses(d Device) bool {
+	return d != Device{} && (d == p.In || d == p.Out || d == p.PhysIn || d == p.PhysOut)
+}
+
+// replace does what the kernel does with the payload of a verdict that it
+// accepts: the bytes change, and nobody will repair or trust the checksum.
+func (p *Packet) replace(payload []byte) {
+	p.Payload = bytes.Clone(payload)
+	p.Checksum = Complete
+}

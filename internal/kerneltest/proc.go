@@ -1,0 +1,160 @@
+package kerneltest
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
+)
+
+// The files under /proc that a Kernel has, each only with its module.
+const (
+	fileOwners    = "/proc/net/netfilter/nf_queue" // Linux before 3.8
+	fileNFQ       = "/proc/net/netfilter/nfnetlink_queue"
+	fileIPQ       = "/proc/net/ip_queue"
+	fileIP6Q      = "/proc/net/ip6_queue"
+	fileIPQLimit  = "/proc/sys/net/ipv4/ip_queue_maxlen"
+	fileIP6QLimit = "/proc/sys/net/ipv6/ip6_queue_maxlen"
+)
+
+// ReadFile implements sock.Kernel.
+func (k *Kernel) ReadFile(name string) ([]byte, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	text, err := k.text(name)
+	if err != nil {
+		return nil, err
+	}
+	return []byte(text), nil
+}
+
+// WriteFile implements sock.Kernel.
+func (k *Kernel) WriteFile(name string, data []byte) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	q := k.limited(name)
+	if q == nil {
+		return k.openError(name)
+	}
+	if !k.privileged {
+		return pathError(name, fs.ErrPermission)
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 32)
+	if err != nil {
+		return &fs.PathError{Op: "write", Path: name, Err: errInval}
+	}
+	q.maxLength = uint32(n)
+	return nil
+}
+
+// openError is why a file cannot be opened for writing.
+func (k *Kernel) openError(name string) error {
+	if _, err := k.text(name); err != nil {
+		return err
+	}
+	return pathError(name, fs.ErrPermission)
+}
+
+func pathError(name string, err error) error {
+	return &fs.PathError{Op: "open", Path: name, Err: err}
+}
+
+// limited is the module whose limit the file holds.
+func (k *Kernel) limited(name string) *ipq {
+	switch name {
+	case fileIPQLimit:
+		return k.ipq(sock.ProtoFirewall)
+	case fileIP6QLimit:
+		return k.ipq(sock.ProtoIP6FW)
+	default:
+		return nil
+	}
+}
+
+func (k *Kernel) ipq(protocol int) *ipq {
+	q, _ := k.modules[protocol].(*ipq)
+	return q
+}
+
+// text is what a file reads as.
+func (k *Kernel) text(name string) (string, error) {
+	if q := k.limited(name); q != nil {
+		return fmt.Sprintln(int32(q.maxLength)), nil
+	}
+	switch name {
+	case fileOwners:
+		return k.owners()
+	case fileNFQ:
+		return k.nfqText()
+	case fileIPQ:
+		return ipqText(name, k.ipq(sock.ProtoFirewall), "Netlink")
+	case fileIP6Q:
+		return ipqText(name, k.ipq(sock.ProtoIP6FW), "Netfilter")
+	default:
+		return "", pathError(name, fs.ErrNotExist)
+	}
+}
+
+// owners tells which module has each family (nf_queue.c, seq_show).
+func (k *Kernel) owners() (string, error) {
+	if !k.opts.Linux.before(3, 8) {
+		return "", pathError(fileOwners, fs.ErrNotExist)
+	}
+	var b strings.Builder
+	for f := range Family(13) { // NFPROTO_NUMPROTO
+		fmt.Fprintf(&b, "%2d %s\n", f, k.owner(f))
+	}
+	return b.String(), nil
+}
+
+func (k *Kernel) owner(f Family) string {
+	switch m := k.handler(f).(type) {
+	case *nfq:
+		return "nf_queue"
+	case *ipq:
+		return map[Family]string{IPv4: "ip_queue", IPv6: "ip6_queue"}[m.family]
+	default:
+		return "NONE"
+	}
+}
+
+// nfqText has one line for each queue (nfnetlink_queue.c, seq_show). The file
+// is for root alone.
+func (k *Kernel) nfqText() (string, error) {
+	q, _ := k.modules[sock.ProtoNetfilter].(*nfq)
+	switch {
+	case q == nil || q.gone:
+		return "", pathError(fileNFQ, fs.ErrNotExist)
+	case !k.privileged:
+		return "", pathError(fileNFQ, fs.ErrPermission)
+	}
+	var b strings.Builder
+	for _, number := range slices.Sorted(maps.Keys(q.queues)) {
+		i := q.queues[number]
+		fmt.Fprintf(&b, "%5d %6d %5d %1d %5d %5d %5d %8d %2d\n", i.number, i.owner, i.waiting.len(),
+			i.mode, i.copyRange, i.queueDrops, i.socketDrops, i.lastID, 1)
+	}
+	return b.String(), nil
+}
+
+// ipqText is /proc/net/ip_queue; the two families differ in one word
+// (ip_queue_show).
+func ipqText(name string, q *ipq, word string) (string, error) {
+	if q == nil {
+		return "", pathError(name, fs.ErrNotExist)
+	}
+	var b strings.Builder
+	line := func(label string, v any) { fmt.Fprintf(&b, "%-18s: %d\n", label, v) }
+	line("Peer PID", int32(q.peer))
+	line("Copy mode", q.mode)
+	line("Copy range", q.copyRange)
+	line("Queue length", q.waiting.len())
+	line("Queue max. length", q.maxLength)
+	line("Queue dropped", q.queueDrops)
+	line(word+" dropped", q.socketDrops)
+	return b.String(), nil
+}

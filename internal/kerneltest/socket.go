@@ -1,0 +1,311 @@
+package kerneltest
+
+import (
+	"io/fs"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
+)
+
+// A Socket is a netlink socket of a Kernel. It satisfies sock.Socket.
+type Socket struct {
+	k         *Kernel
+	config    sock.Config
+	port      uint32
+	writeMax  int   // the longest datagram to send
+	statusErr error // why the status file could not be opened
+
+	// Guarded by the kernel's lock.
+	buffer    buffer
+	readable  sync.Cond
+	receiving bool
+	sending   bool
+	closed    bool
+	expired   bool // the read deadline has passed
+	timer     *time.Timer
+	awoken    bool // Wake was called
+	dead      error
+	refuse    sendFault
+}
+
+var _ sock.Socket = (*Socket)(nil)
+
+func newSocket(k *Kernel, c sock.Config, port uint32) *Socket {
+	s := &Socket{k: k, config: c, port: port}
+	s.readable.L = &k.mu
+	s.buffer = buffer{
+		limit:      k.readBuffer(c.ReadBuffer),
+		overshoots: k.opts.Linux.overshoots(),
+		quiet:      c.NoENOBUFS,
+	}
+	s.writeMax = k.writeBuffer(c.WriteBuffer) - 32
+	_, s.statusErr = k.statusFile(c.StatusFile)
+	return s
+}
+
+// SOCK_MIN_RCVBUF and SOCK_MIN_SNDBUF (include/net/sock.h).
+const (
+	minReadBuffer  = 2304
+	minWriteBuffer = 4608
+)
+
+// readBuffer is what a socket that asks for n bytes gets (sock_setsockopt).
+func (k *Kernel) readBuffer(n int) int {
+	if n == 0 {
+		return k.opts.ReadBuffer
+	}
+	if limit := k.opts.ReadBufferMax; limit > 0 {
+		n = min(n, limit)
+	}
+	return max(2*n, minReadBuffer)
+}
+
+func (k *Kernel) writeBuffer(n int) int {
+	if n == 0 {
+		return k.opts.WriteBuffer
+	}
+	return max(2*n, minWriteBuffer)
+}
+
+// Port implements sock.Socket.
+func (s *Socket) Port() uint32 { return s.port }
+
+// ReadBuffer implements sock.Socket.
+func (s *Socket) ReadBuffer() int { return s.buffer.limit }
+
+// Status implements sock.Socket.
+func (s *Socket) Status(b []byte) (int, error) {
+	s.k.mu.Lock()
+	defer s.k.mu.Unlock()
+	if s.closed {
+		return 0, os.ErrClosed
+	}
+	if s.statusErr != nil {
+		return 0, s.statusErr
+	}
+	text, err := s.k.text("/proc/net/" + s.config.StatusFile)
+	if err != nil {
+		return 0, err
+	}
+	return copy(b, text), nil
+}
+
+// statusFile opens the status file of a socket.
+func (k *Kernel) statusFile(name string) (string, error) {
+	if name == "" {
+		return "", fs.ErrNotExist
+	}
+	return k.text("/proc/net/" + name)
+}
+
+// Close implements sock.Socket. The packets that the socket's owner has not
+// decided are dropped, as the kernel does when it is released.
+func (s *Socket) Close() error {
+	s.k.mu.Lock()
+	defer s.k.mu.Unlock()
+	if s.closed {
+		return os.ErrClosed
+	}
+	s.closed = true
+	s.setTimer(time.Time{})
+	s.k.sockets = slices.DeleteFunc(s.k.sockets, func(o *Socket) bool { return o == s })
+	if m := s.k.modules[s.config.Protocol]; m != nil {
+		m.released(s.port)
+	}
+	s.readable.Broadcast()
+	return nil
+}
+
+// SetReadDeadline implements sock.Socket.
+func (s *Socket) SetReadDeadline(t time.Time) error {
+	s.k.mu.Lock()
+	defer s.k.mu.Unlock()
+	if s.closed {
+		return os.ErrClosed
+	}
+	s.setTimer(t)
+	return nil
+}
+
+func (s *Socket) setTimer(t time.Time) {
+	if s.timer != nil {
+		s.timer.Stop()
+		s.timer = nil
+	}
+	s.expired = false
+	if t.IsZero() {
+		return
+	}
+	left := time.Until(t)
+	if left <= 0 {
+		s.expire()
+		return
+	}
+	var timer *time.Timer
+	timer = time.AfterFunc(left, func() {
+		s.k.mu.Lock()
+		defer s.k.mu.Unlock()
+		if s.timer == timer {
+			s.expire()
+		}
+	})
+	s.timer = timer
+}
+
+func (s *Socket) expire() {
+	s.expired = true
+	s.readable.Broadcast()
+}
+
+// Receive implements sock.Socket. It panics if another Receive runs, and it
+// calls idle without holding any lock.
+func (s *Socket) Receive(batch []sock.Datagram, idle func() bool) (int, error) {
+	s.k.mu.Lock()
+	defer s.k.mu.Unlock()
+	if len(batch) == 0 {
+		return 0, errInval
+	}
+	claim(&s.receiving, "Receive")
+	defer func() { s.receiving = false }()
+	for {
+		if err := s.readError(); err != nil {
+			return 0, err
+		}
+		if len(s.buffer.queue) > 0 {
+			return s.fill(batch[:min(len(batch), sock.MaxBatch)]), nil
+		}
+		if !s.ask(idle) {
+			return 0, nil
+		}
+		s.wait()
+	}
+}
+
+func claim(busy *bool, method string) {
+	if *busy {
+		panic("kerneltest: concurrent calls of Socket." + method)
+	}
+	*busy = true
+}
+
+// readError is the error that the next read returns, in the order of the real
+// socket: closed, deadline, then what the kernel reports.
+func (s *Socket) readError() error {
+	switch {
+	case s.closed:
+		return os.ErrClosed
+	case s.expired:
+		return os.ErrDeadlineExceeded
+	case s.dead != nil:
+		return s.dead
+	default:
+		return s.buffer.takeError()
+	}
+}
+
+// ask calls idle, unlocked.
+func (s *Socket) ask(idle func() bool) bool {
+	if idle == nil {
+		return true
+	}
+	s.k.mu.Unlock()
+	defer s.k.mu.Lock()
+	return idle()
+}
+
+// wait waits until there is a reason to look again.
+func (s *Socket) wait() {
+	for !s.ready() {
+		s.readable.Wait()
+	}
+	s.awoken = false
+}
+
+func (s *Socket) ready() bool {
+	return s.closed || s.expired || s.awoken || s.dead != nil || s.buffer.err != nil || len(s.buffer.queue) > 0
+}
+
+func (s *Socket) fill(batch []sock.Datagram) int {
+	n := 0
+	for n < len(batch) && len(s.buffer.queue) > 0 {
+		d := s.buffer.take()
+		slot := &batch[n]
+		slot.N = copy(slot.Buf, d.bytes)
+		slot.From = d.from
+		slot.Truncated = slot.N < len(d.bytes)
+		n++
+	}
+	return n
+}
+
+// deliver puts a datagram into the receive buffer and reports whether it had
+// room. An overrun wakes the reader, too.
+func (s *Socket) deliver(d datagram) bool {
+	ok := s.buffer.put(d)
+	s.readable.Broadcast()
+	return ok
+}
+
+// Send implements sock.Socket. Each datagram is processed before the next is
+// looked at, as in the kernel. It panics if another Send runs.
+func (s *Socket) Send(datagrams [][]byte) (int, error) {
+	s.k.mu.Lock()
+	defer s.k.mu.Unlock()
+	claim(&s.sending, "Send")
+	defer func() { s.sending = false }()
+	datagrams = datagrams[:min(len(datagrams), sock.MaxBatch)]
+	for i, b := range datagrams {
+		if err := s.send(b); err != nil {
+			return i, err
+		}
+	}
+	return len(datagrams), nil
+}
+
+func (s *Socket) send(b []byte) error {
+	if err := s.sendError(b); err != nil {
+		return err
+	}
+	s.tell(b)
+	if s.closed {
+		return os.ErrClosed
+	}
+	if len(b) == 0 && !s.k.opts.Linux.refusesEmpty() {
+		return nil
+	}
+	from := sender{port: s.port, privileged: s.k.privileged, capAck: s.capAck()}
+	return s.k.receive(s.config.Protocol, from, b)
+}
+
+// sendError is the error that sendmsg itself returns (netlink_sendmsg).
+func (s *Socket) sendError(b []byte) error {
+	switch {
+	case s.closed:
+		return os.ErrClosed
+	case len(b) == 0 && s.k.opts.Linux.refusesEmpty():
+		return errNoData
+	case s.config.Port != 0:
+		return errConnRefused
+	case len(b) > s.writeMax:
+		return errMsgSize
+	default:
+		return s.refuse.next()
+	}
+}
+
+// tell calls OnSend, unlocked.
+func (s *Socket) tell(b []byte) {
+	if s.k.opts.OnSend == nil {
+		return
+	}
+	s.k.mu.Unlock()
+	defer s.k.mu.Lock()
+	s.k.opts.OnSend(s.port, b)
+}
+
+func (s *Socket) capAck() bool {
+	return s.config.CapAck && s.k.opts.Linux.capsAcks()
+}

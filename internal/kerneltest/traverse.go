@@ -1,0 +1,85 @@
+package kerneltest
+
+import "github.com/ipqueue/ipqueue/internal/sock"
+
+// Inject lets a packet meet its rule. Whatever happens at once, such as the
+// delivery to a socket, has happened when it returns. It keeps no slice of p
+// that the kernel may change.
+func (k *Kernel) Inject(p Packet) *Journey {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	j := newJourney(k, p)
+	k.proceed(j, j.packet().rule())
+	return j
+}
+
+// handler is the module that a queued packet of the family goes to: only one
+// can have it (net/netfilter/nf_queue.c, nf_register_queue_handler).
+func (k *Kernel) handler(f Family) module {
+	protocol := map[Family]int{IPv4: sock.ProtoFirewall, IPv6: sock.ProtoIP6FW}[f]
+	if m := k.modules[protocol]; m != nil {
+		return m
+	}
+	return k.modules[sock.ProtoNetfilter]
+}
+
+// proceed does what the verdict word says (nf_reinject). ACCEPT and REPEAT are
+// known only by the whole word, the others by its low 8 bits.
+func (k *Kernel) proceed(j *Journey, word uint32) {
+	if word == verdictRepeat {
+		word = j.packet().rule()
+	}
+	switch {
+	case word == verdictAccept:
+		j.end(Accepted)
+	case word&verdictMask == verdictAccept, word&verdictMask == verdictStop:
+		j.end(Stopped)
+	case word&verdictMask == verdictQueue:
+		k.queue(j, word)
+	default:
+		j.end(Dropped)
+	}
+}
+
+// queue gives a packet to the module that has its family (nf_queue).
+func (k *Kernel) queue(j *Journey, word uint32) {
+	m := k.handler(j.packet().Family)
+	if m == nil {
+		k.settle(j, unheard(word))
+		return
+	}
+	if j.packet().GSO > 0 && m.segments(word) {
+		k.queueSegments(j, m, word)
+		return
+	}
+	k.settle(j, m.enqueue(j, word))
+}
+
+// queueSegments cuts a packet and queues the segments. Once one cannot be
+// queued the rest is dropped with it.
+func (k *Kernel) queueSegments(j *Journey, m module, word uint32) {
+	fate := Pending
+	for _, p := range segment(j.packet()) {
+		s := newJourney(k, p)
+		if fate == Pending || fate.Passes() {
+			fate = m.enqueue(s, word)
+		}
+		k.settle(s, fate)
+		j.result.Segments = append(j.result.Segments, s)
+	}
+	j.end(Segmented)
+}
+
+func (k *Kernel) settle(j *Journey, f Fate) {
+	if f != Pending {
+		j.end(f)
+	}
+}
+
+// unheard is the fate of a packet whose queue nobody has bound.
+func unheard(word uint32) Fate {
+	if word&verdictBypass != 0 {
+		return Bypassed
+	}
+	return Unheard
+}
