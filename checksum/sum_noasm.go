@@ -1,0 +1,15 @@
+//go:build !gc || purego || !(amd64 || arm64)
+
+package checksum
+
+import "math"
+
+// There is no vector routine, and the compiler leaves out what asks for it.
+const (
+	minVector = math.MaxInt
+	maxVector = math.MaxInt
+)
+
+func hasVector() bool { return false }
+
+func sumVector([]byte) uint64 { return 0 }

@@ -1,0 +1,169 @@
+package checksum
+
+import "encoding/binary"
+
+// A transport says where the checksum of a datagram's payload is and what it
+// covers. The zero transport has no checksum.
+type transport struct {
+	covered []byte // what the checksum covers, its own field included
+	field   int    // offset of the field in covered
+	pseudo  uint64 // partial sum of the pseudo-header, 0 if there is none
+	rule    rule
+}
+
+// A rule says how a checksum is made.
+type rule uint8
+
+const (
+	ruleNone    rule = iota // there is none
+	ruleSum                 // complement of the sum, RFC 1071
+	ruleNonzero             // the same, but 0 is sent as 0xffff, RFC 768
+	ruleCRC32c              // RFC 9260, appendix A
+)
+
+// findChecksum sets d.transport.
+func (d *datagram) findChecksum() error {
+	if d.ipv4() {
+		return d.findIPv4()
+	}
+	return d.findIPv6()
+}
+
+func (d *datagram) findIPv4() error {
+	switch d.protocol {
+	case protoICMP, protoIGMP:
+		return d.icmp()
+	}
+	return d.findAny()
+}
+
+func (d *datagram) findIPv6() error {
+	switch d.protocol {
+	case protoICMPv6:
+		return d.icmpv6()
+	case protoNoNextHeader:
+		return nil
+	}
+	return d.findAny()
+}
+
+// findAny is for what IPv4 and IPv6 have in common.
+func (d *datagram) findAny() error {
+	switch d.protocol {
+	case protoTCP:
+		return d.tcp()
+	case protoUDP:
+		return d.udp()
+	case protoUDPLite:
+		return d.udpLite()
+	case protoDCCP:
+		return d.dccp()
+	case protoSCTP:
+		return d.sctp()
+	case protoESP:
+		return errEncrypted
+	}
+	return errProtocol
+}
+
+// withPseudo sets d.transport for a checksum that covers a pseudo-header with
+// the given length, too.
+func (d *datagram) withPseudo(covered []byte, field, length int, r rule) error {
+	if d.unknownRoute {
+		return errRouting
+	}
+	pseudo := d.source + d.destination + uint64(d.protocol) + uint64(length)
+	d.transport = transport{covered, field, pseudo, r}
+	return nil
+}
+
+// icmp is for ICMP (RFC 792) and IGMP (RFC 3376), which have the checksum at 2
+// and no pseudo-header.
+func (d *datagram) icmp() error {
+	if len(d.payload) < 8 {
+		return errTransport
+	}
+	d.transport = transport{covered: d.payload, field: 2, rule: ruleSum}
+	return nil
+}
+
+// icmpv6 is for RFC 4443: 2 checksum.
+func (d *datagram) icmpv6() error {
+	if len(d.payload) < 4 {
+		return errTransport
+	}
+	return d.withPseudo(d.payload, 2, len(d.payload), ruleSum)
+}
+
+// tcp is for RFC 9293: 16 checksum.
+func (d *datagram) tcp() error {
+	if len(d.payload) < 20 {
+		return errTransport
+	}
+	return d.withPseudo(d.payload, 16, len(d.payload), ruleSum)
+}
+
+// udp is for RFC 768: 4 length, 6 checksum. Bytes past the length belong to
+// the packet, but not to what the checksum covers.
+func (d *datagram) udp() error {
+	if len(d.payload) < 8 {
+		return errTransport
+	}
+	n := int(binary.BigEndian.Uint16(d.payload[4:]))
+	if n == 0 && len(d.payload) > maxPayload {
+		n = len(d.payload) // RFC 2675, section 4
+	}
+	if n < 8 || n > len(d.payload) {
+		return errUDPLength
+	}
+	if d.ipv4() && binary.BigEndian.Uint16(d.payload[6:]) == 0 {
+		return nil // the sender made none
+	}
+	return d.withPseudo(d.payload[:n], 6, n, ruleNonzero)
+}
+
+// udpLite is for RFC 3828: 4 checksum coverage, in bytes from the start of the
+// header, 0 for all, 6 checksum.
+func (d *datagram) udpLite() error {
+	if len(d.payload) < 8 {
+		return errTransport
+	}
+	n := int(binary.BigEndian.Uint16(d.payload[4:]))
+	if n == 0 {
+		n = len(d.payload)
+	}
+	if n < 8 || n > len(d.payload) {
+		return errCoverage
+	}
+	return d.withPseudo(d.payload[:n], 6, len(d.payload), ruleNonzero)
+}
+
+// dccp is for RFC 4340: 4 data offset in words of 4 bytes, 5 checksum coverage
+// in the low 4 bits, which is 0 for all or one more than the number of words
+// covered behind the header, 6 checksum.
+func (d *datagram) dccp() error {
+	if len(d.payload) < 12 {
+		return errTransport
+	}
+	header := 4 * int(d.payload[4])
+	if header < 12 || header > len(d.payload) {
+		return errDataOffset
+	}
+	n := len(d.payload)
+	if words := int(d.payload[5] & 0x0f); words != 0 {
+		n = header + 4*(words-1)
+	}
+	if n > len(d.payload) {
+		return errCoverage
+	}
+	return d.withPseudo(d.payload[:n], 6, len(d.payload), ruleSum)
+}
+
+// sctp is for RFC 9260: 8 checksum, of 4 bytes. There is no pseudo-header.
+func (d *datagram) sctp() error {
+	if len(d.payload) < 12 {
+		return errTransport
+	}
+	d.transport = transport{covered: d.payload, field: 8, rule: ruleCRC32c}
+	return nil
+}

@@ -1,0 +1,135 @@
+package checksum
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// The loops here load little-endian words of the machine's width and add them
+// with the carry brought round. Both are allowed by RFC 1071, section 2: the
+// sum is the same in either byte order once its bytes are swapped back (B), and
+// in words of any multiple of 16 bits once they are folded (C). Little-endian
+// loads cost nothing on most machines and have an odd last byte, zero-extended,
+// already in its place.
+//
+// All words but the last one are loaded in steps; the last one is loaded from
+// the end of the data, and what the steps have counted already is shifted out.
+
+// sum64 is Sum for machines with 64-bit words.
+func sum64(b []byte) uint64 {
+	if len(b) <= 8 {
+		return swap(short(b))
+	}
+	if len(b) > minVector && hasVector() {
+		if len(b) > maxVector {
+			return sumPieces(b)
+		}
+		return sumVector(b)
+	}
+	b = b[:len(b):len(b)] // saves the compiler from keeping track of cap
+	tail := binary.LittleEndian.Uint64(b[len(b)-8:]) >> (8 * (-uint(len(b)) & 7))
+	var even, odd uint64 // two chains of carries, so that they overlap
+	for len(b) > 64 {
+		even, odd = add32(even, b), add32(odd, b[32:])
+		b = b[64:]
+	}
+	if len(b) > 32 {
+		even = add32(even, b)
+		b = b[32:]
+	}
+	if len(b) > 16 {
+		odd = add16(odd, b)
+		b = b[16:]
+	}
+	if len(b) > 8 {
+		even = add8(even, b)
+	}
+	return swap(add(add(even, odd), tail))
+}
+
+// sumPieces is Sum for more than sumVector takes at once.
+func sumPieces(b []byte) uint64 {
+	var sum uint64
+	for len(b) > maxVector {
+		sum += sumVector(b[:maxVector])
+		b = b[maxVector:]
+	}
+	return uint64(fold32(sum + Sum(b)))
+}
+
+// add32 adds 32 bytes of b to acc.
+func add32(acc uint64, b []byte) uint64 {
+	acc, carry := bits.Add64(acc, binary.LittleEndian.Uint64(b), 0)
+	acc, carry = bits.Add64(acc, binary.LittleEndian.Uint64(b[8:]), carry)
+	acc, carry = bits.Add64(acc, binary.LittleEndian.Uint64(b[16:]), carry)
+	acc, carry = bits.Add64(acc, binary.LittleEndian.Uint64(b[24:]), carry)
+	return acc + carry
+}
+
+// add16 adds 16 bytes of b to acc.
+func add16(acc uint64, b []byte) uint64 {
+	acc, carry := bits.Add64(acc, binary.LittleEndian.Uint64(b), 0)
+	acc, carry = bits.Add64(acc, binary.LittleEndian.Uint64(b[8:]), carry)
+	return acc + carry
+}
+
+// add8 adds 8 bytes of b to acc.
+func add8(acc uint64, b []byte) uint64 {
+	return add(acc, binary.LittleEndian.Uint64(b))
+}
+
+// add adds word to acc and brings the carry round.
+func add(acc, word uint64) uint64 {
+	acc, carry := bits.Add64(acc, word, 0)
+	return acc + carry
+}
+
+// sum32 is Sum for machines with 32-bit words, where a carry is cheapest to
+// keep in the upper half of a 64-bit accumulator.
+func sum32(b []byte) uint64 {
+	if len(b) <= 8 {
+		return swap(short(b))
+	}
+	b = b[:len(b):len(b)]
+	tail := binary.LittleEndian.Uint32(b[len(b)-4:]) >> (8 * (-uint(len(b)) & 3))
+	var acc uint64
+	for len(b) > 32 {
+		acc += uint64(binary.LittleEndian.Uint32(b))
+		acc += uint64(binary.LittleEndian.Uint32(b[4:]))
+		acc += uint64(binary.LittleEndian.Uint32(b[8:]))
+		acc += uint64(binary.LittleEndian.Uint32(b[12:]))
+		acc += uint64(binary.LittleEndian.Uint32(b[16:]))
+		acc += uint64(binary.LittleEndian.Uint32(b[20:]))
+		acc += uint64(binary.LittleEndian.Uint32(b[24:]))
+		acc += uint64(binary.LittleEndian.Uint32(b[28:]))
+		b = b[32:]
+	}
+	for len(b) > 4 {
+		acc += uint64(binary.LittleEndian.Uint32(b))
+		b = b[4:]
+	}
+	return swap(acc + uint64(tail))
+}
+
+// short returns up to 8 bytes as one little-endian word.
+func short(b []byte) uint64 {
+	switch n := uint(len(b)); {
+	case n >= 4:
+		head := binary.LittleEndian.Uint32(b)
+		tail := binary.LittleEndian.Uint32(b[n-4:]) >> (8 * (8 - n))
+		return uint64(head) | uint64(tail)<<32
+	case n == 3:
+		return uint64(binary.LittleEndian.Uint16(b)) | uint64(b[2])<<16
+	case n == 2:
+		return uint64(binary.LittleEndian.Uint16(b))
+	case n == 1:
+		return uint64(b[0])
+	}
+	return 0
+}
+
+// swap turns a sum of little-endian words into the partial sum in network
+// order.
+func swap(acc uint64) uint64 {
+	return uint64(bits.ReverseBytes32(fold32(acc)))
+}
