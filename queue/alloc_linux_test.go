@@ -1,0 +1,70 @@
+package queue_test
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// In steady state nothing is allocated for a packet. Before that the queue must
+// have held as many as it will ever hold.
+func TestKernelAllocates(t *testing.T) {
+	const warm, n = 4 * inFlight, 20000
+	for _, verdict := range []struct {
+		name string
+		give func(queue.Packet) error
+	}{
+		{"Accept", queue.Packet.Accept},
+		{"Drop", queue.Packet.Drop},
+		{"Replace", func(p queue.Packet) error { return p.Replace(p.Payload) }},
+		{"mark", func(p queue.Packet) error { return p.Decide(queue.Verdict{Action: queue.Accept, Mark: 9}) }},
+	} {
+		for _, stream := range streams {
+			t.Run(verdict.name+" "+stream.name, func(t *testing.T) {
+				l := newLab(t)
+				l.queueUDP()
+				q := l.open(queue.Config{})
+				var decided atomic.Int64
+				stop := l.floodWithin(func(sent int) int {
+					if sent < warm {
+						return warm - sent
+					}
+					return min(inFlight-(sent-int(decided.Load())), warm+n-sent)
+				})
+				held := make([]queue.Packet, 0, warm)
+				var before, after runtime.MemStats
+				for p := range stream.of(q) {
+					held = append(held, p)
+					if len(held)+int(decided.Load()) < warm {
+						continue
+					}
+					for _, p := range held {
+						if err := verdict.give(p); err != nil {
+							t.Fatal(err)
+						}
+					}
+					switch decided.Add(int64(len(held))) {
+					case warm:
+						runtime.ReadMemStats(&before)
+					case warm + n:
+						runtime.ReadMemStats(&after)
+					}
+					held = held[:0]
+					if decided.Load() == warm+n {
+						break
+					}
+				}
+				sent := stop()
+				s := settled(t, q)
+				if s.Kernel.LastID != warm+n || sent != warm+n || s.Refused > 0 || s.Missed > 0 {
+					t.Errorf("%d packets sent, want %d: %+v", sent, warm+n, s)
+				}
+				if per := float64(after.Mallocs-before.Mallocs) / n; per >= 0.01 {
+					t.Errorf("%.4f allocations per packet, want less than 0.01", per)
+				}
+			})
+		}
+	}
+}

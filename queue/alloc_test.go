@@ -1,0 +1,96 @@
+//go:build !race
+
+package queue_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// replays are both backends on a replay of one packet.
+var replays = map[queue.Backend]func(payload []byte) *replay{queue.NFQueue: nfqReplay, queue.IPQueue: ipqReplay}
+
+// perRun is how many packets pass between two counts of allocations: many, so
+// that one in a while shows, but of large ones no more than the library keeps
+// buffers for.
+func perRun(packet []byte) int {
+	if len(packet) > 4096 {
+		return 100
+	}
+	return 650
+}
+
+// TestAllocations counts the allocations for packets in steady state.
+func TestAllocations(t *testing.T) {
+	small, large := simUDP(false, pattern(100)), simUDP(false, pattern(9000))
+	mtu := simUDP(false, pattern(1472))
+	for backend, newReplay := range replays {
+		for _, tt := range []struct {
+			name   string
+			packet []byte
+			c      queue.Config
+			decide func(p queue.Packet) error
+		}{
+			{"accept", small, queue.Config{}, queue.Packet.Accept},
+			{"drop", small, queue.Config{}, queue.Packet.Drop},
+			{"accept, large", large, queue.Config{}, queue.Packet.Accept},
+			{"accept, deadline", small, queue.Config{Deadline: time.Minute}, queue.Packet.Accept},
+			{"accept, age", small, queue.Config{TrackAge: true}, queue.Packet.Accept},
+			{"accept, refusals told", small, queue.Config{OnRefused: func(uint64, error) {}}, queue.Packet.Accept},
+			{"echo", small, queue.Config{}, func(p queue.Packet) error { return p.Replace(p.Payload) }},
+			{"echo, MTU", mtu, queue.Config{}, func(p queue.Packet) error { return p.Replace(p.Payload) }},
+			{"echo, large", large, queue.Config{}, func(p queue.Packet) error { return p.Replace(p.Payload) }},
+			{"grow", small, queue.Config{}, func(p queue.Packet) error { return p.Replace(mtu) }},
+			{"raw", small, queue.Config{}, func(p queue.Packet) error { return p.ReplaceRaw(mtu) }},
+		} {
+			for _, pull := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%v/%s/pull %t", backend, tt.name, pull), func(t *testing.T) {
+					c := tt.c
+					c.Backend = backend
+					r := newReplay(tt.packet)
+					take := taker(r.open(t, c), pull)
+					decide := func(p queue.Packet) {
+						if err := tt.decide(p); err != nil {
+							t.Fatal(err)
+						}
+					}
+					packets := perRun(tt.packet)
+					run := func() {
+						r.more(packets)
+						take(packets, decide)
+					}
+					for range 10 { // until buffers are there
+						run()
+					}
+					if got := testing.AllocsPerRun(20, run); got != 0 {
+						t.Errorf("%v allocations for %d packets, want 0", got, packets)
+					}
+				})
+			}
+		}
+	}
+}
+
+// taker returns a function that takes n packets from the queue.
+func taker(q *queue.Queue, pull bool) func(n int, f func(queue.Packet)) {
+	if !pull {
+		packets := q.Packets()
+		return func(n int, f func(queue.Packet)) {
+			for range n {
+				f(<-packets)
+			}
+		}
+	}
+	all := q.All()
+	return func(n int, f func(queue.Packet)) {
+		for p := range all {
+			f(p)
+			if n--; n == 0 {
+				return
+			}
+		}
+	}
+}

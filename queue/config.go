@@ -1,0 +1,312 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A Config says which queue to open and how. The zero Config opens the queue
+// that this kernel has and delivers whole packets. A field that the chosen
+// kernel queue cannot honour makes Open fail with ErrUnsupported and the
+// field's name; no field is ever dropped silently.
+type Config struct {
+	// Backend is the kernel's queue to use. Auto, the zero value, takes
+	// nfnetlink_queue if a field is set that only that one has, else whichever
+	// one owns the address family, else ip_queue where the kernel has it
+	// (Linux 2.4 to 3.4), else nfnetlink_queue.
+	Backend Backend
+
+	// Family chooses between the two queues of ip_queue, which has one for
+	// IPv4 (the zero value) and one for IPv6. nfnetlink_queue delivers what
+	// its rules send, of any family: there it must be left alone.
+	Family Family
+
+	// Number is the number of the nfnetlink_queue, the N of "--queue-num N" in
+	// iptables and of "queue num N" in nftables. 0 is also where "-j QUEUE"
+	// goes. ip_queue has no numbers.
+	Number uint16
+
+	// Mode says how much of each packet is copied to the application: all of
+	// it (the zero value), nothing but metadata (MetaOnly), or the first n
+	// bytes (a positive Mode). SetMode changes it later.
+	Mode Mode
+
+	// QueueLength is how many packets the kernel holds for a verdict before
+	// its queue is full. 0 means 4096 for nfnetlink_queue (at most 65536 are
+	// of use); for ip_queue, whose limit is one for the whole machine
+	// (net.ipv4.ip_queue_maxlen), 0 leaves it as it is.
+	QueueLength int
+
+	// ReadBuffer is the receive buffer to ask the kernel for, in bytes. 0
+	// means 2 KiB for each packet of the queue length. More than
+	// net.core.rmem_max is granted only with CAP_NET_ADMIN in the initial user
+	// namespace; Stats says what was granted.
+	ReadBuffer int
+
+	// Buffer is the capacity of the channel that Packets returns, in packets.
+	// 0 means 512, negative means unbuffered.
+	Buffer int
+
+	// MaxUndecided is how many packets the application may hold without a
+	// verdict; at that number reading stops until one is decided. 0 means
+	// 65536, the most that nfnetlink_queue ever holds. A packet costs its
+	// length, rounded up to 256, 768, 1536, 4096 or (above 4 KiB) 68 KiB, plus
+	// about 250 bytes; this times MaxUndecided is the most memory a queue
+	// uses.
+	MaxUndecided int
+
+	// NoGSO makes nfnetlink_queue segment large packets and complete their
+	// checksums before it queues them: packets are then no larger than the
+	// MTU, and several times slower for bulk TCP.
+	NoGSO bool
+
+	// FailOpen makes nfnetlink_queue accept, rather than drop, packets that
+	// it cannot queue because the queue or the socket is full (Linux 3.6).
+	FailOpen bool
+
+	// Conntrack adds each packet's connection tracking entry (Linux 3.6, needs
+	// nf_conntrack_netlink).
+	Conntrack bool
+
+	// Owner adds user and group of the local socket that sent the packet
+	// (Linux 3.14).
+	Owner bool
+
+	// SecurityContext adds the security label of the local socket that sent
+	// the packet (Linux 4.3).
+	SecurityContext bool
+
+	// NetNS is a descriptor of the network namespace to open the queue in,
+	// which needs CAP_SYS_ADMIN. 0 is the caller's namespace. It may be closed
+	// after Open.
+	NetNS int
+
+	// WordSize is the number of bits in an unsigned long of a kernel with
+	// ip_queue, 32 or 64, which decides how its messages are laid out. 0 finds
+	// out by asking it.
+	WordSize int
+
+	// Deadline is the longest time a packet may stay undecided before it gets
+	// OnDeadline. 0 means no limit: a forgotten packet then stays in the kernel
+	// until the queue closes.
+	Deadline time.Duration
+
+	// OnDeadline is the verdict for packets that the application did not
+	// decide in time, and for those it cannot be shown because their message
+	// is damaged: Drop (also the zero value) or Accept.
+	OnDeadline Action
+
+	// WhenFull says what becomes of a packet for which the channel of Packets
+	// has no room: Accept, Drop, or, with the zero value, wait. While the
+	// reader waits the kernel's queue fills, and then the kernel drops, or
+	// accepts with FailOpen.
+	WhenFull Action
+
+	// OnClose is the verdict for packets that are undecided when the queue
+	// closes: Drop (also the zero value; the kernel does so by itself) or
+	// Accept.
+	OnClose Action
+
+	// Grace is how long after the end of the context the packets already
+	// received may still be decided. 0 means one second, negative means no
+	// limit.
+	Grace time.Duration
+
+	// TrackAge keeps the arrival time of each packet, so that Stats can tell
+	// the age of the oldest undecided one. It costs a clock reading for each
+	// read from the kernel, and is on whenever Deadline is.
+	TrackAge bool
+
+	// OnRefused, if not nil, is told of each verdict that the kernel refused
+	// after it had been sent: the packet's id and an error that unwraps to the
+	// errno. ENOENT is ordinary: the kernel had already given the packet up,
+	// say because an interface went down. It is called from a goroutine of
+	// its own, one call at a time, and may call anything of this package.
+	//
+	// Without it, verdicts that say the same of packets in a row are sent as
+	// one batch verdict, which is faster, and of which the kernel refuses only
+	// the whole.
+	OnRefused func(id uint64, err error)
+}
+
+// A Backend is one of the kernel's two packet queues.
+type Backend uint8
+
+const (
+	Auto    Backend = iota // whichever the kernel has
+	IPQueue                // ip_queue and ip6_queue, Linux 2.4 to 3.4
+	NFQueue                // nfnetlink_queue, Linux 2.6.14 and later
+)
+
+func (b Backend) String() string {
+	return name(int(b), "Auto", "IPQueue", "NFQueue")
+}
+
+// A Family is the protocol family of a packet.
+type Family uint8
+
+const (
+	IPv4   Family = iota
+	IPv6          // also the IPv6 queue of ip_queue, in Config
+	Bridge        // an Ethernet frame on a bridge; Payload starts behind its link header
+	ARP
+	OtherFamily
+)
+
+func (f Family) String() string {
+	return name(int(f), "IPv4", "IPv6", "Bridge", "ARP", "OtherFamily")
+}
+
+// A Mode is how much of a packet is copied to the application. A positive
+// Mode is a number of bytes counted from the IP header; more than the kernel
+// can copy (65535 for ip_queue, 65531 for nfnetlink_queue) means that much.
+type Mode int
+
+const (
+	WholePacket Mode = 0  // all of it
+	MetaOnly    Mode = -1 // no payload
+	// None stops queueing: the kernel drops every further packet. Those already
+	// queued can still be decided.
+	None Mode = -2
+)
+
+// Range is the Mode that copies the first n bytes.
+func Range(n int) Mode { return Mode(n) }
+
+func (m Mode) String() string {
+	switch {
+	case m > 0:
+		return fmt.Sprintf("Range(%d)", int(m))
+	case m == WholePacket:
+		return "WholePacket"
+	case m == MetaOnly:
+		return "MetaOnly"
+	case m == None:
+		return "None"
+	}
+	return fmt.Sprintf("Mode(%d)", int(m))
+}
+
+func (m Mode) check() error {
+	if m < None {
+		return fmt.Errorf("%w: unknown mode %v", ErrInvalid, m)
+	}
+	return nil
+}
+
+// name returns names[i], or i itself if there is none.
+func name(i int, names ...string) string {
+	if i < len(names) {
+		return names[i]
+	}
+	return fmt.Sprintf("unknown (%d)", i)
+}
+
+// Defaults that Config documents.
+const (
+	defaultQueueLength  = 4096
+	defaultBuffer       = 512
+	defaultMaxUndecided = 65536
+	defaultGrace        = time.Second
+	bytesPerPacket      = 2048
+)
+
+// complete checks c and returns it with defaults in place of zero values.
+func (c Config) complete() (Config, error) {
+	if err := c.check(); err != nil {
+		return c, err
+	}
+	setDefault(&c.Buffer, defaultBuffer)
+	c.Buffer = max(c.Buffer, 0)
+	setDefault(&c.MaxUndecided, defaultMaxUndecided)
+	setDefault(&c.Grace, defaultGrace)
+	setDefault(&c.OnDeadline, Drop)
+	setDefault(&c.OnClose, Drop)
+	if c.ReadBuffer == 0 {
+		length := c.QueueLength
+		setDefault(&length, defaultQueueLength)
+		c.ReadBuffer = min(length, 1<<16) * bytesPerPacket
+	}
+	return c, nil
+}
+
+func setDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}
+
+func (c *Config) check() error {
+	return errors.Join(
+		c.Mode.check(),
+		oneOf("Backend", c.Backend, Auto, IPQueue, NFQueue),
+		oneOf("Family", c.Family, IPv4, IPv6),
+		oneOf("WordSize", c.WordSize, 0, 32, 64),
+		oneOf("OnDeadline", c.OnDeadline, 0, Drop, Accept),
+		oneOf("WhenFull", c.WhenFull, 0, Drop, Accept),
+		oneOf("OnClose", c.OnClose, 0, Drop, Accept),
+		notNegative("QueueLength", c.QueueLength),
+		notNegative("ReadBuffer", c.ReadBuffer),
+		notNegative("MaxUndecided", c.MaxUndecided),
+		notNegative("NetNS", c.NetNS),
+		notNegative("Deadline", c.Deadline),
+	)
+}
+
+func oneOf[T comparable](field string, v T, allowed ...T) error {
+	for _, a := range allowed {
+		if v == a {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: Config.%s is %v", ErrInvalid, field, v)
+}
+
+func notNegative[T int | time.Duration](field string, v T) error {
+	if v < 0 {
+		return fmt.Errorf("%w: Config.%s is %v", ErrInvalid, field, v)
+	}
+	return nil
+}
+
+// A field names one that only one of the two kernel queues can honour.
+type field struct {
+	name string
+	set  bool
+}
+
+// nfqueueOnly lists the fields that ip_queue cannot honour.
+func (c *Config) nfqueueOnly() []field {
+	return []field{
+		{"Number", c.Number != 0},
+		{"NoGSO", c.NoGSO},
+		{"FailOpen", c.FailOpen},
+		{"Conntrack", c.Conntrack},
+		{"Owner", c.Owner},
+		{"SecurityContext", c.SecurityContext},
+	}
+}
+
+// ipqueueOnly lists the fields that nfnetlink_queue cannot honour.
+func (c *Config) ipqueueOnly() []field {
+	return []field{
+		{"Family", c.Family != IPv4},
+		{"WordSize", c.WordSize != 0},
+	}
+}
+
+// refuse returns an error naming the first of fields that is set.
+func refuse(backend string, fields []field) error {
+	for _, f := range fields {
+		if f.set {
+			return fmt.Errorf("%w: %s has nothing for Config.%s", ErrUnsupported, backend, f.name)
+		}
+	}
+	return nil
+}
+
+func anySet(fields []field) bool {
+	return refuse("", fields) != nil
+}

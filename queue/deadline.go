@@ -1,0 +1,63 @@
+package queue
+
+import "time"
+
+// now is the queue's clock in nanoseconds. It stands at 0 unless somebody
+// needs it.
+func (q *Queue) now() int64 {
+	if q.cfg.Deadline == 0 && !q.cfg.TrackAge {
+		return 0
+	}
+	return int64(time.Since(q.born))
+}
+
+// watchDeadline starts the timer for the oldest packet unless it is running.
+// All packets have the same time, so the order of arrival is that of their
+// deadlines.
+func (w *writer) watchDeadline() {
+	if w.q.cfg.Deadline == 0 || w.watching || w.arrivals.oldest == nil {
+		return
+	}
+	w.watchFor(time.Duration(w.arrivals.oldest.arrived-w.q.now()) + w.q.cfg.Deadline)
+}
+
+// expire decides the packets whose time is over.
+func (w *writer) expire() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.watching = false
+	if w.finished {
+		return
+	}
+	passed := w.q.now() - int64(w.q.cfg.Deadline)
+	s, claims := w.takeUntil(passed)
+	switch {
+	case claims:
+		w.watchFor(retryDelay) // one of them may be given back
+	case s != nil:
+		w.watchFor(time.Duration(s.arrived - passed))
+	}
+	w.flushUnlessSending()
+}
+
+func (w *writer) watchFor(d time.Duration) {
+	w.watching = true
+	w.deadline.Reset(d)
+}
+
+// takeUntil decides the packets that arrived until then. It returns the first
+// later one, and whether somebody has a claim on an earlier one.
+func (w *writer) takeUntil(then int64) (later *slot, claims bool) {
+	s := w.arrivals.oldest
+	for s != nil && s.arrived <= then {
+		next := s.next
+		if s.take() {
+			s.action, s.cause = w.q.cfg.OnDeadline, byDeadline
+			_ = w.push(s)
+		} else if s.state.Load()&3 == claimed {
+			claims = true
+		}
+		s = next
+	}
+	return s, claims
+}

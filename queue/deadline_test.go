@@ -1,0 +1,138 @@
+package queue_test
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/kerneltest"
+	"github.com/ipqueue/ipqueue/internal/sock"
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// TestDeadline gives the configured verdict when the time is over, and not
+// before.
+func TestDeadline(t *testing.T) {
+	for action, want := range map[queue.Action]kerneltest.Fate{
+		0: kerneltest.Dropped, queue.Drop: kerneltest.Dropped, queue.Accept: kerneltest.Accepted,
+	} {
+		t.Run(action.String(), func(t *testing.T) {
+			simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+				s.open(queue.Config{Deadline: time.Second, OnDeadline: action, Buffer: 1})
+				j := s.inject(10)
+				first, second := s.next(), s.next()
+				payload := second.Clone()
+				s.ok(first.Decide(queue.Verdict{Action: queue.Stop}))
+				time.Sleep(time.Second - time.Millisecond)
+				s.fate(j[0], kerneltest.Stopped)
+				s.fates(j[1:], kerneltest.Pending)
+				time.Sleep(2 * time.Millisecond)
+				s.fates(j[1:], want)
+				if err := second.Accept(); !errors.Is(err, queue.ErrDecided) {
+					s.Errorf("verdict after the deadline: %v, want ErrDecided", err)
+				}
+				s.inject(50) // their buffers must not be those of the others
+				if !bytes.Equal(second.Payload, payload) {
+					s.Error("the payload changed although the application gave no verdict")
+				}
+				n := s.stats()
+				if n.Expired != 9 || n.Decided != 1 || n.BuffersLeft != 9 {
+					s.Errorf("%d expired, %d decided, %d buffers left, want 9, 1 and 9", n.Expired, n.Decided, n.BuffersLeft)
+				}
+			})
+		})
+	}
+}
+
+// TestDeadlineEach has packets of different age: each gets its own time.
+func TestDeadlineEach(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{Deadline: time.Second})
+		s.q.Packets()
+		var j []*kerneltest.Journey
+		for range 20 {
+			j = append(j, s.injectOne())
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(50 * time.Millisecond)
+		for i, j := range j {
+			want := kerneltest.Dropped
+			if i > 10 {
+				want = kerneltest.Pending
+			}
+			if got := j.Fate(); got != want {
+				s.Errorf("fate of packet %d is %v, want %v", i, got, want)
+			}
+		}
+		time.Sleep(time.Second)
+		s.fates(j, kerneltest.Dropped)
+	})
+}
+
+// TestDeadlineUnderPressure frees places by the deadline alone.
+func TestDeadlineUnderPressure(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{Deadline: time.Second, MaxUndecided: 5})
+		s.q.Packets()
+		j := s.inject(20)
+		time.Sleep(time.Minute)
+		s.fates(j, kerneltest.Dropped)
+		if n := s.stats(); n.Expired != 20 {
+			s.Errorf("%d expired, want 20", n.Expired)
+		}
+	})
+}
+
+// TestDeadlineOfRefusedVerdict lets refused verdicts race with the deadline: it
+// holds for a packet that some call had claimed at that moment, too. Time is
+// real here, or the claim would never be met.
+func TestDeadlineOfRefusedVerdict(t *testing.T) {
+	k := kerneltest.New(kerneltest.Options{})
+	q, err := queue.Open(sock.WithKernel(t.Context(), k), queue.Config{Deadline: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	tooLong := make([]byte, 70000)
+	for range 100 {
+		j := k.Inject(kerneltest.Packet{Payload: simUDP(false, pattern(9))})
+		p := <-q.Packets()
+		for start := time.Now(); errors.Is(p.Replace(tooLong), queue.ErrInvalid); {
+			if time.Since(start) > patience {
+				t.Fatalf("the packet is %v after %v", j.Fate(), patience)
+			}
+		}
+		if got := j.Wait(); got != kerneltest.Dropped {
+			t.Fatalf("fate %v, want Dropped", got)
+		}
+	}
+}
+
+// TestAge tells how old the oldest packet is, if somebody asked for a clock.
+func TestAge(t *testing.T) {
+	for _, tt := range []struct {
+		c    queue.Config
+		want time.Duration
+	}{
+		{queue.Config{}, 0},
+		{queue.Config{TrackAge: true}, 5 * time.Second},
+		{queue.Config{Deadline: time.Minute}, 5 * time.Second},
+	} {
+		simulate(t, both, kerneltest.Options{}, func(s *sim) {
+			s.open(tt.c)
+			s.inject(2)
+			p := s.next()
+			time.Sleep(5 * time.Second)
+			if got := s.q.Stats().OldestUndecided; got != tt.want {
+				s.Errorf("OldestUndecided %v, want %v", got, tt.want)
+			}
+			s.ok(p.Accept())
+			s.ok(s.next().Accept())
+			s.quiet()
+			if got := s.q.Stats().OldestUndecided; got != 0 {
+				s.Errorf("OldestUndecided %v with no packet left", got)
+			}
+		})
+	}
+}

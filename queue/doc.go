@@ -1,0 +1,81 @@
+// Package queue streams packets that the Linux kernel queued to user space on
+// a Go channel. Each packet waits in the kernel until it gets a verdict:
+// accept, drop, or something else in its place.
+//
+//	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+//	defer stop()
+//	q, err := queue.Open(ctx, queue.Config{})
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	defer q.Close()
+//	for p := range q.Packets() {
+//		if bad(p) {
+//			p.Drop()
+//			continue
+//		}
+//		p.Accept()
+//	}
+//	if err := q.Err(); err != nil {
+//		log.Fatal(err)
+//	}
+//
+// Packets come to a queue by a firewall rule, for instance
+//
+//	iptables -A INPUT -p udp --dport 53 -j NFQUEUE --queue-num 0
+//	nft add rule inet filter input udp dport 53 queue num 0
+//
+// # Kernels
+//
+// The kernel has had two such queues. nfnetlink_queue (NFQUEUE, since Linux
+// 2.6.14) is what every kernel of today has: up to 65536 numbered queues in
+// each network namespace, served by any process with CAP_NET_ADMIN there.
+// ip_queue and ip6_queue (Linux 2.4 to 3.4, "-j QUEUE") were the one queue of
+// the machine for IPv4 and for IPv6. Config.Backend chooses; by default Open
+// takes the one that the kernel has. Nothing else differs, except for what
+// ip_queue has no words for, which is refused with ErrUnsupported.
+//
+// # Verdicts
+//
+// Each packet takes exactly one verdict. Any goroutine may give it, in any
+// order; of several that try, one succeeds and the others get ErrDecided. A
+// verdict call does not wait: several verdicts travel to the kernel together
+// where there are several, and at once where there is one. nil means that the
+// verdict was taken for sending. Should the kernel refuse it, because the packet
+// has meanwhile gone with its network interface say, Stats counts it and
+// Config.OnRefused hears of it.
+//
+// # Memory
+//
+// Packet is a value and its fields stay valid. Payload, LinkHeader and
+// SecurityContext are memory of the queue, which it uses again after the
+// packet's verdict: copy what must live longer, with Clone for instance. Nothing
+// is allocated for a packet in steady state.
+//
+// # Back-pressure and loss
+//
+// A full channel stops the reader. Packets then pile up in the kernel, in the
+// socket's receive buffer (Config.ReadBuffer) and in the queue
+// (Config.QueueLength), and what does not fit is dropped, or accepted with
+// Config.FailOpen. Stats tells the losses apart: Kernel.QueueDropped (queue
+// full), Kernel.SocketDropped and Missed (receive buffer full), Overflowed
+// (Config.WhenFull), Expired (Config.Deadline). A queue without a reader holds
+// its packets for ever: a packet that is forgotten blocks its flow until the
+// queue closes, unless Config.Deadline is set.
+//
+// # The end
+//
+// When the context ends, the kernel queues no more packets, those that were
+// received can still be decided for Config.Grace, and the channel is closed
+// after the last of them. Close ends all of this at once. Packets that are
+// undecided then get Config.OnClose. A process that dies leaves nothing behind:
+// the kernel drops the packets, and from then on its rules drop every packet
+// they queue, unless they say "bypass".
+//
+// # Checksums
+//
+// Replace repairs lengths and checksums of the payload it is given. Packets
+// made by the host itself often have no checksum yet (ChecksumReady) and with
+// GSO they are larger than the MTU; neither matters to a packet that is only
+// judged.
+package queue

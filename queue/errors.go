@@ -1,0 +1,73 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+)
+
+// An OpError is the type of every error this package returns. Err is one of
+// the sentinels below, or leads to the kernel's errno:
+// errors.Is(err, syscall.EPERM) and errors.Is(err, fs.ErrPermission) work.
+type OpError struct {
+	Op    string // what was tried: "open", "accept", "replace", "set mode", ...
+	Queue string // on which queue: "nfnetlink_queue 5", "ip_queue", "ip6_queue"
+	Err   error  // why it failed, and what to do where that is known
+}
+
+func (e *OpError) Error() string {
+	if e.Queue == "" {
+		return fmt.Sprintf("queue: %s: %v", e.Op, e.Err)
+	}
+	return fmt.Sprintf("queue: %s on %s: %v", e.Op, e.Queue, e.Err)
+}
+
+// Unwrap returns e.Err.
+func (e *OpError) Unwrap() error { return e.Err }
+
+var (
+	// ErrClosed says that the queue has been closed, or that the Packet is a
+	// zero value. It matches net.ErrClosed.
+	ErrClosed error = &sentinel{"queue is closed", net.ErrClosed}
+
+	// ErrDecided says that the packet already had its one verdict, from the
+	// application or from the queue's deadline. Nothing was sent.
+	ErrDecided error = &sentinel{"packet has already been decided", nil}
+
+	// ErrGone says that the kernel gave the packet up before its verdict:
+	// ip_queue used its id again. Nothing was sent.
+	ErrGone error = &sentinel{"packet is gone: the kernel dropped it and used its id again", nil}
+
+	// ErrTruncated says that the replacement is only the beginning of a
+	// packet: its IP header promises more bytes than it has. Nothing was sent
+	// and the packet is still undecided.
+	ErrTruncated error = &sentinel{"payload is cut: its IP header promises more bytes", nil}
+
+	// ErrUnsupported says that the kernel's queue cannot do what was asked,
+	// or that this system has no such queue. Nothing was sent and the packet is
+	// still undecided. It matches errors.ErrUnsupported.
+	ErrUnsupported error = &sentinel{"not supported", errors.ErrUnsupported}
+
+	// ErrInvalid says that an argument makes no sense. Nothing was sent and
+	// the packet is still undecided. It matches fs.ErrInvalid.
+	ErrInvalid error = &sentinel{"invalid argument", fs.ErrInvalid}
+)
+
+// A sentinel is an error that also matches one of the standard library.
+type sentinel struct {
+	text string
+	is   error
+}
+
+func (s *sentinel) Error() string { return s.text }
+
+func (s *sentinel) Is(target error) bool { return s.is != nil && target == s.is }
+
+// opError wraps err, and maps nil to nil.
+func (q *Queue) opError(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &OpError{Op: op, Queue: q.name, Err: err}
+}

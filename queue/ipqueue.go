@@ -1,0 +1,285 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
+	"github.com/ipqueue/ipqueue/wire"
+)
+
+// An ipqueue is ip_queue or ip6_queue (net/ipv4/netfilter/ip_queue.c,
+// net/ipv6/netfilter/ip6_queue.c, Linux 2.4 to 3.4).
+type ipqueue struct {
+	family  Family
+	mode    Mode
+	words   wire.Layout // the kernel's
+	known   bool        // words is certain
+	port    uint32
+	seq     uint32 // of the last verdict; the sender's
+	message wire.IPQPacket
+	devices devices
+}
+
+// Requests and verdicts count their sequence numbers in different halves, so
+// that an answer tells which it is for.
+const verdictSeq = 1 << 31
+
+func newIPQueue(c *Config) *ipqueue {
+	k := &ipqueue{family: c.Family, mode: c.Mode, words: wire.Native()}
+	if c.WordSize != 0 {
+		k.setWordSize(c.WordSize)
+	}
+	return k
+}
+
+func (k *ipqueue) setWordSize(bits int) {
+	big := wire.Native().BigEndian()
+	k.known = true
+	switch {
+	case bits == 64 && big:
+		k.words = wire.BE64
+	case bits == 64:
+		k.words = wire.LE64
+	case big:
+		k.words = wire.BE32
+	default:
+		k.words = wire.LE32
+	}
+}
+
+func (k *ipqueue) name() string {
+	if k.family == IPv6 {
+		return "ip6_queue"
+	}
+	return "ip_queue"
+}
+
+func (k *ipqueue) socket(c *Config) sock.Config {
+	protocol := sock.ProtoFirewall
+	if k.family == IPv6 {
+		protocol = sock.ProtoIP6FW
+	}
+	s := socketConfig(c, protocol, k.name())
+	s.PositivePort = true
+	return s
+}
+
+// bind makes this socket the kernel's one peer. The first request does that,
+// whatever its outcome; if the layout must still be found it is one that only
+// a 32-bit kernel takes.
+func (k *ipqueue) bind(ctx context.Context, q *Queue) error {
+	k.port = q.sock.Port()
+	start := time.Now()
+	for {
+		err := k.tryBind(ctx, q)
+		if err == nil && q.cfg.QueueLength > 0 {
+			return k.setLength(q.host, q.cfg.QueueLength)
+		}
+		if !errors.Is(err, ebusy) || time.Since(start) > ownerDying {
+			return err
+		}
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func (k *ipqueue) tryBind(ctx context.Context, q *Queue) error {
+	if !k.known {
+		if err := k.probe(ctx, q); err != nil {
+			return err
+		}
+	}
+	return q.request(ctx, func(seq uint32) []byte { return k.appendMode(nil, seq, k.mode) })
+}
+
+// probe finds the size of the kernel's unsigned long: a request for mode NONE
+// as a 32-bit kernel wants it is too short for a 64-bit one.
+func (k *ipqueue) probe(ctx context.Context, q *Queue) error {
+	k.setWordSize(32)
+	k.known = false
+	err := q.request(ctx, func(seq uint32) []byte { return k.appendMode(nil, seq, None) })
+	switch {
+	case err == nil:
+		k.setWordSize(32)
+	case errors.Is(err, einval):
+		k.setWordSize(64)
+		err = nil
+	}
+	return err
+}
+
+func (k *ipqueue) appendMode(b []byte, seq uint32, m Mode) []byte {
+	mode, n := wire.CopyPacket, 0
+	switch {
+	case m == None:
+		mode = wire.CopyNone
+	case m == MetaOnly:
+		mode = wire.CopyMeta
+	case m > 0:
+		n = min(int(m), wire.IPQMaxPayload)
+	}
+	return k.words.AppendIPQMode(b, wire.FlagRequest|wire.FlagAck, seq, k.port, mode, uint64(n))
+}
+
+func (k *ipqueue) answers(e *wire.ErrorMessage, seq uint32) bool { return e.Request.Seq == seq }
+
+// stop makes the kernel drop further packets. It has no way to let them pass.
+func (k *ipqueue) stop(bool) [][]byte {
+	return [][]byte{k.appendMode(nil, 0, None)}
+}
+
+func (k *ipqueue) acceptAll() []byte { return nil }
+
+// appendBatch is not called: ip_queue knows one verdict at a time.
+func (k *ipqueue) appendBatch(b []byte, _ uint64, _ Action, _ int) []byte { return b }
+
+func (k *ipqueue) packetType() uint16  { return wire.IPQPacketType }
+func (k *ipqueue) layout() wire.Layout { return k.words }
+
+// oneEach: the kernel looks at the first message of a datagram only.
+func (k *ipqueue) oneEach() bool   { return true }
+func (k *ipqueue) maxPayload() int { return wire.IPQMaxPayload }
+func (k *ipqueue) can(Action) bool { return true }
+
+// stamp numbers a verdict, after the header's length, type and flags.
+func (k *ipqueue) stamp(message []byte) {
+	k.seq++
+	_ = k.words.AppendHeader(message[:0], wire.Header{
+		Len:   uint32(len(message)),
+		Type:  wire.IPQVerdictType,
+		Flags: wire.FlagRequest,
+		Seq:   k.seq | verdictSeq,
+		Port:  k.port,
+	})
+}
+
+// refused finds the id in the request, which ip_queue always sends back.
+func (k *ipqueue) refused(e *wire.ErrorMessage) (id, n uint64) {
+	if e.Request.Seq&verdictSeq == 0 {
+		return 0, 0
+	}
+	id, _, _, _ = k.words.ParseIPQVerdict(e.Body)
+	return id, 1
+}
+
+func (k *ipqueue) decode(body []byte, p *Packet, x *extra) (bool, error) {
+	m := &k.message
+	err := m.Parse(k.words, body)
+	if !m.HasID {
+		return false, err
+	}
+	p.ID = m.ID
+	p.Payload = m.Payload
+	p.Length = fullLength(k.family, m.Payload)
+	p.Mark = m.Mark
+	p.Hook, p.Family = Hook(m.Hook), k.family
+	p.HWProtocol, p.HWType = m.HWProtocol, m.HWType
+	p.hwAddr, p.hwLen = m.HWAddr, m.HWAddrLen
+	p.in, p.out = k.devices.number(m.InDev), k.devices.number(m.OutDev)
+	p.micros = m.TimeSec*1e6 + m.TimeUsec
+	return true, err
+}
+
+// fullLength is the length of a packet that may be cut: ip_queue does not
+// tell, so the IP header has to.
+func fullLength(f Family, b []byte) uint32 {
+	n := len(b)
+	switch {
+	case f == IPv4 && n >= 4:
+		n = max(n, int(b[2])<<8|int(b[3]))
+	case f == IPv6 && n >= 6:
+		n = max(n, 40+(int(b[4])<<8|int(b[5])))
+	}
+	return uint32(n)
+}
+
+// missed is unknown: ids are addresses.
+func (k *ipqueue) missed(uint64) uint64 { return 0 }
+
+// ipqWords are the verdicts of ip_queue, which knows no queue numbers. Stolen
+// is not among them: kernels before 3.4 lose the packet and its memory.
+var ipqWords = [actions]wire.Verdict{
+	Accept:  wire.VerdictAccept,
+	Drop:    wire.VerdictDrop,
+	Repeat:  wire.VerdictRepeat,
+	Stop:    wire.VerdictStop,
+	Requeue: wire.VerdictQueue,
+}
+
+func (k *ipqueue) appendAction(b []byte, id uint64, a Action) []byte {
+	return k.words.AppendIPQVerdict(b, wire.FlagRequest, 0, k.port, id, ipqWords[a], nil)
+}
+
+func (k *ipqueue) check(_ Packet, v Verdict) error {
+	return refuseVerdict([]field{
+		{"Mark", v.Mark != 0 || v.ZeroMark},
+		{"Priority", v.Priority != 0 || v.ZeroPriority},
+		{"Number", v.Number != 0},
+		{"Bypass", v.Bypass},
+		{"VLAN", v.VLAN != (VLAN{})},
+		{"LinkHeader", v.LinkHeader != nil},
+	})
+}
+
+func refuseVerdict(fields []field) error {
+	for _, f := range fields {
+		if f.set {
+			return fmt.Errorf("%w: ip_queue has nothing for Verdict.%s", ErrUnsupported, f.name)
+		}
+	}
+	return nil
+}
+
+func (k *ipqueue) appendVerdict(b []byte, id uint64, v Verdict) []byte {
+	return k.words.AppendIPQVerdict(b, wire.FlagRequest, 0, k.port, id, ipqWords[v.Action], v.Payload)
+}
+
+func (k *ipqueue) status(b []byte) (KernelStats, error) {
+	s, err := wire.ParseIPQStatus(b)
+	if err != nil {
+		return KernelStats{}, err
+	}
+	return KernelStats{Pending: s.Pending, QueueDropped: s.QueueDropped, SocketDropped: s.UserDropped}, nil
+}
+
+func (k *ipqueue) device(i uint32) Device { return Device{Name: k.devices.name(i)} }
+
+// A devices numbers interface names, so that a Packet can hold one in four
+// bytes for ever.
+type devices struct {
+	mu    sync.Mutex
+	names []string
+}
+
+// maxDevices bounds the table; the kernel's names are few.
+const maxDevices = 1 << 16
+
+// number returns the number of a name, 0 for none.
+func (d *devices) number(name []byte) uint32 {
+	if len(name) == 0 {
+		return 0
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i := len(d.names) - 1; i >= 0; i-- {
+		if d.names[i] == string(name) {
+			return uint32(i + 1)
+		}
+	}
+	if len(d.names) == maxDevices {
+		return 0
+	}
+	d.names = append(d.names, string(name))
+	return uint32(len(d.names))
+}
+
+func (d *devices) name(i uint32) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.names[i-1]
+}

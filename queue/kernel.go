@@ -1,0 +1,87 @@
+package queue
+
+import (
+	"context"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
+	"github.com/ipqueue/ipqueue/wire"
+)
+
+// A kernel is what differs between the two kernel queues: how messages are
+// laid out, what verdicts can say, and how the queue is opened and stopped.
+// What it is given for a verdict it gets by value, so that nothing is allocated.
+// One goroutine at a time calls decode, and one at a time the append methods
+// that take a sequence number.
+type kernel interface {
+	// bind makes the socket the owner of the queue, with the configuration's
+	// mode and limits. Packets that come before the kernel's answer are kept.
+	bind(ctx context.Context, q *Queue) error
+	// explain makes an error of Open tell what to do about it.
+	explain(q *Queue, err error) error
+
+	// decode reads the body of a packet message. p.ID is set whenever it
+	// could be read, which ok reports; on an error the rest is worthless.
+	decode(body []byte, p *Packet, x *extra) (ok bool, err error)
+	// missed is the number of packets that the kernel had for the queue
+	// between the last id given and this one, and could not deliver.
+	missed(id uint64) uint64
+	// packetType is the type of packet messages.
+	packetType() uint16
+	// layout is that of netlink headers and errors.
+	layout() wire.Layout
+
+	// can reports whether a verdict of nothing but a is possible.
+	can(a Action) bool
+	// check refuses what the kernel queue has no way to say.
+	check(p Packet, v Verdict) error
+	// maxPayload is the length of the longest replacement.
+	maxPayload() int
+	// appendVerdict appends the whole message of a verdict, payload last.
+	appendVerdict(b []byte, id uint64, v Verdict) []byte
+	// appendAction appends the message of a verdict that is only an action.
+	appendAction(b []byte, id uint64, a Action) []byte
+	// appendBatch appends the message that decides all n packets up to id.
+	appendBatch(b []byte, id uint64, a Action, n int) []byte
+	// oneEach reports whether each verdict needs a datagram of its own.
+	oneEach() bool
+	// stamp writes into a verdict's message, just before it is sent, what
+	// only the sender knows: the sequence number.
+	stamp(message []byte)
+	// refused tells which packet an error reply is about, and how many
+	// verdicts it refuses: 0 if it answers something else.
+	refused(e *wire.ErrorMessage) (id, n uint64)
+
+	// appendMode appends a request to change the mode.
+	appendMode(b []byte, seq uint32, m Mode) []byte
+	// answers reports whether an error message answers the request seq.
+	answers(e *wire.ErrorMessage, seq uint32) bool
+	// stop returns the datagrams after which no new packet is queued: they are
+	// dropped by the kernel or, where that is possible, accepted.
+	stop(accept bool) [][]byte
+	// acceptAll returns the datagram that accepts whatever the kernel still
+	// holds, nil where each packet must be accepted by itself.
+	acceptAll() []byte
+
+	// status reads the kernel's own counters.
+	status(b []byte) (KernelStats, error)
+	// device tells the interface behind a number in a Packet.
+	device(i uint32) Device
+}
+
+// An extra holds what lies beside a packet's payload in its message.
+type extra struct {
+	link, secctx []byte
+}
+
+func (x *extra) size() int { return len(x.link) + len(x.secctx) }
+
+// A socketConfig is what both kernel queues want of a socket.
+func socketConfig(c *Config, protocol int, statusFile string) sock.Config {
+	return sock.Config{
+		Protocol:    protocol,
+		NetNS:       c.NetNS,
+		ReadBuffer:  c.ReadBuffer,
+		WriteBuffer: 4 * receiveSize,
+		StatusFile:  statusFile,
+	}
+}

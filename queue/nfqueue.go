@@ -1,0 +1,368 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
+	"github.com/ipqueue/ipqueue/wire"
+)
+
+// An nfqueue is a queue of nfnetlink_queue (net/netfilter/nfnetlink_queue.c).
+type nfqueue struct {
+	number  uint16
+	mode    Mode
+	length  uint32
+	flags   wire.ConfigFlags
+	here    bool // the namespace is the caller's: interface numbers have names
+	native  wire.Layout
+	lastID  uint32
+	message wire.NFQPacket // decoded last; the reader's
+}
+
+func newNFQueue(c *Config) *nfqueue {
+	n := &nfqueue{
+		number: c.Number,
+		mode:   c.Mode,
+		length: uint32(min(c.QueueLength, 1<<31-1)),
+		here:   c.NetNS == 0,
+		native: wire.Native(),
+	}
+	setDefault(&n.length, defaultQueueLength)
+	if !c.NoGSO {
+		n.flags = wire.ConfigGSO
+	}
+	for _, f := range nfqueueFlags(c) {
+		if f.set {
+			n.flags |= f.flag
+		}
+	}
+	return n
+}
+
+// A configFlag is a field of Config that is a flag of the kernel's queue.
+type configFlag struct {
+	field
+	flag  wire.ConfigFlags
+	needs string
+}
+
+func nfqueueFlags(c *Config) []configFlag {
+	return []configFlag{
+		{field{"FailOpen", c.FailOpen}, wire.ConfigFailOpen, "Linux 3.6"},
+		{field{"Conntrack", c.Conntrack}, wire.ConfigConntrack, "Linux 3.6 and module nf_conntrack_netlink"},
+		{field{"Owner", c.Owner}, wire.ConfigUIDGID, "Linux 3.14"},
+		{field{"SecurityContext", c.SecurityContext}, wire.ConfigSecCtx, "Linux 4.3 with CONFIG_NETWORK_SECMARK"},
+	}
+}
+
+func (n *nfqueue) name() string { return fmt.Sprintf("nfnetlink_queue %d", n.number) }
+
+func (n *nfqueue) socket(c *Config) sock.Config {
+	s := socketConfig(c, sock.ProtoNetfilter, "netfilter/nfnetlink_queue")
+	s.NoENOBUFS, s.CapAck = true, true
+	return s
+}
+
+// ownerDying is how long Open goes on trying when the queue belongs to
+// somebody else: a process that ends gives its queues up a little after its
+// last system call.
+const ownerDying = 500 * time.Millisecond
+
+// bind creates the queue and sets it up.
+func (n *nfqueue) bind(ctx context.Context, q *Queue) error {
+	wanted := n.flags &^ wire.ConfigGSO
+	if wanted != 0 && !n.knowsFlags(ctx, q) {
+		return n.blame(ctx, q)
+	}
+	err := n.create(ctx, q)
+	if errors.Is(err, eopnotsupp) && n.flags&wire.ConfigGSO != 0 {
+		n.flags = wanted // before Linux 3.10 there are no GSO packets to ask for
+		err = n.create(ctx, q)
+	}
+	if errors.Is(err, eopnotsupp) {
+		return n.blame(ctx, q)
+	}
+	return err
+}
+
+// knowsFlags reports whether the kernel knows flags at all. Before Linux 3.6 it
+// passes over them without an error; later it refuses one that it does not
+// know, before it looks whether the queue is there.
+func (n *nfqueue) knowsFlags(ctx context.Context, q *Queue) bool {
+	const unknown = 1 << 31
+	err := q.request(ctx, func(seq uint32) []byte {
+		c := wire.NFQConfig{Queue: n.number, Flags: unknown, Mask: unknown}
+		return wire.AppendNFQConfig(nil, wire.FlagAck, seq, 0, &c)
+	})
+	return !errors.Is(err, enodev)
+}
+
+// blame finds the flag that the kernel refuses, and names its field.
+func (n *nfqueue) blame(ctx context.Context, q *Queue) error {
+	known := n.knowsFlags(ctx, q)
+	for _, f := range nfqueueFlags(&q.cfg) {
+		n.flags = f.flag
+		if f.set && (!known || errors.Is(n.create(ctx, q), eopnotsupp)) {
+			return fmt.Errorf("%w: this kernel has nothing for Config.%s, which needs %s: %w",
+				ErrUnsupported, f.name, f.needs, eopnotsupp)
+		}
+	}
+	return eopnotsupp
+}
+
+// create sends the queue's configuration in one message, so that there is no
+// moment in which it drops packets for want of a mode. A repetition, after a
+// lost answer, may find the queue already there, or not.
+func (n *nfqueue) create(ctx context.Context, q *Queue) error {
+	start := time.Now()
+	for {
+		tries := 0
+		err := q.request(ctx, func(seq uint32) []byte {
+			tries++
+			return n.appendBind(seq, tries == 1)
+		})
+		if tries > 1 && errors.Is(err, enodev) {
+			continue // the first message had not been taken
+		}
+		if !errors.Is(err, eperm) || time.Since(start) > ownerDying || n.owner(q) == 0 {
+			return err
+		}
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits for d or the end of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+func (n *nfqueue) appendBind(seq uint32, create bool) []byte {
+	c := n.config(n.mode)
+	if create {
+		c.Command = wire.CommandBind
+	}
+	c.SetMaxLen, c.MaxLen = true, n.length
+	c.Flags, c.Mask = n.flags, n.flags
+	return wire.AppendNFQConfig(nil, wire.FlagAck, seq, 0, &c)
+}
+
+// config is a configuration message that sets the mode.
+func (n *nfqueue) config(m Mode) wire.NFQConfig {
+	c := wire.NFQConfig{Queue: n.number, SetMode: true, Mode: wire.CopyPacket, Range: wire.NFQMaxPayload}
+	switch {
+	case m == None:
+		c.Mode, c.Range = wire.CopyNone, 0
+	case m == MetaOnly:
+		c.Mode, c.Range = wire.CopyMeta, 0
+	case m > 0:
+		c.Range = uint32(min(int(m), wire.NFQMaxPayload))
+	}
+	return c
+}
+
+func (n *nfqueue) appendMode(b []byte, seq uint32, m Mode) []byte {
+	c := n.config(m)
+	return wire.AppendNFQConfig(b, wire.FlagAck, seq, 0, &c)
+}
+
+func (n *nfqueue) answers(e *wire.ErrorMessage, seq uint32) bool {
+	return e.Request.Type == wire.NFQConfigType && e.Request.Seq == seq
+}
+
+// stop makes the kernel drop further packets, or let them pass: a queue that
+// is always full and fails open. The kernel takes the length before the flags
+// of one message, so it takes two to lose nothing in between.
+func (n *nfqueue) stop(accept bool) [][]byte {
+	if !accept {
+		c := n.config(None)
+		return [][]byte{wire.AppendNFQConfig(nil, 0, 0, 0, &c)}
+	}
+	open := wire.NFQConfig{Queue: n.number, Flags: wire.ConfigFailOpen, Mask: wire.ConfigFailOpen}
+	full := wire.NFQConfig{Queue: n.number, SetMaxLen: true}
+	b := wire.AppendNFQConfig(nil, 0, 0, 0, &open)
+	return [][]byte{wire.AppendNFQConfig(b, 0, 0, 0, &full)}
+}
+
+// acceptAll accepts all packets up to an id far in the future.
+func (n *nfqueue) acceptAll() []byte {
+	return wire.AppendNFQVerdictBatch(nil, 0, 0, 0, &wire.NFQVerdict{
+		Queue: n.number, ID: n.lastID + 1<<30, Verdict: wire.VerdictAccept,
+	})
+}
+
+func (n *nfqueue) packetType() uint16  { return wire.NFQPacketType }
+func (n *nfqueue) layout() wire.Layout { return n.native }
+func (n *nfqueue) oneEach() bool       { return false }
+func (n *nfqueue) maxPayload() int     { return wire.NFQMaxPayload }
+func (n *nfqueue) can(Action) bool     { return true }
+
+// stamp has nothing to add: the sequence number of a verdict is the id of its
+// packet, so that an error reply without the request (NETLINK_CAP_ACK) still
+// names it.
+func (n *nfqueue) stamp([]byte) {}
+
+// refused reads the sequence number: of a single verdict it is the packet's
+// id, of a batch verdict the number of packets.
+func (n *nfqueue) refused(e *wire.ErrorMessage) (id, count uint64) {
+	switch e.Request.Type {
+	case wire.NFQVerdictType:
+		return uint64(e.Request.Seq), 1
+	case wire.NFQVerdictBatchType:
+		return 0, uint64(e.Request.Seq)
+	}
+	return 0, 0
+}
+
+func (n *nfqueue) decode(body []byte, p *Packet, x *extra) (bool, error) {
+	m := &n.message
+	err := m.Parse(body)
+	if m.Has&wire.HasPacketHeader == 0 || m.Queue != n.number {
+		return false, err
+	}
+	p.ID = uint64(m.ID)
+	p.Payload = m.Payload
+	p.has = m.Has
+	p.Length = uint32(len(m.Payload))
+	if m.Has&wire.HasCapLen != 0 {
+		p.Length = m.CapLen
+	}
+	p.Mark, p.Priority, p.ClassID = m.Mark, m.Priority, m.ClassID
+	p.in, p.out, p.physIn, p.physOut = m.InDev, m.OutDev, m.PhysInDev, m.PhysOutDev
+	p.uid, p.gid = m.UID, m.GID
+	p.HWProtocol, p.Hook, p.Family = m.HWProtocol, Hook(m.Hook), familyOf(m.Family)
+	p.hwAddr, p.hwLen = m.HWAddr, m.HWAddrLen
+	p.vlan = VLAN{m.VLANProto, m.VLANTCI}
+	p.skb = uint8(m.SKBInfo)
+	if m.Has&wire.HasTimestamp != 0 {
+		p.micros = int64(m.TimeSec)*1e6 + int64(m.TimeUsec)
+	}
+	x.link, x.secctx = m.LinkHeader, m.SecCtx
+	return true, err
+}
+
+// familyOf translates the kernel's number of a protocol family.
+func familyOf(nfproto uint8) Family {
+	switch nfproto {
+	case 2:
+		return IPv4
+	case 10:
+		return IPv6
+	case 7:
+		return Bridge
+	case 3:
+		return ARP
+	}
+	return OtherFamily
+}
+
+// missed counts the ids between the last packet and this one. The kernel
+// takes the number before it tries to deliver the packet.
+func (n *nfqueue) missed(id uint64) uint64 {
+	gap := uint32(id) - n.lastID - 1
+	if int32(gap) < 0 {
+		return 0
+	}
+	n.lastID = uint32(id)
+	return uint64(gap)
+}
+
+// words are the verdicts as the kernel wants them: ACCEPT and REPEAT are
+// recognised only if no other bit is set.
+var words = [actions]wire.Verdict{
+	Accept: wire.VerdictAccept,
+	Drop:   wire.VerdictDrop,
+	Repeat: wire.VerdictRepeat,
+	Stop:   wire.VerdictStop,
+}
+
+func (n *nfqueue) appendAction(b []byte, id uint64, a Action) []byte {
+	v := wire.NFQVerdict{Queue: n.number, ID: uint32(id), Verdict: words[a]}
+	return wire.AppendNFQVerdict(b, 0, uint32(id), 0, &v)
+}
+
+func (n *nfqueue) appendBatch(b []byte, id uint64, a Action, count int) []byte {
+	v := wire.NFQVerdict{Queue: n.number, ID: uint32(id), Verdict: words[a]}
+	return wire.AppendNFQVerdictBatch(b, 0, uint32(count), 0, &v)
+}
+
+func (n *nfqueue) check(p Packet, v Verdict) error {
+	bridge := v.VLAN != (VLAN{}) || v.LinkHeader != nil
+	if bridge && p.Family != Bridge {
+		return fmt.Errorf("%w: VLAN and LinkHeader can be changed in the Bridge family only", ErrUnsupported)
+	}
+	if v.LinkHeader != nil && len(v.LinkHeader) != len(p.LinkHeader()) {
+		return fmt.Errorf("%w: link header of %d bytes for one of %d", ErrInvalid, len(v.LinkHeader), len(p.LinkHeader()))
+	}
+	return nil
+}
+
+func (n *nfqueue) appendVerdict(b []byte, id uint64, v Verdict) []byte {
+	w := wire.NFQVerdict{
+		Queue: n.number, ID: uint32(id), Verdict: words[v.Action],
+		SetMark: v.Mark != 0 || v.ZeroMark, Mark: v.Mark,
+		SetPriority: v.Priority != 0 || v.ZeroPriority, Priority: v.Priority,
+		SetVLAN: v.VLAN != (VLAN{}), VLANProto: v.VLAN.Protocol, VLANTCI: v.VLAN.TCI,
+		LinkHeader: v.LinkHeader,
+		SetPayload: v.Payload != nil, Payload: v.Payload,
+	}
+	if v.Action == Requeue {
+		w.Verdict = wire.QueueVerdict(v.Number, v.Bypass)
+	}
+	return wire.AppendNFQVerdict(b, 0, uint32(id), 0, &w)
+}
+
+func (n *nfqueue) status(b []byte) (KernelStats, error) {
+	row, ok, err := wire.ParseNFQStatus(b, n.number)
+	if err != nil || !ok {
+		return KernelStats{}, noRow(err)
+	}
+	return KernelStats{
+		Pending:       row.Pending,
+		QueueDropped:  row.QueueDropped,
+		SocketDropped: row.UserDropped,
+		LastID:        row.LastID,
+	}, nil
+}
+
+func noRow(err error) error {
+	if err != nil {
+		return err
+	}
+	return errors.New("the kernel has no such queue (any more)")
+}
+
+// owner returns the port of the socket that owns the queue, 0 if nobody does,
+// it is this one, or it cannot be found out.
+func (n *nfqueue) owner(q *Queue) uint32 {
+	buf := make([]byte, statusSize)
+	m, err := q.sock.Status(buf)
+	if err != nil {
+		return 0
+	}
+	row, _, _ := wire.ParseNFQStatus(buf[:m], n.number)
+	if row.Port == q.sock.Port() {
+		return 0
+	}
+	return row.Port
+}
+
+func (n *nfqueue) device(i uint32) Device {
+	d := Device{Index: int(i)}
+	if n.here {
+		if ifi, err := net.InterfaceByIndex(int(i)); err == nil {
+			d.Name = ifi.Name
+		}
+	}
+	return d
+}

@@ -1,0 +1,250 @@
+package queue_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ipqueue/ipqueue/internal/netns"
+	"github.com/ipqueue/ipqueue/internal/testutil"
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// startOwner starts a process that owns queue ownNumber of this namespace.
+func startOwner(t *testing.T) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), helperVariable+"=own")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		_ = cmd.Wait() // it may have been killed
+	})
+	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+		t.Fatalf("the other process says %q, %v", line, err)
+	}
+	return cmd
+}
+
+// row returns the columns of a queue's line in the namespace's status file.
+func row(t *testing.T, n *netns.Namespace, number int) []string {
+	t.Helper()
+	var text []byte
+	err := n.Do(func() (err error) {
+		text, err = os.ReadFile("/proc/thread-self/net/netfilter/nfnetlink_queue")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if columns := strings.Fields(line); columns[0] == fmt.Sprint(number) {
+			return columns
+		}
+	}
+	return nil
+}
+
+// ownerPort is the netlink port that owns a queue.
+func ownerPort(t *testing.T, n *netns.Namespace, number int) (port uint32) {
+	t.Helper()
+	columns := row(t, n, number)
+	if columns == nil {
+		t.Fatalf("nobody has queue %d", number)
+	}
+	if _, err := fmt.Sscan(columns[1], &port); err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// sendNetlink sends a datagram from a socket of the namespace to a port of
+// NETLINK_NETFILTER.
+func sendNetlink(t *testing.T, n *netns.Namespace, port uint32, d []byte) {
+	t.Helper()
+	err := n.Do(func() error {
+		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		return unix.Sendto(fd, d, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Pid: port})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantEPERM wants an error that says why and matches the errno and the
+// standard library's error.
+func wantEPERM(t *testing.T, err error, texts ...string) {
+	t.Helper()
+	var op *queue.OpError
+	if !errors.Is(err, syscall.EPERM) || !errors.Is(err, fs.ErrPermission) || !errors.As(err, &op) {
+		t.Fatalf("%v, want EPERM in an *OpError", err)
+	}
+	for _, text := range texts {
+		if !strings.Contains(err.Error(), text) {
+			t.Errorf("%q does not say %q", err, text)
+		}
+	}
+}
+
+func TestKernelOwnedBySameProcess(t *testing.T) {
+	l := newLab(t)
+	f := l.flow(loopback4)
+	l.chain(netns.Output, 0, toQueue(65535))
+	q := l.open(queue.Config{Number: 65535})
+	_, err := l.tryOpen(queue.Config{Number: 65535})
+	wantEPERM(t, err, "nfnetlink_queue 65535", fmt.Sprintf("port %d", ownerPort(t, l.ns, 65535)))
+	// The owner does not notice, and other numbers are free.
+	l.open(queue.Config{Number: 65534})
+	f.number(0, 1)
+	accept(t, take(t, q, 1)[0])
+	f.wantNumbers(numbers(0, 1))
+	settled(t, q)
+}
+
+func TestKernelOwnedByAnotherProcess(t *testing.T) {
+	testutil.RequireKernel(t)
+	testutil.CheckLeaks(t)
+	owner := startOwner(t)
+	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", owner.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = queue.Open(context.Background(), queue.Config{Number: ownNumber})
+	wantEPERM(t, err, fmt.Sprintf("port %d", owner.Process.Pid),
+		fmt.Sprintf("process %d", owner.Process.Pid), strings.TrimSpace(string(comm)))
+}
+
+// The queue of a process that dies can be had at once.
+func TestKernelOwnerDies(t *testing.T) {
+	testutil.RequireKernel(t)
+	testutil.CheckLeaks(t)
+	owner := startOwner(t)
+	if err := owner.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	q, err := queue.Open(context.Background(), queue.Config{Number: ownNumber})
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Close()
+}
+
+// An Open that waits for an owner to die ends with its context.
+func TestKernelOpenEndsWithContext(t *testing.T) {
+	l := newLab(t)
+	l.open(queue.Config{})
+	ctx, cancel := context.WithTimeout(l.ctx, time.Millisecond)
+	defer cancel()
+	l.ctx = ctx
+	_, err := l.tryOpen(queue.Config{})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Open = %v, want context.DeadlineExceeded", err)
+	}
+}
+
+// withoutCapabilities runs f on a thread without any, which ends with it.
+func withoutCapabilities(t *testing.T, f func()) {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // never unlocked
+		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var none [2]unix.CapUserData
+		err := unix.Capset(&header, &none[0])
+		if err == nil {
+			f()
+		}
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestKernelOpenWithoutCapability(t *testing.T) {
+	testutil.RequireKernel(t)
+	testutil.CheckLeaks(t)
+	withoutCapabilities(t, func() {
+		_, err := queue.Open(context.Background(), queue.Config{Number: 3})
+		wantEPERM(t, err, "CAP_NET_ADMIN")
+	})
+}
+
+// Whoever has a socket that was opened with the capability needs it for each
+// verdict.
+func TestKernelCapabilityLost(t *testing.T) {
+	testutil.RequireKernel(t)
+	testutil.CheckLeaks(t)
+	l := labIn(t, &netns.Namespace{})
+	f := l.flow(loopback4)
+	l.queueUDP()
+	q := l.open(queue.Config{})
+	f.number(0, 1)
+	withoutCapabilities(t, func() {
+		for p := range q.All() {
+			// Alone, it is sent by this thread.
+			if err := p.Accept(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	wantEPERM(t, q.Err(), "CAP_NET_ADMIN")
+	f.wantNothing()
+	if s := q.Stats(); s.Refused != 1 || s.Kernel.LastID != 1 {
+		t.Errorf("%d verdicts refused, last id %d, want 1, 1", s.Refused, s.Kernel.LastID)
+	}
+	// Someone with the capability can have the queue again.
+	l.reopen(queue.Config{})
+}
+
+// A namespace that the caller may not enter.
+func TestKernelNetNSWithoutCapability(t *testing.T) {
+	l := newLab(t)
+	withoutCapabilities(t, func() {
+		_, err := queue.Open(l.ctx, queue.Config{NetNS: l.ns.FD()})
+		if !errors.Is(err, syscall.EPERM) {
+			t.Errorf("Open = %v, want EPERM", err)
+		}
+	})
+}
+
+// A flag that the kernel was built without makes Open fail.
+func TestKernelConntrack(t *testing.T) {
+	l := newLab(t)
+	q, err := l.tryOpen(queue.Config{Conntrack: true})
+	if err == nil {
+		q.Close()
+		t.Skip("the kernel tells connection tracking entries")
+	}
+	if !errors.Is(err, syscall.EOPNOTSUPP) || !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Open = %v, want EOPNOTSUPP", err)
+	}
+	if row(t, l.ns, 0) != nil {
+		t.Error("the queue is bound although Open failed")
+	}
+}

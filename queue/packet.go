@@ -1,0 +1,198 @@
+package queue
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/ipqueue/ipqueue/wire"
+)
+
+// A Packet is one packet that the kernel holds until it gets a verdict. It is
+// a small value, meant to be copied; all copies stand for the same packet,
+// which takes exactly one verdict. Any goroutine may give it, at any time and
+// in any order.
+//
+// The zero Packet is safe to use: its verdicts return ErrClosed.
+type Packet struct {
+	// Payload is the packet as the kernel copied it, from its IP header on. It
+	// belongs to the library and is valid until the verdict; Clone makes a copy
+	// that stays. Changing it has no effect unless it is given to Replace. It
+	// is empty in mode MetaOnly.
+	Payload []byte
+
+	slot *slot
+	seq  uint64
+
+	// ID is the kernel's name for the packet: for nfnetlink_queue a number
+	// that rises by one with each packet of the queue and wraps at 32 bits, for
+	// ip_queue an address that is used again.
+	ID uint64
+
+	micros int64 // receive time, microseconds since 1970, 0 if there is none
+
+	// Mark is the packet's firewall mark.
+	Mark uint32
+
+	// Length is the length of the packet in bytes, of which Payload has the
+	// first ones. In mode MetaOnly it is 0, unknown, and with ip_queue it is
+	// what the IP header says, if Payload reaches that far.
+	Length uint32
+
+	in, out, physIn, physOut uint32 // interface index, for ip_queue a position in its names
+
+	// Priority is the packet's queueing priority (Linux 5.18, else 0).
+	Priority uint32
+	// ClassID is the net_cls class of the sender's cgroup (Linux 6.4, else 0).
+	ClassID uint32
+
+	uid, gid uint32
+	has      wire.NFQFields
+
+	// HWProtocol is the packet's EtherType: 0x0800 for IPv4, 0x86dd for IPv6.
+	// ip_queue tells 0 at hook Output, where it is not yet set.
+	HWProtocol uint16
+	// HWType is the link type of the input device (an ARPHRD number, 1 for
+	// Ethernet), told by ip_queue alone.
+	HWType uint16
+
+	vlan   VLAN
+	hwAddr [8]byte
+	hwLen  uint8
+
+	// Hook is where in the network stack the packet was queued.
+	Hook Hook
+	// Family is the protocol family of that hook.
+	Family Family
+
+	skb uint8
+}
+
+// A Hook is a place in the network stack where packets are filtered.
+type Hook uint8
+
+const (
+	Prerouting  Hook = iota // arrived, not yet routed
+	Input                   // for this host
+	Forward                 // for another host
+	Output                  // made by this host
+	Postrouting             // about to leave
+)
+
+func (h Hook) String() string {
+	return name(int(h), "Prerouting", "Input", "Forward", "Output", "Postrouting")
+}
+
+// A Device is a network interface. Its zero value means none.
+type Device struct {
+	Index int    // 0 with ip_queue, which tells names only
+	Name  string // empty if no interface has that index (any more)
+}
+
+func (d Device) String() string {
+	if d.Name == "" && d.Index != 0 {
+		return fmt.Sprintf("#%d", d.Index)
+	}
+	return d.Name
+}
+
+// A VLAN is a VLAN tag: its protocol (0x8100 or 0x88a8) and its tag control
+// information, whose low 12 bits are the VLAN's number.
+type VLAN struct {
+	Protocol uint16
+	TCI      uint16
+}
+
+// ID is the VLAN's number.
+func (v VLAN) ID() uint16 { return v.TCI & 0xfff }
+
+// Truncated reports whether Payload is known to be only the beginning of the
+// packet.
+func (p Packet) Truncated() bool { return int(p.Length) > len(p.Payload) }
+
+// GSO reports whether the packet is larger than the MTU because its
+// segmentation is left to the network device. Config.NoGSO avoids such packets.
+func (p Packet) GSO() bool { return wire.SKBInfo(p.skb)&wire.SKBGSO != 0 }
+
+// ChecksumReady reports whether the transport checksum in Payload is final.
+// Where it is not the network device will fill it in: it must not be checked,
+// and Replace computes it.
+func (p Packet) ChecksumReady() bool { return wire.SKBInfo(p.skb)&wire.SKBChecksumNotReady == 0 }
+
+// ChecksumVerified reports whether the transport checksum is final and
+// somebody, the device or the kernel, has found it right.
+func (p Packet) ChecksumVerified() bool {
+	return wire.SKBInfo(p.skb)&(wire.SKBChecksumNotReady|wire.SKBChecksumNotVerified) == 0
+}
+
+// Time is when the packet was received. The zero Time means that the kernel
+// did not tell: packets made by this host have none, and nfnetlink_queue tells
+// it only while something else on the host asks for receive times.
+func (p Packet) Time() time.Time {
+	if p.micros == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(p.micros)
+}
+
+// In is the interface by which the packet came. With nfnetlink_queue its name
+// is looked up with a system call.
+func (p Packet) In() Device { return p.device(p.in) }
+
+// Out is the interface by which the packet will leave, like In.
+func (p Packet) Out() Device { return p.device(p.out) }
+
+// PhysIn is the bridge port by which the packet came, if it crosses a bridge,
+// like In.
+func (p Packet) PhysIn() Device { return p.device(p.physIn) }
+
+// PhysOut is the bridge port by which the packet will leave, if it crosses a
+// bridge, like In.
+func (p Packet) PhysOut() Device { return p.device(p.physOut) }
+
+func (p Packet) device(i uint32) Device {
+	if i == 0 || p.slot == nil {
+		return Device{}
+	}
+	return p.slot.q.kernel.device(i)
+}
+
+// HardwareAddr is the link address of the sender, nil if there is none.
+func (p Packet) HardwareAddr() net.HardwareAddr {
+	if p.hwLen == 0 {
+		return nil
+	}
+	return bytes.Clone(p.hwAddr[:p.hwLen])
+}
+
+// UID is the user that owns the local socket the packet came from, as
+// numbered in the initial user namespace. It is there with Config.Owner.
+func (p Packet) UID() (uid uint32, ok bool) { return p.uid, p.has&wire.HasUID != 0 }
+
+// GID is the group that owns the local socket, like UID.
+func (p Packet) GID() (gid uint32, ok bool) { return p.gid, p.has&wire.HasGID != 0 }
+
+// VLAN is the packet's VLAN tag, told in the Bridge family alone.
+func (p Packet) VLAN() (tag VLAN, ok bool) { return p.vlan, p.has&wire.HasVLAN != 0 }
+
+// LinkHeader is the packet's link header, told in the Bridge family alone,
+// else nil. Like Payload it is valid until the verdict.
+func (p Packet) LinkHeader() []byte {
+	if p.has&wire.HasLinkHeader == 0 {
+		return nil
+	}
+	return p.slot.link
+}
+
+// SecurityContext is the security label of the local socket the packet came
+// from, with Config.SecurityContext. It must be asked for before the verdict.
+func (p Packet) SecurityContext() string {
+	if p.has&wire.HasSecCtx == 0 {
+		return ""
+	}
+	return string(bytes.TrimRight(p.slot.secctx, "\x00"))
+}
+
+// Clone returns a copy of Payload that stays valid after the verdict.
+func (p Packet) Clone() []byte { return bytes.Clone(p.Payload) }

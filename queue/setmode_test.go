@@ -1,0 +1,337 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/kerneltest"
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// readers are the states that the queue's reader can be in when a mode is set.
+var readers = map[string]func(s *sim){
+	"none":    func(*sim) {},
+	"waiting": func(s *sim) { s.q.Packets(); synctest.Wait() },
+	"blocked": func(s *sim) { s.inject(5); s.q.Packets(); synctest.Wait() },
+}
+
+func TestSetMode(t *testing.T) {
+	for name, begin := range readers {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+				s.open(queue.Config{Buffer: 1})
+				begin(s)
+				before := s.kernel.Pending()
+				for m, want := range map[queue.Mode]int{
+					queue.MetaOnly: 0, queue.Range(33): 33, queue.WholePacket: len(s.datagram(32)),
+					queue.Range(1 << 40 >> 1): len(s.datagram(32)),
+				} {
+					s.ok(s.q.SetMode(s.ctx, m))
+					s.injectOne()
+					for range before {
+						s.ok(s.next().Accept())
+					}
+					before = 0
+					p := s.next()
+					if got := len(p.Payload); got != want {
+						s.Errorf("%v: %d bytes, want %d", m, got, want)
+					}
+					s.ok(p.Accept())
+				}
+				s.ok(s.q.SetMode(s.ctx, queue.None))
+				s.fate(s.injectOne(), kerneltest.Unwanted)
+			})
+		})
+	}
+}
+
+// TestSetModeNoneKeepsQueued can still decide what came before.
+func TestSetModeNoneKeepsQueued(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		j := s.injectOne()
+		s.ok(s.q.SetMode(s.ctx, queue.None))
+		s.ok(s.next().Accept())
+		s.fate(j, kerneltest.Accepted)
+	})
+}
+
+func TestSetModeInvalid(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		if err := s.q.SetMode(s.ctx, -3); !errors.Is(err, queue.ErrInvalid) {
+			s.Errorf("%v, want ErrInvalid", err)
+		}
+		if n := len(s.sentSoFar()); n != 0 {
+			s.Errorf("%d datagrams were sent", n)
+		}
+	})
+}
+
+// TestSetModeRefused hands the kernel's refusal to the caller.
+func TestSetModeRefused(t *testing.T) {
+	for name, begin := range readers {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+				s.open(queue.Config{Buffer: 1})
+				begin(s)
+				s.kernel.SetPrivileged(false)
+				err := s.q.SetMode(s.ctx, queue.MetaOnly)
+				var op *queue.OpError
+				if !errors.Is(err, syscall.EPERM) || !errors.As(err, &op) || op.Op != "set mode" {
+					s.Errorf("%#v, want EPERM of set mode", err)
+				}
+				s.kernel.SetPrivileged(true)
+				s.ok(s.q.SetMode(s.ctx, queue.MetaOnly))
+				if err := s.q.Err(); err != nil {
+					s.Errorf("Err: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// TestSetModeInLoop sets the mode from the loop that ranges over the packets,
+// with the channel full and more in the socket.
+func TestSetModeInLoop(t *testing.T) {
+	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{Buffer: 2})
+		j := s.inject(500)
+		n := 0
+		for p := range s.q.Packets() {
+			if ids := j[n].Result().IDs; p.ID != ids[0] {
+				s.Fatalf("packet %d is %#x, want %#x", n, p.ID, ids[0])
+			}
+			if n%50 == 0 {
+				s.ok(s.q.SetMode(s.ctx, queue.MetaOnly))
+			}
+			s.ok(p.Accept())
+			if n++; n == len(j) {
+				break
+			}
+		}
+		s.fates(j, kerneltest.Accepted)
+	})
+}
+
+// TestSetModeInAll sets the mode from the body of a loop over All.
+func TestSetModeInAll(t *testing.T) {
+	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		j := s.inject(300)
+		n := 0
+		for p := range s.q.All() {
+			if ids := j[n].Result().IDs; p.ID != ids[0] {
+				s.Fatalf("packet %d is %#x, want %#x", n, p.ID, ids[0])
+			}
+			s.ok(s.q.SetMode(s.ctx, queue.MetaOnly))
+			s.ok(p.Accept())
+			if n++; n == len(j) {
+				break
+			}
+		}
+		s.fates(j, kerneltest.Accepted)
+	})
+}
+
+// TestSetModeWithoutRoom sets the mode while MaxUndecided packets wait for the
+// one who calls, again and again: it may fail, but not hang.
+func TestSetModeWithoutRoom(t *testing.T) {
+	for _, pull := range []bool{false, true} {
+		simulate(t, both, kerneltest.Options{}, func(s *sim) {
+			s.open(queue.Config{MaxUndecided: 1})
+			j := s.inject(5)
+			packets := s.q.All()
+			if !pull {
+				ch := s.q.Packets()
+				packets = func(yield func(queue.Packet) bool) {
+					for p := range ch {
+						if !yield(p) {
+							return
+						}
+					}
+				}
+			}
+			n := 0
+			for p := range packets {
+				synctest.Wait()
+				ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
+				err := s.q.SetMode(ctx, queue.MetaOnly)
+				cancel()
+				if err != nil && !errors.Is(err, syscall.ENOBUFS) {
+					s.Errorf("pull %t: %v", pull, err)
+				}
+				s.ok(p.Accept())
+				if n++; n == len(j) {
+					break
+				}
+			}
+			s.fates(j, kerneltest.Accepted)
+		})
+	}
+}
+
+// TestSetModeRepeated loses answers: the request is made again, with another
+// sequence number.
+func TestSetModeRepeated(t *testing.T) {
+	for name, begin := range readers {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+				s.open(queue.Config{Buffer: 1, ReadBuffer: 1 << 16})
+				begin(s)
+				times := 0
+				s.setOnSend(func([]byte) {
+					if times++; times <= 2 {
+						s.stuff()
+					}
+				})
+				s.ok(s.q.SetMode(s.ctx, queue.MetaOnly))
+				if times != 3 {
+					s.Errorf("asked %d times, want 3", times)
+				}
+			})
+		})
+	}
+}
+
+// TestSetModeLateAnswer answers only after the request was made again: both
+// answers come, one is taken, and the next request gets its own.
+func TestSetModeLateAnswer(t *testing.T) {
+	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		s.q.Packets()
+		s.kernel.HoldReplies()
+		time.AfterFunc(600*time.Millisecond, s.kernel.ReleaseReplies)
+		s.ok(s.q.SetMode(s.ctx, queue.MetaOnly))
+		s.kernel.SetPrivileged(false)
+		if err := s.q.SetMode(s.ctx, queue.MetaOnly); !errors.Is(err, syscall.EPERM) {
+			s.Errorf("next request: %v, want its own answer EPERM", err)
+		}
+		s.kernel.SetPrivileged(true)
+	})
+}
+
+// TestSetModeConcurrent asks from many goroutines, while others decide.
+func TestSetModeConcurrent(t *testing.T) {
+	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{Buffer: 4})
+		j := s.inject(200)
+		answers := make(chan error)
+		for i := range 8 {
+			go func() { answers <- s.q.SetMode(s.ctx, queue.Range(100+i)) }()
+		}
+		go func() {
+			for p := range s.q.Packets() {
+				if err := p.Accept(); err != nil {
+					s.Errorf("Accept: %v", err)
+				}
+			}
+		}()
+		for range 8 {
+			s.ok(<-answers)
+		}
+		s.fates(j, kerneltest.Accepted)
+	})
+}
+
+// TestSetModeContextEnds ends the call's context while its answer is held.
+func TestSetModeContextEnds(t *testing.T) {
+	cause := errors.New("no more patience")
+	for name, begin := range readers {
+		t.Run(name, func(t *testing.T) {
+			simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+				s.open(queue.Config{Buffer: 1})
+				begin(s)
+				s.kernel.HoldReplies()
+				ctx, cancel := context.WithTimeoutCause(s.ctx, 700*time.Millisecond, cause)
+				defer cancel()
+				start := time.Now()
+				if err := s.q.SetMode(ctx, queue.MetaOnly); !errors.Is(err, cause) {
+					s.Errorf("%v, want the cause of the context's end", err)
+				}
+				if took := time.Since(start); took != 700*time.Millisecond {
+					s.Errorf("returned after %v, want 700ms", took)
+				}
+				s.kernel.ReleaseReplies()
+				s.ok(s.q.SetMode(s.ctx, queue.WholePacket))
+			})
+		})
+	}
+}
+
+// TestSetModeTurnEnds ends the context of a call that waits for another's
+// turn.
+func TestSetModeTurnEnds(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		s.kernel.HoldReplies()
+		first := make(chan error, 1)
+		go func() { first <- s.q.SetMode(s.ctx, queue.MetaOnly) }()
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(s.ctx, time.Second)
+		defer cancel()
+		if err := s.q.SetMode(ctx, queue.MetaOnly); !errors.Is(err, context.DeadlineExceeded) {
+			s.Errorf("%v, want the deadline", err)
+		}
+		s.kernel.ReleaseReplies()
+		s.ok(<-first)
+	})
+}
+
+// TestSetModeInOnRefused asks from the callback, also from one that runs
+// within another request.
+func TestSetModeInOnRefused(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		var inner error
+		calls := 0
+		s.open(queue.Config{OnRefused: func(uint64, error) {
+			calls++
+			ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
+			defer cancel()
+			inner = s.q.SetMode(ctx, queue.MetaOnly)
+		}})
+		s.inject(2)
+		// Without a reader the refusal is read by SetMode.
+		n := 0
+		for p := range s.q.All() {
+			s.kernel.RefuseVerdicts(1, syscall.ENOENT)
+			s.ok(p.Accept())
+			s.quiet()
+			s.ok(s.q.SetMode(s.ctx, queue.MetaOnly))
+			if n++; n == 2 {
+				break
+			}
+		}
+		if calls == 0 || inner != nil {
+			s.Errorf("OnRefused was called %d times, its SetMode: %v", calls, inner)
+		}
+	})
+}
+
+// TestSetModeAfterContext must not open the tap again.
+func TestSetModeAfterContext(t *testing.T) {
+	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		s.injectOne()
+		p := s.next()
+		s.cancel(nil)
+		s.quiet()
+		_ = s.q.SetMode(context.Background(), queue.WholePacket)
+		s.fate(s.injectOne(), kerneltest.Unwanted)
+		s.ok(p.Accept())
+	})
+}
+
+func TestSetModeAfterClose(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		s.ok(s.q.Close())
+		if err := s.q.SetMode(s.ctx, queue.MetaOnly); !errors.Is(err, queue.ErrClosed) {
+			s.Errorf("%v, want ErrClosed", err)
+		}
+	})
+}
