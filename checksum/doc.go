@@ -59,7 +59,9 @@
 // A packet whose checksum was to be completed by the network device has an
 // unfinished one, and so has a super-packet that the device was to cut into
 // segments. Valid says false for it, and Fix gives it the checksum of the whole
-// packet as it stands, which is what the kernel wants with a replaced payload.
+// packet as it stands. That is what the kernel needs with a replaced payload,
+// for it will not complete such a checksum any more (linux 6.6:
+// net/netfilter/nfnetlink_queue.c, nfqnl_mangle).
 //
 // # Speed
 //

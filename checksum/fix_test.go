@@ -87,6 +87,7 @@ func TestZeroUDP(t *testing.T) {
 	}{
 		{"UDP", 26, true},
 		{"IPv6 UDP", 46, false},
+		{"IPv6 UDP whose checksum comes out as zero", 46, false},
 		{"UDP-Lite, all covered", 26, false},
 		{"IPv6 UDP-Lite", 46, false},
 	}
@@ -156,7 +157,7 @@ var bad = []change{
 	{"loose source route under way", 0, map[int]byte{23: 0}, errSourceRoute},
 	{"loose source route under way", 0, map[int]byte{23: 3}, errSourceRoute},
 	{"loose source route under way", 0, map[int]byte{23: 9}, errSourceRoute},
-	{"loose source route under way", 0, map[int]byte{22: 7, 28: 137, 29: 4}, errSourceRoute},
+	{"loose source route under way", 0, map[int]byte{22: 7, 28: 137, 29: 3, 30: 4, 31: 0}, errSourceRoute},
 	{"loose source route under way", 0, map[int]byte{22: 2, 23: 9, 24: 9}, errSourceRoute},
 
 	{"TCP", 0, map[int]byte{3: 39}, errTransport},

@@ -20,7 +20,7 @@ func ipv6Length(packet []byte) (int, error) {
 		return 0, errHeader
 	}
 	payload := uint32(binary.BigEndian.Uint16(packet[4:]))
-	if payload == 0 && packet[6] == protoHopByHop {
+	if payload == 0 {
 		jumbo, err := jumboLength(packet)
 		if err != nil {
 			return 0, err
@@ -33,9 +33,9 @@ func ipv6Length(packet []byte) (int, error) {
 	return ipv6HeaderLen + int(payload), nil
 }
 
-// jumboLength returns the payload length of a packet that has 0 in its header
-// and a hop-by-hop header next to it. It is the jumbo payload option's (RFC
-// 2675), which is for lengths beyond the 16-bit field.
+// jumboLength returns the payload length of a packet that has 0 in its header.
+// It is that of the jumbo payload option (RFC 2675), which is for lengths
+// beyond the 16-bit field, or 0 without one.
 func jumboLength(packet []byte) (uint32, error) {
 	option, err := jumboOption(packet)
 	if option == nil || err != nil {

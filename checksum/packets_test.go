@@ -72,6 +72,11 @@ var samples = []sample{
 		70 02 ff ff [3e 1b] 00 00            // 28 bytes; SYN
 		02 04 05 b4 01 03 03 07              // MSS 1460, window scale 7`},
 
+	{name: "TCP whose checksum comes out as zero", text: `
+		45 00 00 2a 00 00 00 00 40 06 [66 cc] 0a 00 00 01 0a 00 00 02
+		30 39 00 50 00 00 00 01 00 00 00 00 50 10 20 00 [00 00] 00 00
+		4b 46 // data that brings the sum to ffff`},
+
 	{name: "UDP", text: `
 		45 00 00 21 00 00 00 00 40 11 [66 ca] // IPv4, total length 33; UDP
 		0a 00 00 01 0a 00 00 02
@@ -228,6 +233,13 @@ var samples = []sample{
 		13 88 00 35 00 0d [4c d0]
 		68 65 6c 6c 6f`},
 
+	{name: "IPv6 UDP whose checksum comes out as zero", text: `
+		60 00 00 00 00 0a 11 40
+		20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 01
+		20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 02
+		13 88 00 35 00 0a [ff ff] // UDP: sent as ones
+		90 a8                     // data that brings the sum to ffff`},
+
 	{name: "IPv6 UDP-Lite", text: `
 		60 00 00 00 00 0a 88 40 // IPv6, payload length 10; UDP-Lite
 		20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 01
@@ -316,7 +328,7 @@ var samples = []sample{
 		60 00 00 00 00 10 2c 40
 		20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 01
 		20 01 0d b8 00 00 00 00 00 00 00 00 00 00 00 02
-		11 00 00 00 00 00 00 07 // UDP; offset 0, no more fragments
+		11 5a 00 06 00 00 00 07 // UDP; reserved; offset 0, reserved, no more fragments
 		13 88 00 35 00 08 [90 ac]`},
 
 	{name: "IPv6 authentication header", text: `

@@ -68,3 +68,43 @@ func TestKernelAllocates(t *testing.T) {
 		}
 	}
 }
+
+// The memory of decided packets is found again whatever the sizes of the
+// batches that the next ones come in.
+func TestKernelAllocatesForBatches(t *testing.T) {
+	const warm, batch, rounds = 1000, 63, 300
+	l := newLab(t)
+	f := l.flow(loopback4)
+	l.queueUDP()
+	q := l.open(queue.Config{})
+	b := make([]byte, 64)
+	held := make([]queue.Packet, 0, warm)
+	pass := func(n int) {
+		for range n {
+			if _, err := f.client.Write(b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for p := range q.All() {
+			if held = append(held, p); len(held) == n {
+				break
+			}
+		}
+		for _, p := range held {
+			accept(t, p)
+		}
+		held = held[:0]
+	}
+	pass(warm)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range rounds {
+		pass(batch)
+	}
+	runtime.ReadMemStats(&after)
+	if per := float64(after.Mallocs-before.Mallocs) / (rounds * batch); per >= 0.01 {
+		t.Errorf("%.4f allocations per packet, want less than 0.01", per)
+	}
+	const all = warm + rounds*batch
+	wantStats(t, settled(t, q), queue.Stats{Received: all, Decided: all, Accepted: all})
+}

@@ -1,144 +1,194 @@
 package queue_test
 
 import (
+	"bytes"
 	"encoding/binary"
-	"os"
-	"path/filepath"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
+	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/wire"
 )
 
-// FuzzReader feeds sequences of datagrams to a queue of each backend, as split
-// by datagrams: the queue neither panics nor hangs, it accounts for each packet
-// once, and it sends exactly one verdict for each id that it was shown.
-func FuzzNFQueueReader(f *testing.F) { fuzzReader(f, nfqueueKind) }
+// The fuzz targets feed a sequence of datagrams to a queue: it neither panics
+// nor hangs, it accounts for each packet once, and it sends exactly one verdict
+// for each packet that it showed or found damaged.
 
+func FuzzNFQueueReader(f *testing.F) { fuzzReader(f, nfqueueKind) }
 func FuzzIPQueueReader(f *testing.F) { fuzzReader(f, ipqueueKind) }
 
 func fuzzReader(f *testing.F, k kind) {
-	for _, messages := range recorded(f, k) {
-		f.Add(joined(messages...))
+	m := k.sample(f)
+	for _, seed := range [][]arrival{
+		{{bytes: m[0]}, {bytes: m[1]}, {bytes: m[2]}},
+		{{bytes: m[0]}, {bytes: m[0]}},                            // an id twice
+		{{bytes: m[2]}, {bytes: m[1]}},                            // backward, after a gap
+		{{bytes: m[0], foreign: true}, {bytes: m[1], long: true}}, // a liar, and one that is cut
+		{{bytes: m[1][:len(m[1])-5]}, {bytes: m[1][:30]}},
+		{{bytes: m[3]}, {bytes: m[0]}}, // a refusal that nobody asked for
+	} {
+		f.Add(encode(seed))
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSim(t, k, kerneltest.Options{})
-			s.open(queue.Config{MaxUndecided: 8, OnDeadline: queue.Accept})
-			s.feed(datagrams(input))
+			s.openTelling(queue.Config{MaxUndecided: 8, OnDeadline: queue.Accept})
+			s.feed(decode(input))
 		})
 	})
 }
 
-// A fuzzed is one datagram of a fuzzer's input.
-type fuzzed struct {
-	from  uint32
-	pad   int // bytes added, to be cut off when it is received
-	bytes []byte
-}
-
-// datagrams splits the input: a byte of flags (1: a foreign sender, 2: longer
-// than the receive buffer), the length, the bytes.
-func datagrams(input []byte) (list []fuzzed) {
-	for len(input) >= 3 && len(list) < 64 {
-		var d fuzzed
-		if input[0]&1 != 0 {
-			d.from = 99
+// sample are messages as the kernel sends them: three packets and a refusal.
+func (k kind) sample(t testing.TB) (list [][]byte) {
+	t.Helper()
+	kernel := kerneltest.New(kerneltest.Options{Modules: k.modules})
+	c := sock.Config{Protocol: sock.ProtoFirewall}
+	if k.isNFQueue() {
+		c.Protocol = sock.ProtoNetfilter
+	}
+	s, err := kernel.Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	bind := wire.Native().AppendIPQMode(nil, 0, 1, s.Port(), wire.CopyPacket, 0)
+	late := wire.Native().AppendIPQVerdict(nil, 0, 1<<31|2, s.Port(), 12345, wire.VerdictAccept, nil)
+	if k.isNFQueue() {
+		bind = wire.AppendNFQConfig(nil, 0, 1, 0, &wire.NFQConfig{Queue: simNumber, Command: wire.CommandBind,
+			SetMode: true, Mode: wire.CopyPacket, Range: 65531})
+		late = wire.AppendNFQVerdict(nil, 0, 12345, 0, &wire.NFQVerdict{Queue: simNumber, ID: 12345})
+	}
+	send := func(b []byte) {
+		if _, err := s.Send([][]byte{b}); err != nil {
+			t.Fatal(err)
 		}
-		if input[0]&2 != 0 {
-			d.pad = 128 << 10
-		}
-		n := min(int(binary.LittleEndian.Uint16(input[1:])), len(input)-3)
-		d.bytes, input = input[3:3+n], input[3+n:]
-		list = append(list, d)
+	}
+	send(bind)
+	for n := range 3 {
+		kernel.Inject(kerneltest.Packet{Queue: simNumber, Mark: uint32(n), In: eth0, HWAddr: []byte{1, 2, 3, 4, 5, 6},
+			Payload: simUDP(false, pattern(n))})
+	}
+	send(late)
+	batch := make([]sock.Datagram, 8)
+	for i := range batch {
+		batch[i].Buf = make([]byte, 1024)
+	}
+	n, err := s.Receive(batch, nil)
+	if n != 4 || err != nil {
+		t.Fatalf("%d messages, %v, want 4", n, err)
+	}
+	for _, d := range batch[:n] {
+		list = append(list, d.Buf[:d.N])
 	}
 	return list
 }
 
-// joined is the input that datagrams splits into these.
-func joined(list ...fuzzed) (input []byte) {
-	for _, d := range list {
+// An arrival is one datagram of the fuzzer's input.
+type arrival struct {
+	foreign bool // sent by a local process
+	long    bool // longer than any receive buffer
+	bytes   []byte
+}
+
+// encode writes arrivals one after the other: a byte of flags, the length in two
+// bytes, the bytes.
+func encode(list []arrival) (input []byte) {
+	for _, a := range list {
 		var flags byte
-		if d.from != 0 {
+		if a.foreign {
 			flags |= 1
 		}
-		if d.pad != 0 {
+		if a.long {
 			flags |= 2
 		}
-		input = append(input, flags)
-		input = binary.LittleEndian.AppendUint16(input, uint16(len(d.bytes)))
-		input = append(input, d.bytes...)
+		input = binary.LittleEndian.AppendUint16(append(input, flags), uint16(len(a.bytes)))
+		input = append(input, a.bytes...)
 	}
 	return input
 }
 
+// decode is the reverse of encode for any input.
+func decode(input []byte) (list []arrival) {
+	for len(input) >= 3 && len(list) < 64 {
+		a := arrival{foreign: input[0]&1 != 0, long: input[0]&2 != 0}
+		n := min(int(binary.LittleEndian.Uint16(input[1:])), len(input)-3)
+		a.bytes, input = input[3:3+n], input[3+n:]
+		list = append(list, a)
+	}
+	return list
+}
+
 // feed delivers the datagrams, decides every packet that comes of them, and
-// compares the verdicts sent with the packets received.
-func (s *sim) feed(list []fuzzed) {
-	shown := 0
-	for p := range s.pour(list) {
+// compares the verdicts sent with what was received.
+func (s *sim) feed(list []arrival) {
+	for _, a := range list {
+		b, from := a.bytes, uint32(0)
+		if a.long {
+			b = append(bytes.Clone(b), make([]byte, 128<<10)...)
+		}
+		if a.foreign {
+			from = 99
+		}
+		s.socket().Deliver(from, b)
+	}
+	shown, decided := uint64(0), make(map[uint64]int)
+	for p, ok := s.arriving(); ok; p, ok = s.arriving() {
 		shown++
-		_ = p.Mark + uint32(len(p.LinkHeader())+len(p.SecurityContext())+len(p.HardwareAddr()))
-		_, _ = p.In().String(), p.Out().String()
-		var err error
-		if shown%3 == 0 {
-			err = p.ReplaceRaw(s.datagram(shown))
-		} else {
-			err = p.Drop()
-		}
-		if err != nil && !isGone(err) && p.Family != queue.Bridge {
-			s.Errorf("packet %#x: %v", p.ID, err)
-		}
-		if err == nil && p.Accept() == nil {
-			s.Errorf("packet %#x took a second verdict", p.ID)
+		if s.judge(p, shown) {
+			decided[p.ID]++
 		}
 	}
 	n := s.stats()
-	if n.Undecided != 0 {
-		s.Errorf("%d packets are undecided", n.Undecided)
+	if s.q.Err() != nil {
+		return // the datagrams said that no verdict is taken any more
 	}
-	if got, want := uint64(len(s.messages())), n.Decided+n.Damaged; got != want {
+	sent := s.messages()
+	for _, m := range sent {
+		decided[m.id]--
+	}
+	for id, missing := range decided {
+		if missing > 0 {
+			s.Errorf("packet %#x: %d verdicts were not sent", id, missing)
+		}
+	}
+	if got, want := uint64(len(sent)), n.Decided+n.Damaged; got != want || n.Undecided != 0 {
 		s.Errorf("%d verdicts sent, want %d: %+v", got, want, n)
 	}
-	if uint64(shown) != n.Received-n.Damaged {
-		s.Errorf("%d packets shown, %d received, %d damaged", shown, n.Received, n.Damaged)
+	if all := n.Received - n.Damaged; shown > all || shown+n.Gone < all {
+		s.Errorf("%d packets shown, %d received, %d damaged, %d gone", shown, n.Received, n.Damaged, n.Gone)
 	}
 }
 
-// pour delivers datagrams and yields what comes of them.
-func (s *sim) pour(list []fuzzed) func(yield func(queue.Packet) bool) {
-	return func(yield func(queue.Packet) bool) {
-		packets := s.q.Packets()
-		for _, d := range list {
-			s.socket().Deliver(d.from, append(append([]byte(nil), d.bytes...), make([]byte, d.pad)...))
-		}
-		for {
-			select {
-			case p, ok := <-packets:
-				if !ok || !yield(p) {
-					return
-				}
-			case <-time.After(time.Second):
-				return
-			}
-		}
+// arriving returns the next packet. ok is false if none comes.
+func (s *sim) arriving() (p queue.Packet, ok bool) {
+	select {
+	case p, ok = <-s.q.Packets():
+	case <-time.After(time.Second):
 	}
+	return p, ok
 }
 
-// recorded are sequences of datagrams as the simulated kernel sends them.
-func recorded(t testing.TB, k kind) (all [][]fuzzed) {
-	files, err := filepath.Glob("testdata/datagrams/" + k.modulesName() + "-*.bin")
-	if err != nil {
-		t.Fatal(err)
+// judge looks at all of a packet and decides it in a way that depends on n. It
+// reports whether a verdict was taken.
+func (s *sim) judge(p queue.Packet, n uint64) bool {
+	_ = len(p.In().String()) + len(p.Out().String()) + len(p.LinkHeader()) + len(p.SecurityContext()) +
+		len(p.HardwareAddr()) + len(p.Time().String())
+	err := errors.ErrUnsupported
+	if n%3 == 0 {
+		err = p.ReplaceRaw(s.datagram(int(n)))
 	}
-	for _, name := range files {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, datagrams(b))
+	if errors.Is(err, queue.ErrInvalid) || errors.Is(err, errors.ErrUnsupported) {
+		err = p.Drop()
 	}
-	return all
+	if err != nil && !errors.Is(err, queue.ErrGone) && !errors.Is(err, queue.ErrClosed) {
+		s.Errorf("packet %#x: %v", p.ID, err)
+	}
+	if p.Accept() == nil {
+		s.Errorf("packet %#x took a second verdict", p.ID)
+	}
+	return err == nil
 }

@@ -19,6 +19,7 @@ type ending struct {
 	mu    sync.Mutex
 	err   error // what Err returns
 	known bool
+	over  bool // the stream has ended: Err may tell
 
 	unwatch func() bool   // lets go of the context; nil before Open returns
 	done    chan struct{} // closed when nothing is left to do
@@ -36,11 +37,28 @@ func (e *ending) settle(err error) {
 // Err says why the stream ended: nil after Close or the plain cancellation of
 // the context, the context's cause if it ended otherwise (by a deadline, say),
 // else what went wrong. It is final once the channel is closed or the loop
-// over All has ended by itself.
+// over All has ended by itself, and nil before.
 func (q *Queue) Err() error {
 	q.ending.mu.Lock()
 	defer q.ending.mu.Unlock()
+	if !q.ending.over {
+		return nil
+	}
 	return q.ending.err
+}
+
+// reason is what Err will return, as far as it is known.
+func (e *ending) reason() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.err
+}
+
+// reached says that the stream has ended.
+func (e *ending) reached() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.over = true
 }
 
 // advance moves the queue's life on to state and reports whether this call
@@ -149,6 +167,7 @@ func (q *Queue) finish() {
 		return
 	}
 	q.ending.unwatched()
+	q.ending.reached()
 	close(q.stopped)
 	q.wakeReader()
 	q.reader.token <- struct{}{}

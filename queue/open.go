@@ -163,7 +163,7 @@ func (q *Queue) open(ctx context.Context, k sock.Kernel, c sock.Config) (err err
 // explain makes an error tell what to do about it. If the queue died of
 // another one meanwhile, that is the one to tell.
 func (q *Queue) explain(err error) error {
-	if died := q.Err(); died != nil && errors.Is(err, ErrClosed) {
+	if died := q.ending.reason(); died != nil && errors.Is(err, ErrClosed) {
 		err = errors.Unwrap(died)
 	}
 	var done *explained

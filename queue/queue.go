@@ -88,6 +88,7 @@ func (q *Queue) stream() {
 			q.deliver(&batch[i])
 		}
 	}
+	q.ending.reached()
 }
 
 // deliver sends a packet to the application, or does what is to be done when
@@ -134,6 +135,7 @@ func (q *Queue) All() iter.Seq[Packet] {
 				return
 			}
 		}
+		q.ending.reached()
 		q.streamEnded()
 	}
 }

@@ -198,3 +198,27 @@ func (r *replay) Close() error {
 	r.readable.Broadcast()
 	return nil
 }
+
+// replayers are both backends on a replay of one packet.
+var replayers = map[queue.Backend]func(payload []byte) *replay{queue.NFQueue: nfqReplay, queue.IPQueue: ipqReplay}
+
+// taker returns a function that takes n packets from the queue.
+func taker(q *queue.Queue, pull bool) func(n int, f func(queue.Packet)) {
+	if !pull {
+		packets := q.Packets()
+		return func(n int, f func(queue.Packet)) {
+			for range n {
+				f(<-packets)
+			}
+		}
+	}
+	all := q.All()
+	return func(n int, f func(queue.Packet)) {
+		for p := range all {
+			f(p)
+			if n--; n == 0 {
+				return
+			}
+		}
+	}
+}

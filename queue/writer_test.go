@@ -100,7 +100,7 @@ func TestSendTogether(t *testing.T) {
 		simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 			tap := s.tapped()
 			calls, datagrams := 0, 0
-			s.open(queue.Config{MaxUndecided: n, Buffer: n})
+			s.open(queue.Config{Buffer: n})
 			s.inject(n)
 			packets := s.nextN(n - 1)
 			tap.onSend = func(d [][]byte) { calls, datagrams = calls+1, datagrams+len(d) }

@@ -20,13 +20,12 @@ func TestQueueLimits(t *testing.T) {
 		dropped uint32
 		socket  uint32
 	}{
-		"length":            {attrs: lengthAttr(3), fill: 3, fate: QueueFull, id: 3, dropped: 1},
-		"length, open":      {attrs: append(lengthAttr(3), flagsAttr(flagFailOpen)...), fill: 3, fate: FailedOpen, id: 3},
-		"length 0, open":    {attrs: append(lengthAttr(0), flagsAttr(flagFailOpen)...), fate: FailedOpen},
-		"socket":            {c: sock.Config{ReadBuffer: 2048}, fill: 4, fate: Undelivered, id: 5, socket: 1},
-		"socket, open":      {c: sock.Config{ReadBuffer: 2048}, attrs: flagsAttr(flagFailOpen), fill: 4, fate: FailedOpen, id: 5},
-		"hash":              {c: sock.Config{ReadBuffer: 1 << 27}, attrs: lengthAttr(1 << 20), fill: 65536, fate: QueueFull, id: 65537, dropped: 1},
-		"no hash before it": {o: Options{Linux: Version{6, 6}}, c: sock.Config{ReadBuffer: 1 << 27}, attrs: lengthAttr(1 << 20), fill: 65536, fate: Pending, id: 65537},
+		"length":         {attrs: lengthAttr(3), fill: 3, fate: QueueFull, id: 3, dropped: 1},
+		"length, open":   {attrs: append(lengthAttr(3), flagsAttr(flagFailOpen)...), fill: 3, fate: FailedOpen, id: 3},
+		"length 0, open": {attrs: append(lengthAttr(0), flagsAttr(flagFailOpen)...), fate: FailedOpen},
+		"socket":         {c: sock.Config{ReadBuffer: 2048}, fill: 4, fate: Undelivered, id: 5, socket: 1},
+		"socket, open":   {c: sock.Config{ReadBuffer: 2048}, attrs: flagsAttr(flagFailOpen), fill: 4, fate: FailedOpen, id: 5},
+		"hash":           {c: sock.Config{ReadBuffer: 1 << 27}, attrs: lengthAttr(1 << 20), fill: 65536, fate: QueueFull, id: 65537, dropped: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := New(tt.o)

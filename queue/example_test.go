@@ -1,0 +1,145 @@
+package queue_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+func Example() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	q, err := queue.Open(ctx, queue.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer q.Close()
+	for p := range q.Packets() {
+		if len(p.Payload) > 1000 {
+			p.Drop()
+			continue
+		}
+		p.Accept()
+	}
+	if err := q.Err(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// All pulls the packets on the caller's own goroutine. A break leaves the queue
+// open; a later loop goes on with the next packet.
+func ExampleQueue_All() {
+	q, err := queue.Open(context.Background(), queue.Config{Number: 5})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer q.Close()
+	for p := range q.All() {
+		if err := p.Accept(); err != nil {
+			log.Print(err)
+		}
+		if p.Mark == 42 {
+			break
+		}
+	}
+}
+
+// Headers are enough until something looks suspicious. The mode may be changed
+// from the loop over the packets.
+func ExampleQueue_SetMode() {
+	ctx := context.Background()
+	q, err := queue.Open(ctx, queue.Config{Mode: queue.Range(128)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer q.Close()
+	for p := range q.Packets() {
+		if p.Length > 1000 && p.Truncated() {
+			if err := q.SetMode(ctx, queue.WholePacket); err != nil {
+				log.Print(err)
+			}
+		}
+		p.Accept()
+	}
+}
+
+// Replace makes lengths and checksums right in its own copy. The new bytes may
+// be those of the packet, changed, and of another length.
+func ExamplePacket_Replace() {
+	q, err := queue.Open(context.Background(), queue.Config{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer q.Close()
+	for p := range q.Packets() {
+		changed := bytes.ReplaceAll(p.Payload, []byte("colour"), []byte("colors"))
+		if err := p.Replace(changed); err != nil {
+			log.Print(err)
+			p.Drop() // a refused replacement leaves the packet undecided
+		}
+	}
+}
+
+// A verdict can carry more than an action: here a mark by which later rules
+// know the packet, so that Repeat does not bring it back.
+func ExamplePacket_Decide() {
+	q, err := queue.Open(context.Background(), queue.Config{Number: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer q.Close()
+	for p := range q.Packets() {
+		p.Decide(queue.Verdict{Action: queue.Repeat, Mark: 7})
+	}
+}
+
+// The kernel may refuse a verdict after it was sent. Most often it has given
+// the packet up, because its interface went down.
+func ExampleConfig_onRefused() {
+	q, err := queue.Open(context.Background(), queue.Config{
+		OnRefused: func(id uint64, err error) {
+			if !errors.Is(err, syscall.ENOENT) {
+				log.Printf("packet %d: %v", id, err)
+			}
+		},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer q.Close()
+	for p := range q.Packets() {
+		p.Accept()
+	}
+}
+
+// With a deadline no packet waits for ever, whatever becomes of the goroutine
+// that was to decide it.
+func ExampleConfig_deadline() {
+	q, err := queue.Open(context.Background(), queue.Config{
+		Deadline:   2 * time.Second,
+		OnDeadline: queue.Accept,
+		WhenFull:   queue.Accept,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer q.Close()
+	for p := range q.Packets() {
+		go func() {
+			time.Sleep(time.Second) // ask somebody
+			if err := p.Accept(); errors.Is(err, queue.ErrDecided) {
+				log.Printf("packet %d: too late", p.ID)
+			}
+		}()
+	}
+	if n := q.Stats(); n.Expired > 0 {
+		log.Printf("%d packets were not decided in time", n.Expired)
+	}
+}
