@@ -3,7 +3,6 @@ package queue_test
 import (
 	"fmt"
 	"math/rand/v2"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -151,7 +150,7 @@ func TestBatchRetried(t *testing.T) {
 			s.open(queue.Config{})
 			j := s.inject(200)
 			packets := s.nextN(200)
-			s.socket().FailSend(after, 2, syscall.ENOBUFS)
+			s.socket().FailSend(after, 2, enobufs)
 			for i, p := range packets {
 				if i%50 == 49 {
 					s.ok(p.Replace(s.unrepaired(pattern(6000))))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,6 +51,28 @@ func TestOpenUnderFlood(t *testing.T) {
 				s.Fatalf("got packet %#x, want %#x", p.ID, ids)
 			}
 			s.ok(p.Accept())
+		}
+		s.fates(j, kerneltest.Accepted)
+	})
+}
+
+// TestOpenUnderFloodFew has more packets before the answer than the application
+// may hold: nobody can decide them yet, so they must not keep the answer away.
+func TestOpenUnderFloodFew(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		s.kernel.HoldReplies()
+		opened := s.opening(queue.Config{MaxUndecided: 4})
+		if !s.isNFQueue() {
+			s.kernel.ReleaseReplies()
+			s.kernel.HoldReplies()
+			synctest.Wait()
+		}
+		j := s.inject(100)
+		s.kernel.ReleaseReplies()
+		opened()
+		for range j {
+			s.ok(s.next().Accept())
+			s.quiet()
 		}
 		s.fates(j, kerneltest.Accepted)
 	})
@@ -183,7 +204,7 @@ func TestWordSizeWrong(t *testing.T) {
 			continue
 		}
 		err := openOn(t, kerneltest.Options{Modules: k.modules, Layout: k.layout}, k.config(queue.Config{WordSize: 32}))
-		if !errors.Is(err, syscall.EINVAL) {
+		if !errors.Is(err, einval) {
 			t.Errorf("%s: %v is not EINVAL", k.name, err)
 		}
 	}
@@ -235,7 +256,7 @@ func TestOpenBothFamilies(t *testing.T) {
 	}
 }
 
-// TestOpenStartsNoGoroutine opens and abandons nothing but the queue itself.
+// TestOpenReadsNothing leaves the packets in the kernel until somebody asks.
 func TestOpenReadsNothing(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})

@@ -3,7 +3,6 @@ package queue_test
 import (
 	"errors"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -248,7 +247,7 @@ func TestCloseInOnRefused(t *testing.T) {
 		}})
 		s.inject(2)
 		p := s.nextN(2)
-		s.kernel.RefuseVerdicts(1, syscall.ENOENT)
+		s.kernel.RefuseVerdicts(1, enoent)
 		s.ok(p[0].Accept())
 		s.quiet()
 		s.ended()
@@ -264,7 +263,7 @@ func TestCloseTellsLastRefusals(t *testing.T) {
 		s.openTelling(queue.Config{})
 		s.inject(2)
 		p := s.nextN(2)
-		s.kernel.RefuseVerdicts(1, syscall.ENOENT)
+		s.kernel.RefuseVerdicts(1, enoent)
 		release := s.holdSends()
 		go p[0].Accept()
 		synctest.Wait()
@@ -272,7 +271,7 @@ func TestCloseTellsLastRefusals(t *testing.T) {
 		time.AfterFunc(time.Millisecond, release)
 		s.ok(s.q.Close())
 		got := s.refused()
-		if len(got) != 1 || got[0].id != p[0].ID || !errors.Is(got[0].err, syscall.ENOENT) {
+		if len(got) != 1 || got[0].id != p[0].ID || !errors.Is(got[0].err, enoent) {
 			s.Errorf("OnRefused was told %v, want ENOENT for %#x", got, p[0].ID)
 		}
 		if n := s.stats(); n.Refused != 1 || n.Late != 1 {
@@ -288,7 +287,7 @@ func TestCloseWithoutMemory(t *testing.T) {
 		s.open(queue.Config{})
 		s.inject(3)
 		p := s.next()
-		s.socket().FailSend(0, 1<<30, syscall.ENOBUFS)
+		s.socket().FailSend(0, 1<<30, enobufs)
 		s.ok(p.Accept())
 		start := time.Now()
 		s.ok(s.q.Close())

@@ -21,21 +21,24 @@ func (w *writer) watchDeadline() {
 	w.watchFor(time.Duration(w.arrivals.oldest.arrived-w.q.now()) + w.q.cfg.Deadline)
 }
 
-// expire decides the packets whose time is over.
+// expire decides the packets whose time is over. One that somebody has a claim
+// on is looked at again when the claim is given back.
 func (w *writer) expire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.watching = false
+	w.expireNow()
+}
+
+func (w *writer) expireNow() {
 	if w.finished {
 		return
 	}
 	passed := w.q.now() - int64(w.q.cfg.Deadline)
-	s, claims := w.takeUntil(passed)
-	switch {
-	case claims:
-		w.watchFor(retryDelay) // one of them may be given back
-	case s != nil:
-		w.watchFor(time.Duration(s.arrived - passed))
+	var later *slot
+	later, w.overdue = w.takeUntil(passed)
+	if later != nil && !w.watching {
+		w.watchFor(time.Duration(later.arrived - passed))
 	}
 	w.flushUnlessSending()
 }

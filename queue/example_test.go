@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io/fs"
 	"log"
 	"os"
 	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/ipqueue/ipqueue/queue"
@@ -105,7 +105,7 @@ func ExamplePacket_Decide() {
 func ExampleConfig_onRefused() {
 	q, err := queue.Open(context.Background(), queue.Config{
 		OnRefused: func(id uint64, err error) {
-			if !errors.Is(err, syscall.ENOENT) {
+			if !errors.Is(err, fs.ErrNotExist) { // ENOENT
 				log.Printf("packet %d: %v", id, err)
 			}
 		},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -158,7 +157,7 @@ func TestGoneMakesRoom(t *testing.T) {
 		s.next()
 		s.injectOne()
 		s.none()
-		s.socket().FailSend(0, 1, syscall.ENOBUFS)
+		s.socket().FailSend(0, 1, enobufs)
 		close(held)
 		time.Sleep(10 * time.Millisecond)
 		s.next()
@@ -183,7 +182,7 @@ func TestHighIDs(t *testing.T) {
 		if p.ID != id {
 			s.Errorf("ID %#x, want %#x", p.ID, id)
 		}
-		s.kernel.RefuseVerdicts(1, syscall.ENOENT)
+		s.kernel.RefuseVerdicts(1, enoent)
 		s.ok(p.Replace(s.unrepaired(pattern(60000))))
 		if got := s.refused(); len(got) != 1 || got[0].id != id {
 			s.Errorf("OnRefused was told %v, want id %#x", got, id)

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -106,7 +105,7 @@ func (r *trial) round() {
 	r.Helper()
 	n := 1 + r.IntN(150)
 	j := r.inject(n)
-	r.socket().FailSend(r.IntN(20), r.IntN(4), [...]error{syscall.ENOBUFS, syscall.EAGAIN, syscall.ENOMEM}[r.IntN(3)])
+	r.socket().FailSend(r.IntN(20), r.IntN(4), [...]error{enobufs, eagain, enomem}[r.IntN(3)])
 	clear(r.wanted)
 	var deciders sync.WaitGroup
 	var held []queue.Packet

@@ -153,12 +153,18 @@ func (q *Queue) open(ctx context.Context, k sock.Kernel, c sock.Config) (err err
 		return q.explain(err)
 	}
 	q.readBuffer = q.sock.ReadBuffer()
+	q.reader.slack = openSlack
 	if err = q.kernel.bind(ctx, q); err != nil {
 		err = q.explain(err)
 		_ = q.Close()
 	}
+	q.reader.room, q.reader.slack = 0, 0
 	return err
 }
+
+// openSlack is how many packets may come before the kernel's answer to Open
+// without regard to MaxUndecided: nobody could decide them. No queue holds more.
+const openSlack = 1 << 16
 
 // explain makes an error tell what to do about it. If the queue died of
 // another one meanwhile, that is the one to tell.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io/fs"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,7 +88,7 @@ func TestOpenAuto(t *testing.T) {
 
 func TestOpenNeither(t *testing.T) {
 	err := openOn(t, kerneltest.Options{Modules: kerneltest.NoQueue}, queue.Config{})
-	if !errors.Is(err, syscall.EPROTONOSUPPORT) {
+	if !errors.Is(err, eprotonosupport) {
 		t.Errorf("%v is not EPROTONOSUPPORT", err)
 	}
 	for _, name := range []string{"ip_queue", "nfnetlink_queue 0", "CONFIG_NETFILTER_NETLINK_QUEUE"} {
@@ -108,17 +107,17 @@ func TestOpenErrors(t *testing.T) {
 		says string
 	}{
 		"nfnetlink_queue, no privilege": {
-			kerneltest.Options{Unprivileged: true}, queue.Config{}, syscall.EPERM, "CAP_NET_ADMIN"},
+			kerneltest.Options{Unprivileged: true}, queue.Config{}, eperm, "CAP_NET_ADMIN"},
 		"ip_queue, no privilege": {
 			kerneltest.Options{Unprivileged: true, Modules: hasIPQ}, queue.Config{}, fs.ErrPermission, "CAP_NET_ADMIN"},
 		"no netfilter netlink": {
-			kerneltest.Options{Modules: hasIPQ}, queue.Config{Number: 1}, syscall.EPROTONOSUPPORT, "nfnetlink_queue"},
+			kerneltest.Options{Modules: hasIPQ}, queue.Config{Number: 1}, eprotonosupport, "nfnetlink_queue"},
 		"no ip_queue": {
-			kerneltest.Options{}, queue.Config{Backend: queue.IPQueue}, syscall.EPROTONOSUPPORT, "ip_queue"},
+			kerneltest.Options{}, queue.Config{Backend: queue.IPQueue}, eprotonosupport, "ip_queue"},
 		"no ip6_queue": {
-			kerneltest.Options{}, queue.Config{Backend: queue.IPQueue, Family: queue.IPv6}, syscall.EPROTONOSUPPORT, "ip6_queue"},
+			kerneltest.Options{}, queue.Config{Backend: queue.IPQueue, Family: queue.IPv6}, eprotonosupport, "ip6_queue"},
 		"no conntrack": {
-			kerneltest.Options{NoConntrack: true}, queue.Config{Conntrack: true}, syscall.EOPNOTSUPP, "Config.Conntrack"},
+			kerneltest.Options{NoConntrack: true}, queue.Config{Conntrack: true}, eopnotsupp, "Config.Conntrack"},
 		"no security marks": {
 			kerneltest.Options{NoSecmark: true}, queue.Config{SecurityContext: true}, queue.ErrUnsupported, "Config.SecurityContext"},
 		"sysctl not writable": {
@@ -140,11 +139,11 @@ func TestOpenErrors(t *testing.T) {
 func TestOpenModuleGone(t *testing.T) {
 	for _, tt := range []struct {
 		modules kerneltest.Modules
-		want    syscall.Errno
+		want    kerneltest.Errno
 		says    string
 	}{
-		{hasNFQ, syscall.EINVAL, "load module nfnetlink_queue"},
-		{hasIPQ, syscall.ECONNREFUSED, "ip_queue is not loaded"},
+		{hasNFQ, einval, "load module nfnetlink_queue"},
+		{hasIPQ, econnrefused, "ip_queue is not loaded"},
 	} {
 		var k *kerneltest.Kernel
 		k = kerneltest.New(kerneltest.Options{
@@ -167,7 +166,7 @@ func TestOpenModuleGone(t *testing.T) {
 
 // TestOpenOwned opens a queue that belongs to somebody else.
 func TestOpenOwned(t *testing.T) {
-	for k, want := range map[kind]syscall.Errno{nfqueueKind: syscall.EPERM, ipqueueKind: syscall.EBUSY} {
+	for k, want := range map[kind]kerneltest.Errno{nfqueueKind: eperm, ipqueueKind: ebusy} {
 		simulate(t, []kind{k}, kerneltest.Options{}, func(s *sim) {
 			s.open(queue.Config{})
 			ctx := sock.WithKernel(context.Background(), &host{s.kernel, map[string][]byte{
@@ -253,12 +252,12 @@ func TestOpenEnded(t *testing.T) {
 func TestOpenSocketFails(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.kernel.HoldReplies()
-		time.AfterFunc(time.Millisecond, func() { s.socket().FailReceive(syscall.EIO) })
+		time.AfterFunc(time.Millisecond, func() { s.socket().FailReceive(eio) })
 		q, err := s.kind.open(s.ctx, queue.Config{})
 		if err == nil {
 			_ = q.Close()
 		}
-		if !errors.Is(err, syscall.EIO) {
+		if !errors.Is(err, eio) {
 			s.Errorf("%v is not EIO", err)
 		}
 		s.kernel.ReleaseReplies()

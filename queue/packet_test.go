@@ -258,3 +258,36 @@ func TestHWAddrTooLong(t *testing.T) {
 		}
 	})
 }
+
+// TestPayloadStays keeps packets of every size while thousands of others pass
+// through the library's memory.
+func TestPayloadStays(t *testing.T) {
+	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		sizes := []int{0, 1, 200, 228, 229, 700, 1472, 4000, 4069, 9000, 60000}
+		var kept []queue.Packet
+		for _, n := range sizes {
+			s.injectPayload(s.datagram(n))
+			kept = append(kept, s.next())
+		}
+		for range 30 {
+			for _, n := range sizes {
+				other := s.datagram(n)
+				clear(other[headerLen(other)+8:])
+				s.injectPayload(other)
+			}
+			for _, p := range s.nextN(len(sizes)) {
+				s.ok(p.Replace(p.Payload))
+			}
+			s.quiet()
+		}
+		for i, p := range kept {
+			if !bytes.Equal(p.Payload, s.datagram(sizes[i])) {
+				s.Errorf("the payload of %d bytes changed before its verdict", len(p.Payload))
+			}
+			if cap(p.Payload) != len(p.Payload) {
+				s.Errorf("%d bytes of payload have room for %d", len(p.Payload), cap(p.Payload))
+			}
+		}
+	})
+}

@@ -24,6 +24,7 @@ type reader struct {
 	stash   freeList // slots for the next packets
 	filled  []*slot  // slots of this batch, not yet linked
 	room    int      // at least so many packets may be taken
+	slack   int      // packets that may be taken beyond MaxUndecided
 	created int      // slots made for this batch
 	lastSeq uint64
 	packet  Packet // decoded last
@@ -90,7 +91,7 @@ func (q *Queue) hasRoom() bool {
 	defer w.mu.Unlock()
 	w.flowing = false
 	w.flushUnlessSending()
-	r.room = q.cfg.MaxUndecided - w.arrivals.n
+	r.room = q.cfg.MaxUndecided + r.slack - w.arrivals.n
 	w.starved = r.room <= 0
 	return r.room > 0
 }
@@ -265,7 +266,7 @@ func (q *Queue) link(n int) {
 	w.decideDamaged(r.salvage)
 	r.filled, r.salvage = r.filled[:0], r.salvage[:0]
 	r.created, r.count = 0, readCounters{}
-	r.room = q.cfg.MaxUndecided - w.arrivals.n
+	r.room = q.cfg.MaxUndecided + r.slack - w.arrivals.n
 }
 
 // decideDamaged gives the configured verdict to packets whose message was

@@ -2,7 +2,6 @@ package queue_test
 
 import (
 	"errors"
-	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -13,7 +12,7 @@ import (
 // TestRefused has the kernel refuse some of many verdicts: the right ones are
 // told, the stream goes on.
 func TestRefused(t *testing.T) {
-	for _, errno := range []syscall.Errno{syscall.ENOENT, syscall.EINVAL, syscall.ENODEV} {
+	for _, errno := range []kerneltest.Errno{enoent, einval, enodev} {
 		t.Run(errno.Error(), func(t *testing.T) {
 			simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 				s.openTelling(queue.Config{})
@@ -38,7 +37,7 @@ func TestRefused(t *testing.T) {
 				s.fates(j[:50], kerneltest.Accepted)
 				s.fates(j[60:], kerneltest.Accepted)
 				late := uint64(0)
-				if errno == syscall.ENOENT {
+				if errno == enoent {
 					late = 10
 				}
 				if n := s.stats(); n.Refused != 10 || n.Late != late || n.Decided != 100 {
@@ -61,7 +60,7 @@ func TestLate(t *testing.T) {
 		s.kernel.LinkDown(eth0)
 		s.fate(j, kerneltest.Flushed)
 		s.ok(p.Accept())
-		if got := s.refused(); len(got) != 1 || got[0].id != p.ID || !errors.Is(got[0].err, syscall.ENOENT) {
+		if got := s.refused(); len(got) != 1 || got[0].id != p.ID || !errors.Is(got[0].err, enoent) {
 			s.Errorf("OnRefused was told %v, want ENOENT for %#x", got, p.ID)
 		}
 		if n := s.stats(); n.Late != 1 || n.Refused != 1 {
@@ -108,7 +107,7 @@ func TestRefusalsInterleaved(t *testing.T) {
 		for range 20 {
 			s.injectOne()
 			p := s.next()
-			s.kernel.RefuseVerdicts(1, syscall.ENOENT)
+			s.kernel.RefuseVerdicts(1, enoent)
 			s.ok(p.Accept())
 			s.quiet()
 			want = append(want, p.ID)
@@ -142,7 +141,7 @@ func TestOnRefusedMayCall(t *testing.T) {
 		j := s.inject(2)
 		p := s.nextN(2)
 		other = p[1]
-		s.kernel.RefuseVerdicts(1, syscall.ENOENT)
+		s.kernel.RefuseVerdicts(1, enoent)
 		s.ok(p[0].Accept())
 		s.quiet()
 		select {
@@ -162,7 +161,7 @@ func TestOnRefusedSlow(t *testing.T) {
 		s.open(queue.Config{OnRefused: func(uint64, error) { <-held }})
 		s.inject(3)
 		p := s.nextN(3)
-		s.kernel.RefuseVerdicts(2, syscall.ENOENT)
+		s.kernel.RefuseVerdicts(2, enoent)
 		s.ok(p[0].Accept())
 		s.ok(p[1].Accept())
 		s.quiet()
@@ -193,7 +192,7 @@ func TestUnbound(t *testing.T) {
 		p := s.next()
 		s.kernel.Unbind(simNumber)
 		s.ok(p.Accept())
-		if got := s.refused(); len(got) != 1 || !errors.Is(got[0].err, syscall.ENODEV) {
+		if got := s.refused(); len(got) != 1 || !errors.Is(got[0].err, enodev) {
 			s.Errorf("OnRefused was told %v, want ENODEV", got)
 		}
 		if n := s.stats(); n.Kernel.Err == nil {

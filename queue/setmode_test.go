@@ -3,7 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
-	"syscall"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +28,7 @@ func TestSetMode(t *testing.T) {
 				before := s.kernel.Pending()
 				for m, want := range map[queue.Mode]int{
 					queue.MetaOnly: 0, queue.Range(33): 33, queue.WholePacket: len(s.datagram(32)),
-					queue.Range(1 << 40 >> 1): len(s.datagram(32)),
+					queue.Range(math.MaxInt): len(s.datagram(32)),
 				} {
 					s.ok(s.q.SetMode(s.ctx, m))
 					s.injectOne()
@@ -82,7 +82,7 @@ func TestSetModeRefused(t *testing.T) {
 				s.kernel.SetPrivileged(false)
 				err := s.q.SetMode(s.ctx, queue.MetaOnly)
 				var op *queue.OpError
-				if !errors.Is(err, syscall.EPERM) || !errors.As(err, &op) || op.Op != "set mode" {
+				if !errors.Is(err, eperm) || !errors.As(err, &op) || op.Op != "set mode" {
 					s.Errorf("%#v, want EPERM of set mode", err)
 				}
 				s.kernel.SetPrivileged(true)
@@ -162,7 +162,7 @@ func TestSetModeWithoutRoom(t *testing.T) {
 				ctx, cancel := context.WithTimeout(s.ctx, time.Minute)
 				err := s.q.SetMode(ctx, queue.MetaOnly)
 				cancel()
-				if err != nil && !errors.Is(err, syscall.ENOBUFS) {
+				if err != nil && !errors.Is(err, enobufs) {
 					s.Errorf("pull %t: %v", pull, err)
 				}
 				s.ok(p.Accept())
@@ -208,7 +208,7 @@ func TestSetModeLateAnswer(t *testing.T) {
 		time.AfterFunc(600*time.Millisecond, s.kernel.ReleaseReplies)
 		s.ok(s.q.SetMode(s.ctx, queue.MetaOnly))
 		s.kernel.SetPrivileged(false)
-		if err := s.q.SetMode(s.ctx, queue.MetaOnly); !errors.Is(err, syscall.EPERM) {
+		if err := s.q.SetMode(s.ctx, queue.MetaOnly); !errors.Is(err, eperm) {
 			s.Errorf("next request: %v, want its own answer EPERM", err)
 		}
 		s.kernel.SetPrivileged(true)
@@ -298,7 +298,7 @@ func TestSetModeInOnRefused(t *testing.T) {
 		// Without a reader the refusal is read by SetMode.
 		n := 0
 		for p := range s.q.All() {
-			s.kernel.RefuseVerdicts(1, syscall.ENOENT)
+			s.kernel.RefuseVerdicts(1, enoent)
 			s.ok(p.Accept())
 			s.quiet()
 			s.ok(s.q.SetMode(s.ctx, queue.MetaOnly))

@@ -75,7 +75,7 @@ func (s *slot) claim(seq uint64) error {
 // unclaim gives the claim back.
 func (s *slot) unclaim(seq uint64) {
 	s.state.Store(seq<<2 | open)
-	if s.q.life.Load() >= closing {
+	if s.q.cfg.Deadline > 0 || s.q.life.Load() >= closing {
 		s.q.writer.claimEnded()
 	}
 }

@@ -126,6 +126,21 @@ func TestStopWaiting(t *testing.T) {
 	})
 }
 
+// TestStopWaitingAll does the same in a loop over All.
+func TestStopWaitingAll(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		time.AfterFunc(time.Hour, func() { s.cancel(nil) })
+		for range s.q.All() {
+			s.Error("a packet came")
+		}
+		s.quiet()
+		if n := len(s.kernel.Sockets()); n != 0 {
+			s.Error("the socket is open")
+		}
+	})
+}
+
 // TestGrace decides just before and just after the time is over.
 func TestGrace(t *testing.T) {
 	for _, tt := range []struct {

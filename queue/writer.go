@@ -51,6 +51,7 @@ type writer struct {
 	armed     bool
 	timer     *time.Timer
 	deadline  *time.Timer
+	overdue   bool          // somebody has a claim on a packet whose time is over
 	watching  bool          // the deadline's timer is running
 	starved   bool          // the reader waits for a packet to be decided
 	room      chan struct{} // tells it
@@ -180,11 +181,15 @@ func (w *writer) socketEmpty(seq uint64) {
 	w.flushUnlessSending()
 }
 
-// claimEnded wakes a sweep that waits for a claim.
+// claimEnded is told of a claim that was given back, by who closes the queue or
+// has a deadline to keep.
 func (w *writer) claimEnded() {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.idle.Broadcast()
-	w.mu.Unlock()
+	if w.overdue {
+		w.expireNow()
+	}
 }
 
 // release takes a slot off the list and keeps it for another packet.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -239,7 +238,7 @@ func TestSendOrder(t *testing.T) {
 
 // TestSendRetried has no memory in the kernel for a while.
 func TestSendRetried(t *testing.T) {
-	for _, errno := range []error{syscall.ENOBUFS, syscall.ENOMEM, syscall.EAGAIN} {
+	for _, errno := range []error{enobufs, enomem, eagain} {
 		t.Run(errno.Error(), func(t *testing.T) {
 			simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 				s.open(queue.Config{})
@@ -273,7 +272,7 @@ func TestSendSplit(t *testing.T) {
 			for i, p := range packets[1:] {
 				s.ok(p.Decide(queue.Verdict{Action: queue.Accept, Mark: uint32(i + 1)}))
 			}
-			s.socket().FailSend(0, times, syscall.EMSGSIZE)
+			s.socket().FailSend(0, times, emsgsize)
 			release()
 			time.Sleep(100 * time.Millisecond)
 			s.fates(j, kerneltest.Accepted)
@@ -298,13 +297,13 @@ func TestSendTooLarge(t *testing.T) {
 		synctest.Wait()
 		s.ok(packets[1].Replace(s.unrepaired(pattern(50000))))
 		s.ok(packets[2].Drop())
-		s.socket().FailSend(0, 1, syscall.EMSGSIZE)
+		s.socket().FailSend(0, 1, emsgsize)
 		release()
 		s.fate(j[0], kerneltest.Accepted)
 		s.fate(j[1], kerneltest.Pending)
 		s.fate(j[2], kerneltest.Dropped)
 		got := s.refused()
-		if len(got) != 1 || got[0].id != packets[1].ID || !errors.Is(got[0].err, syscall.EMSGSIZE) {
+		if len(got) != 1 || got[0].id != packets[1].ID || !errors.Is(got[0].err, emsgsize) {
 			s.Errorf("OnRefused was told %v, want EMSGSIZE for %#x", got, packets[1].ID)
 		}
 		if n := s.stats(); n.Refused != 1 {
@@ -329,10 +328,10 @@ func TestVerdictEPERM(t *testing.T) {
 		s.quiet()
 		s.ended()
 		err := s.q.Err()
-		if !errors.Is(err, syscall.EPERM) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
+		if !errors.Is(err, eperm) || !strings.Contains(err.Error(), "CAP_NET_ADMIN") {
 			s.Errorf("Err: %v, want EPERM that names CAP_NET_ADMIN", err)
 		}
-		if got := s.refused(); len(got) != 1 || got[0].id != p[1].ID || !errors.Is(got[0].err, syscall.EPERM) {
+		if got := s.refused(); len(got) != 1 || got[0].id != p[1].ID || !errors.Is(got[0].err, eperm) {
 			s.Errorf("OnRefused was told %v, want EPERM for %#x", got, p[1].ID)
 		}
 		if n := len(s.kernel.Sockets()); n != 0 {
@@ -351,7 +350,7 @@ func TestVerdictModuleGone(t *testing.T) {
 		_ = p.Accept()
 		s.quiet()
 		s.ended()
-		if err := s.q.Err(); !errors.Is(err, syscall.ECONNREFUSED) || !strings.Contains(err.Error(), "not loaded") {
+		if err := s.q.Err(); !errors.Is(err, econnrefused) || !strings.Contains(err.Error(), "not loaded") {
 			s.Errorf("Err: %v, want ECONNREFUSED that says what happened", err)
 		}
 	})

@@ -294,6 +294,7 @@ func TestNFQPacketVLAN(t *testing.T) {
 		{"short TCI", append(vlanAttrs(1, 2, 1), rawAttr(4, 2)...), wire.Error{What: "NFQA_VLAN_TCI", Offset: 28, Want: 2, Err: wire.ErrLength}},
 		{"length 0", append(vlanAttrs(1, 2, 1, 2), rawAttr(0, 2)...), wire.Error{What: "nla_len", Offset: 36, Want: 4, Err: wire.ErrLength}},
 		{"beyond its end", rawAttr(7, 1, 0x81, 0), wire.Error{What: "nla_len", Offset: 20, Want: 7, Got: 6, Err: wire.ErrTruncated}},
+		{"1 byte too many", append(vlanAttrs(1, 2, 1, 2), 4), wire.Error{What: "nlattr", Offset: 36, Want: 4, Got: 1, Err: wire.ErrTruncated}},
 		{"half a header", []byte{6, 0, 1}, wire.Error{What: "nlattr", Offset: 20, Want: 4, Got: 3, Err: wire.ErrTruncated}},
 	}
 	for _, tt := range bad {

@@ -44,25 +44,38 @@ func (host) Open(c Config) (Socket, error) {
 	return openIn(c)
 }
 
-// openIn opens in another namespace, on a thread that is thrown away: a
-// goroutine that ends while locked takes its thread with it.
+// openIn opens in another namespace, on another thread.
 func openIn(c Config) (Socket, error) {
-	type result struct {
-		s   Socket
-		err error
-	}
-	done := make(chan result)
-	go func() {
-		runtime.LockOSThread()
-		if err := unix.Setns(c.NetNS, unix.CLONE_NEWNET); err != nil {
-			done <- result{err: os.NewSyscallError("setns", err)}
-			return
-		}
-		s, err := open(c)
-		done <- result{s, err}
-	}()
+	done := make(chan opened)
+	go openThere(c, done)
 	r := <-done
 	return r.s, r.err
+}
+
+// opened is what open returns.
+type opened struct {
+	s   Socket
+	err error
+}
+
+// openThere moves its thread into the namespace and throws it away: a
+// goroutine that ends while locked takes its thread with it. Not so the first
+// thread, whose namespace is the one that /proc/self shows: it is held here
+// while another one moves.
+func openThere(c Config, done chan<- opened) {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		defer runtime.UnlockOSThread()
+		s, err := openIn(c)
+		done <- opened{s, err}
+		return
+	}
+	if err := unix.Setns(c.NetNS, unix.CLONE_NEWNET); err != nil {
+		done <- opened{err: os.NewSyscallError("setns", err)}
+		return
+	}
+	s, err := open(c)
+	done <- opened{s, err}
 }
 
 type conn struct {

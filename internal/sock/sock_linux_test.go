@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -186,6 +187,32 @@ func TestNetNS(t *testing.T) {
 		if got := strings.Contains(string(b[:n]), "only-here"); got != test.want {
 			t.Errorf("%s: the status file lists the other namespace's link: %t, want %t", name, got, test.want)
 		}
+	}
+}
+
+// The first thread's namespace shows in the whole process: /proc/self is its.
+func TestNetNSLeavesFirstThread(t *testing.T) {
+	testutil.RequireKernel(t)
+	other := testutil.NewNamespace(t)
+	before, err := os.Readlink("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// While the first thread is free, goroutines may start on it.
+	var group sync.WaitGroup
+	for range 50 {
+		group.Go(func() {
+			s, err := Host().Open(Config{Protocol: protoUserSock, NetNS: other.FD()})
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_ = s.Close()
+		})
+	}
+	group.Wait()
+	if after, err := os.Readlink("/proc/self/ns/net"); after != before {
+		t.Errorf("the process moved from %s to %s, %v", before, after, err)
 	}
 }
 
