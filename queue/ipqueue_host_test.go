@@ -8,8 +8,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/queue"
 )
+
+// hasIPQueue reports whether the kernel has ip_queue, by asking for its
+// socket. ip_queue serves the initial network namespace alone, so that on such
+// a kernel the tests cannot run in one of their own.
+func hasIPQueue() bool {
+	s, err := sock.Host().Open(sock.Config{Protocol: sock.ProtoFirewall, PositivePort: true})
+	if err != nil {
+		return false
+	}
+	defer s.Close()
+	_, err = s.Send([][]byte{make([]byte, 16)}) // a message of no length is passed over
+	return err == nil
+}
 
 // An ipqHost is a host with ip_queue: the real one of an old kernel, or a
 // simulated one. The same scenarios run on both.

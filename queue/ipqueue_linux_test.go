@@ -11,22 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/queue"
 )
-
-// hasIPQueue reports whether the kernel has ip_queue, by asking for its
-// socket. ip_queue serves the initial network namespace alone, so that on such
-// a kernel the tests cannot run in one of their own.
-func hasIPQueue() bool {
-	s, err := sock.Host().Open(sock.Config{Protocol: sock.ProtoFirewall, PositivePort: true})
-	if err != nil {
-		return false
-	}
-	defer s.Close()
-	_, err = s.Send([][]byte{make([]byte, 16)}) // a message of no length is passed over
-	return err == nil
-}
 
 // TestKernelIPQueue runs the scenarios on a kernel that has ip_queue. It needs
 // root and iptables, and queues only datagrams between two ports on loopback.
