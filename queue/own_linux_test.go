@@ -248,3 +248,58 @@ func TestKernelConntrack(t *testing.T) {
 		t.Error("the queue is bound although Open failed")
 	}
 }
+
+// This kernel has no ip_queue, and Open says so.
+func TestKernelWithoutIPQueue(t *testing.T) {
+	testutil.RequireKernel(t)
+	testutil.CheckLeaks(t)
+	for family, name := range map[queue.Family]string{queue.IPv4: "ip_queue", queue.IPv6: "ip6_queue"} {
+		_, err := queue.Open(context.Background(), queue.Config{Backend: queue.IPQueue, Family: family})
+		if !errors.Is(err, syscall.EPROTONOSUPPORT) || !strings.Contains(err.Error(), name) {
+			t.Errorf("Open = %v, want EPROTONOSUPPORT and %s", err, name)
+		}
+	}
+}
+
+// Stats has the kernel's row, which shows what Open and SetMode asked for.
+func TestKernelRow(t *testing.T) {
+	l := newLab(t)
+	f := l.flow(loopback4)
+	l.chain(netns.Output, 0, toQueue(300))
+	q := l.open(queue.Config{Number: 300, QueueLength: 8})
+	want := func(mode, copied string) {
+		t.Helper()
+		s := q.Stats().Kernel
+		columns := row(t, l.ns, 300)
+		for i, column := range []string{
+			2: fmt.Sprint(s.Pending), 3: mode, 4: copied,
+			5: fmt.Sprint(s.QueueDropped), 6: fmt.Sprint(s.SocketDropped), 7: fmt.Sprint(s.LastID),
+		} {
+			if column != "" && columns[i] != column {
+				t.Errorf("column %d is %s, want %s", i+1, columns[i], column)
+			}
+		}
+	}
+	want("2", "65531")
+	f.number(0, 12)
+	if s := q.Stats().Kernel; s.Pending != 8 || s.QueueDropped != 4 || s.LastID != 8 {
+		t.Errorf("%+v, want 8 pending, 4 dropped, last id 8", s)
+	}
+	want("2", "65531")
+	setMode(t, q, queue.MetaOnly)
+	want("1", "0")
+	setMode(t, q, queue.Range(100))
+	want("2", "100")
+	setMode(t, q, queue.None)
+	want("0", "0")
+	setMode(t, q, queue.WholePacket)
+	want("2", "65531")
+	for _, p := range take(t, q, 8) {
+		accept(t, p)
+	}
+	settled(t, q)
+	q.Close()
+	if columns := row(t, l.ns, 300); columns != nil {
+		t.Errorf("after Close there is still a row: %v", columns)
+	}
+}

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -163,6 +164,118 @@ func TestKernelVerdictsOutOfOrder(t *testing.T) {
 	s := settled(t, q)
 	f.wantNumbers(want)
 	wantStats(t, s, queue.Stats{Received: n, Decided: n, Accepted: n / 2, Dropped: n / 2})
+}
+
+// Verdicts given together in the order of arrival must leave alone the packets
+// among them that are not decided yet.
+func TestKernelHeldPacketsStay(t *testing.T) {
+	for _, stream := range streams {
+		for _, every := range []int{1000, 100, 7, 2} { // held is one packet of so many
+			t.Run(fmt.Sprint(stream.name, " one of ", every), func(t *testing.T) {
+				l := newLab(t)
+				f := l.flow(loopback4)
+				l.queueUDP()
+				q := l.open(queue.Config{})
+				const n = 1000
+				f.number(0, n)
+				var held []queue.Packet
+				want := make(map[int]bool)
+				for p := range stream.of(q) {
+					if number := numberOf(p); number%every == 0 {
+						held = append(held, p)
+					} else {
+						want[number] = true
+						accept(t, p)
+					}
+					if p.ID == n {
+						break
+					}
+				}
+				eventually(t, "all other verdicts have been sent", func() bool {
+					return q.Stats().Undecided == uint64(len(held))
+				})
+				if got := int(q.Stats().Kernel.Pending); got != len(held) {
+					t.Errorf("%d packets pending, want the %d held", got, len(held))
+				}
+				for _, p := range held {
+					if err := p.Drop(); err != nil {
+						t.Error(err)
+					}
+				}
+				s := settled(t, q)
+				f.wantNumbers(want)
+				wantStats(t, s, queue.Stats{
+					Received: n, Decided: n, Accepted: uint64(len(want)), Dropped: uint64(len(held)),
+				})
+			})
+		}
+	}
+}
+
+// All kinds of verdicts, from several goroutines, in an order between that of
+// arrival and none.
+func TestKernelMixedVerdicts(t *testing.T) {
+	const n, window, mark = 3000, 20, 5
+	l := newLab(t)
+	f := l.flow(loopback4)
+	l.queueUDP()
+	q, other := l.open(queue.Config{}), l.open(queue.Config{Number: 1})
+	l.judge(other.All(), queue.Packet.Accept)
+	verdicts := []queue.Verdict{
+		{Action: queue.Accept}, {Action: queue.Accept}, {Action: queue.Accept}, {Action: queue.Drop},
+		{Action: queue.Drop}, {Action: queue.Accept, Mark: mark}, {Action: queue.Repeat, Mark: mark},
+		{Action: queue.Requeue, Number: 1}, {Action: queue.Stop}, {Action: queue.Accept, Raw: true},
+	}
+	decide := func(p queue.Packet) error {
+		v := verdicts[numberOf(p)*7/10%len(verdicts)]
+		switch {
+		case v.Action == queue.Repeat && p.Mark == mark:
+			return p.Accept()
+		case v.Raw:
+			return p.Replace(p.Payload)
+		}
+		return p.Decide(v)
+	}
+	f.number(0, n)
+	packets := take(t, q, n)
+	want, repeats := make(map[int]bool), 0
+	for i := range packets {
+		j := min(i+rand.IntN(window), n-1)
+		packets[i], packets[j] = packets[j], packets[i]
+		switch verdicts[i*7/10%len(verdicts)].Action {
+		case queue.Drop:
+		case queue.Repeat:
+			repeats++
+			want[i] = true
+		default:
+			want[i] = true
+		}
+	}
+	var group sync.WaitGroup
+	for first := range 4 {
+		group.Go(func() {
+			for i := first; i < n; i += 4 {
+				if err := decide(packets[i]); err != nil {
+					t.Errorf("packet %d: %v", packets[i].ID, err)
+				}
+			}
+		})
+	}
+	for _, p := range take(t, q, repeats) {
+		if err := decide(p); err != nil {
+			t.Error(err)
+		}
+	}
+	group.Wait()
+	s := settled(t, q)
+	s2 := settled(t, other)
+	f.wantNumbers(want)
+	if all := uint64(n + repeats); s.Received != all || s.Decided != all || s.Requeued != s2.Received || s.Repeated != uint64(repeats) {
+		t.Errorf("%+v and %+v, want %d and %d repeated", s, s2, all, repeats)
+	}
+	if s.Refused+s2.Refused > 0 || s.Replaced == 0 || s.Stopped == 0 || s.Requeued == 0 {
+		t.Errorf("%+v and %+v, want some of each kind and none refused", s, s2)
+	}
 }
 
 // A second verdict would come back from the kernel as ENOENT.

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+
+	"github.com/ipqueue/ipqueue/bench/internal/load"
+)
+
+// peerFD is the descriptor at which a generator finds the peer namespace.
+const peerFD = 3
+
+// roomForTimes is more than can be measured one by one in the longest row.
+const roomForTimes = 1 << 20
+
+// generate is the role of a generator. It says load.Reading.
+func generate(ctx context.Context, text []byte) error {
+	var spec load.Spec
+	if err := json.Unmarshal(text, &spec); err != nil {
+		return err
+	}
+	m := load.NewMeter(roomForTimes)
+	if err := say(m.Read()); err != nil {
+		return err
+	}
+	go answer(func() any { return m.Read() })
+	peer := os.NewFile(peerFD, "peer namespace")
+	return errors.Join(load.Run(ctx, spec, peer, m), say(m.Read()))
+}
+
+// startGenerator starts a generator on one processor.
+func startGenerator(cpu int, spec load.Spec, peer *os.File) (*process, error) {
+	args, err := roleArgs(generateRole, spec)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.ExtraFiles = []*os.File{peer}
+	var ready load.Reading
+	return startProcess(cpu, cmd, &ready)
+}

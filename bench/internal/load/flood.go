@@ -1,0 +1,83 @@
+package load
+
+import (
+	"context"
+	"encoding/binary"
+	"net"
+	"syscall"
+
+	"github.com/ipqueue/ipqueue/checksum"
+)
+
+// A connection is what net.UDPConn and net.IPConn have in common.
+type connection interface {
+	net.Conn
+	syscall.Conn
+	SetReadBuffer(int) error
+	SetWriteBuffer(int) error
+}
+
+func floodUDP(ctx context.Context, s Spec, m *Meter) error {
+	conn, err := net.DialUDP("udp4", nil, sinkAddr())
+	if err != nil {
+		return err
+	}
+	return flood(ctx, conn, make([]byte, s.Size), s.SendBuffer, m)
+}
+
+// NewSink returns a socket where floods of UDP datagrams end: it drops all but
+// the first few, and spares the kernel an ICMP error for each. It must stay open
+// until the last datagram of a flood has left the queue.
+func NewSink() (*net.UDPConn, error) {
+	sink, err := net.ListenUDP("udp4", sinkAddr())
+	if err != nil {
+		return nil, err
+	}
+	return sink, sink.SetReadBuffer(1)
+}
+
+func sinkAddr() *net.UDPAddr {
+	return &net.UDPAddr{IP: net.ParseIP(loopback), Port: FloodPort}
+}
+
+func floodICMP(ctx context.Context, s Spec, m *Meter) error {
+	conn, err := net.DialIP("ip4:1", nil, &net.IPAddr{IP: net.ParseIP(loopback)})
+	if err != nil {
+		return err
+	}
+	return flood(ctx, conn, echoRequest(s.Size), s.SendBuffer, m)
+}
+
+// echoRequest is the message of RFC 792 with n bytes of data.
+func echoRequest(n int) []byte {
+	const echo = 8
+	b := make([]byte, 8+n)
+	b[0] = echo
+	binary.BigEndian.PutUint16(b[2:], ^checksum.Fold(checksum.Sum(b)))
+	return b
+}
+
+// flood sends payload over and over. What comes back is not read: the socket
+// soon drops it.
+func flood(ctx context.Context, conn connection, payload []byte, sendBuffer int, m *Meter) error {
+	defer conn.Close()
+	if err := conn.SetWriteBuffer(sendBuffer); err != nil {
+		return err
+	}
+	if err := conn.SetReadBuffer(1); err != nil {
+		return err
+	}
+	defer stopOn(ctx, conn)()
+	batch, err := newBatch(conn, payload)
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		n, err := batch.send()
+		m.sent.Add(uint64(n))
+		if err != nil {
+			return unlessEnded(ctx, err)
+		}
+	}
+	return nil
+}

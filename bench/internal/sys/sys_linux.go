@@ -1,0 +1,94 @@
+package sys
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxCPUs is how many a unix.CPUSet has room for.
+const maxCPUs = 1024
+
+func cpus() ([]int, error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return nil, os.NewSyscallError("sched_getaffinity", err)
+	}
+	var list []int
+	for cpu := range maxCPUs {
+		if set.IsSet(cpu) {
+			list = append(list, cpu)
+		}
+	}
+	return list, nil
+}
+
+// startOn binds the calling thread for as long as the fork takes: a process
+// inherits the processors of the thread that made it.
+func startOn(cpu int, cmd *exec.Cmd) error {
+	var before, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return os.NewSyscallError("sched_getaffinity", err)
+	}
+	one.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return os.NewSyscallError("sched_setaffinity", err)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	err := cmd.Start()
+	return errors.Join(err, os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &before)))
+}
+
+func accountOf(pid int) (Account, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return Account{}, err
+	}
+	a, err := parseStat(string(text))
+	if err != nil {
+		return Account{}, err
+	}
+	var total unix.Timespec
+	err = unix.ClockGettime(processClock(pid), &total)
+	a.Total = time.Duration(total.Nano())
+	return a, os.NewSyscallError("clock_gettime", err)
+}
+
+// processClock is the clock of a process's processor time
+// (include/linux/posix-timers.h, make_process_cpuclock with CPUCLOCK_SCHED).
+func processClock(pid int) int32 {
+	const sched = 2
+	return int32(^pid)<<3 | sched
+}
+
+var errStat = errors.New("sys: /proc/PID/stat is not as expected")
+
+// parseStat finds utime and stime, the 14th and 15th field. The second field,
+// the name in parentheses, may contain anything.
+func parseStat(text string) (Account, error) {
+	const utime, stime, tick = 14 - 3, 15 - 3, 10 * time.Millisecond
+	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	if len(fields) <= stime {
+		return Account{}, errStat
+	}
+	user, err := strconv.ParseInt(fields[utime], 10, 64)
+	system, err2 := strconv.ParseInt(fields[stime], 10, 64)
+	return Account{User: time.Duration(user) * tick, System: time.Duration(system) * tick}, errors.Join(err, err2)
+}
+
+func enterNamespace(file *os.File) error {
+	return os.NewSyscallError("setns", unix.Setns(int(file.Fd()), unix.CLONE_NEWNET))
+}
+
+func kernelRelease() (string, error) {
+	var u unix.Utsname
+	err := unix.Uname(&u)
+	return unix.ByteSliceToString(u.Release[:]), os.NewSyscallError("uname", err)
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"math"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ipqueue/ipqueue/bench/internal/load"
+	"github.com/ipqueue/ipqueue/internal/testutil"
+)
+
+// newTestStand returns a stand on the running kernel, and the rows of all
+// contenders that can be had here.
+func newTestStand(t *testing.T) (*stand, []row) {
+	t.Helper()
+	testutil.RequireKernel(t)
+	runtime.LockOSThread()
+	t.Cleanup(runtime.UnlockOSThread)
+	n, err := newNetwork()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.close)
+	programs, leftOut := buildPeers(t.TempDir())
+	for _, err := range leftOut {
+		t.Log(err)
+	}
+	s, err := newStand(n.file, 20*time.Millisecond, 100*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, selectRows(scenes([]int{64}), contenders(2, programs), regexp.MustCompile(""))
+}
+
+func TestMeasure(t *testing.T) {
+	s, rows := newTestStand(t)
+	for _, r := range rows {
+		t.Run(r.name(), func(t *testing.T) {
+			v, err := s.measure(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, unit := range expectedUnits(r) {
+				if x, ok := v[unit]; !ok || !(x > 0) || math.IsInf(x, 0) {
+					t.Errorf("%s is %v, want more than 0", unit, x)
+				}
+			}
+			if _, ok := v[allocs]; ok != r.contender.isOurs() {
+				t.Errorf("allocations are measured: %t, want %t", ok, r.contender.isOurs())
+			}
+		})
+	}
+}
+
+func expectedUnits(r row) []string {
+	list := []string{packetCount, packetRate, cpuTime, cpuBusy}
+	switch r.scene.spec.Kind {
+	case load.TCP:
+		return append(list, bitRate)
+	case load.OneByOne:
+		return append(list, p50, p99, p999)
+	}
+	return list
+}
+
+func TestMeasureUnknownConsumer(t *testing.T) {
+	s, rows := newTestStand(t)
+	r := rows[0]
+	r.contender.ours.Take = "nothing"
+	if _, err := s.measure(r); err == nil || !strings.Contains(err.Error(), "unknown consumer") {
+		t.Errorf("measure: %v, want the consumer's complaint", err)
+	}
+}
+
+func TestMeasureSecondOwner(t *testing.T) {
+	s, rows := newTestStand(t)
+	owner, _, err := s.startConsumer(rows[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer owner.kill()
+	for _, r := range rows {
+		if r.scene.name != rows[0].scene.name {
+			break
+		}
+		if _, err := s.measure(r); err == nil {
+			t.Errorf("%s: no error although another process has the queue", r.name())
+		}
+	}
+}
+
+func TestSpecFitsBuffers(t *testing.T) {
+	for _, test := range []struct {
+		kind                load.Kind
+		receiveBuffer, want int
+	}{
+		{load.UDP, 16 << 20, queueLength / 2 * smallPacket / 2},
+		{load.UDP, 400 << 10, 50 << 10},
+		{load.ICMP, 400 << 10, 50 << 10 / 4},
+	} {
+		r := row{scene: scene{spec: load.Spec{Kind: test.kind}}}
+		if got := r.spec(test.receiveBuffer).SendBuffer; got != test.want {
+			t.Errorf("%s with a receive buffer of %d bytes: the send buffer is %d, want %d", test.kind, test.receiveBuffer, got, test.want)
+		}
+	}
+}
+
+func TestSameBuffer(t *testing.T) {
+	var s stand
+	for _, test := range []struct {
+		n  int
+		ok bool
+	}{{4096, true}, {4096, true}, {8192, false}} {
+		if err := s.sameBuffer(test.n); (err == nil) != test.ok {
+			t.Errorf("sameBuffer(%d) = %v", test.n, err)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// options are what the command line says.
+type options struct {
+	rounds    int
+	duration  time.Duration // of each measurement
+	sizes     []int         // of UDP datagrams, bytes
+	match     *regexp.Regexp
+	consumers int    // of the row with several
+	dir       string // for the files, "" for none
+	list      bool
+}
+
+const usage = `Bench measures the library against the real kernel and against consumers in C,
+in namespaces of its own: it needs no privilege where user namespaces are allowed.
+
+`
+
+// parseOptions parses the arguments behind the program's name. If they ask for
+// help it writes that to w and returns flag.ErrHelp.
+func parseOptions(args []string, w io.Writer) (options, error) {
+	o := options{sizes: []int{64, 512, 1400}, match: regexp.MustCompile("")}
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.IntVar(&o.rounds, "rounds", 5, "measure each row so many times")
+	f.DurationVar(&o.duration, "time", time.Second, "length of each measurement")
+	f.IntVar(&o.consumers, "consumers", 4, "`number` of consumers in the row with several")
+	f.BoolVar(&o.list, "list", false, "list the rows and stop")
+	f.StringVar(&o.dir, "o", "", "`directory` for the files (default results for a whole run, none with -quick or -run)")
+	f.Func("sizes", "`bytes` in the UDP datagrams (default 64,512,1400)", o.setSizes)
+	f.Func("run", "measure the rows whose names match the `regexp` only", o.setMatch)
+	quick := f.Bool("quick", false, "measure each row once and shortly: a test, not a benchmark")
+	err := f.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(w, usage)
+		f.SetOutput(w)
+		f.PrintDefaults()
+	}
+	if err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	o.complete(f, *quick)
+	return o, o.check()
+}
+
+// complete sets what depends on other flags, unless it was set by itself.
+func (o *options) complete(f *flag.FlagSet, quick bool) {
+	given := make(map[string]bool)
+	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	if !given["o"] && !quick && !given["run"] {
+		o.dir = "results"
+	}
+	if !quick {
+		return
+	}
+	if !given["rounds"] {
+		o.rounds = 1
+	}
+	if !given["time"] {
+		o.duration = 150 * time.Millisecond
+	}
+	if !given["sizes"] {
+		o.sizes = []int{64, 1400}
+	}
+}
+
+func (o *options) check() error {
+	if o.rounds < 1 || o.duration <= 0 || o.consumers < 1 {
+		return errors.New("rounds, time and consumers must be positive")
+	}
+	return nil
+}
+
+// largestDatagram leaves room for the headers of IPv4 and UDP.
+const largestDatagram = 1<<16 - 1 - 20 - 8
+
+func (o *options) setSizes(text string) error {
+	o.sizes = nil
+	for part := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil {
+			return err
+		}
+		if n < 1 || n > largestDatagram {
+			return fmt.Errorf("no datagram has %d bytes", n)
+		}
+		o.sizes = append(o.sizes, n)
+	}
+	slices.Sort(o.sizes)
+	o.sizes = slices.Compact(o.sizes)
+	return nil
+}
+
+func (o *options) setMatch(text string) (err error) {
+	o.match, err = regexp.Compile(text)
+	return err
+}
+
+// warmUp is how long a row runs before it is measured.
+func (o *options) warmUp() time.Duration {
+	return max(o.duration/4, 100*time.Millisecond)
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/ipqueue/ipqueue/bench/internal/load"
+)
+
+// A scene is the load and the verdict that the rows of one table have in
+// common.
+type scene struct {
+	name    string
+	about   string
+	spec    load.Spec
+	verdict string
+}
+
+// A contender is a consumer to be measured: one of ours, or a program in C.
+type contender struct {
+	name    string
+	about   string
+	ours    consumerSpec
+	program string // of a peer
+}
+
+// isOurs reports whether the contender is a use of the library.
+func (c contender) isOurs() bool { return c.program == "" }
+
+// A row is what is measured in one go.
+type row struct {
+	scene     scene
+	contender contender
+}
+
+func (r row) name() string { return r.scene.name + "/" + r.contender.name }
+
+// Names of contenders that marks and charts refer to.
+const (
+	packets     = "packets"
+	packetsEach = "packets-each"
+	all         = "all"
+	allEach     = "all-each"
+	shuffled    = "packets-shuffled"
+	cLibnfq     = "c-libnfq"
+	cMany       = "c-many"
+	cBatch      = "c-batch"
+)
+
+// shufflers is how many goroutines give verdicts out of order.
+const shufflers = 64
+
+// contenders returns all of them, the peers as far as they could be built.
+func contenders(consumers int, programs map[string]string) []contender {
+	list := []contender{
+		{name: packets, about: "Packets, one consumer", ours: consumerSpec{Take: "packets", Workers: 1}},
+		{name: fmt.Sprintf("packets-x%d", consumers), about: fmt.Sprintf("Packets, %d consumers", consumers), ours: consumerSpec{Take: "packets", Workers: consumers}},
+		{name: all, about: "All", ours: consumerSpec{Take: "all"}},
+		{name: packetsEach, about: "Packets, one consumer, a verdict message for each packet (OnRefused is set)", ours: consumerSpec{Take: "packets", Workers: 1, Each: true}},
+		{name: allEach, about: "All, a verdict message for each packet (OnRefused is set)", ours: consumerSpec{Take: "all", Each: true}},
+		{name: shuffled, about: fmt.Sprintf("Packets, %d consumers that give verdicts out of order", shufflers), ours: consumerSpec{Take: "shuffled", Workers: shufflers}},
+	}
+	for _, p := range peers {
+		if program, ok := programs[p.name]; ok {
+			list = append(list, contender{name: p.name, about: "C, " + p.about, program: program})
+		}
+	}
+	return list
+}
+
+// scenes returns all loads with their verdicts.
+func scenes(sizes []int) []scene {
+	var list []scene
+	for _, size := range sizes {
+		list = append(list, floodOf(size, "accept"))
+	}
+	list = append(list, floodOf(sizes[0], "drop"), floodOf(sizes[0], "replace"))
+	return append(list,
+		scene{"icmp", "echo requests of 56 bytes and their replies over loopback", load.Spec{Kind: load.ICMP, Size: 56}, "accept"},
+		scene{"tcp", "one TCP stream over a veth pair, packets up to 64 KiB (GSO)", load.Spec{Kind: load.TCP}, "accept"},
+		scene{"latency", "UDP datagrams of 64 bytes over loopback, one at a time", load.Spec{Kind: load.OneByOne, Size: 64}, "accept"},
+	)
+}
+
+func floodOf(size int, verdict string) scene {
+	s := scene{
+		name:    floodName(size),
+		about:   fmt.Sprintf("flood of UDP datagrams of %d bytes over loopback", size),
+		spec:    load.Spec{Kind: load.UDP, Size: size},
+		verdict: verdict,
+	}
+	if verdict != "accept" {
+		s.name += "-" + verdict
+		s.about += ", " + verdict
+	}
+	return s
+}
+
+func floodName(size int) string { return fmt.Sprintf("udp-%d", size) }
+
+// takesPart reports whether a contender is measured in a scene.
+func takesPart(s scene, c contender) bool {
+	switch {
+	case s.verdict == "drop":
+		return c.name == packets || c.name == all || c.name == cMany || c.name == cBatch
+	case s.verdict == "replace":
+		return c.name == packets || c.name == all
+	case s.spec.Kind == load.UDP:
+		return true
+	}
+	return c.name == packets || c.name == all || !c.isOurs()
+}
+
+// selectRows returns the rows whose names match.
+func selectRows(scenes []scene, contenders []contender, match *regexp.Regexp) []row {
+	var rows []row
+	for _, s := range scenes {
+		for _, c := range contenders {
+			if r := (row{s, c}); takesPart(s, c) && match.MatchString(r.name()) {
+				r.contender.ours.Verdict = s.verdict
+				rows = append(rows, r)
+			}
+		}
+	}
+	return rows
+}
