@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// patience is how long the traffic may take, which needs some milliseconds.
+const patience = 10 * time.Second
+
+// greeting is what is said by TCP.
+const greeting = "hello"
+
+// demonstrate filters traffic of the program's own and checks what arrived.
+func demonstrate(ctx context.Context, show *screen, on stage) error {
+	show.stage(on)
+	defer on.close()
+	life, end := context.WithCancel(sock.WithKernel(ctx, on.kernel))
+	defer end()
+	q, err := queue.Open(life, queue.Config{})
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	filtered := make(chan error, 1)
+	go func() {
+		defer end()
+		filtered <- filter(q, show, policy)
+	}()
+	heard := converse(life, on)
+	end()
+	if err := <-filtered; err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return errors.New("interrupted")
+	}
+	return conclude(show, on, q, heard)
+}
+
+// conclude closes the queue, for the final counts, and shows how it went.
+func conclude(show *screen, on stage, q *queue.Queue, heard outcome) error {
+	if err := q.Close(); err != nil {
+		return err
+	}
+	matched, err := on.matched()
+	if err != nil {
+		return err
+	}
+	stats := q.Stats()
+	checks := append(heard.checks(), ledger(stats, matched))
+	show.checks(checks)
+	show.stats(stats)
+	return failures(checks)
+}
+
+func converse(ctx context.Context, n network) (o outcome) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	o.ping = n.ping(ctx)
+	o.texts, o.udp = n.say(ctx, plain, secret, cue, goodbye)
+	o.text, o.tcp = n.echo(ctx, greeting)
+	return o
+}

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+
+	"github.com/ipqueue/ipqueue/internal/netns"
+	"github.com/ipqueue/ipqueue/internal/sock"
+)
+
+// A network carries what the demonstration says past the rule that queues it.
+// Its methods wait for what must come, until ctx ends.
+type network interface {
+	// ping returns nil when an echo reply has come.
+	ping(ctx context.Context) error
+	// say sends texts by UDP, one datagram each, and returns those that
+	// arrived up to the last one, in order.
+	say(ctx context.Context, texts ...string) ([]string, error)
+	// echo sends text through a TCP connection and returns what came back.
+	echo(ctx context.Context, text string) (string, error)
+	// matched is the number of packets that the rule has met.
+	matched() (uint64, error)
+	close() error
+}
+
+// A stage is where the demonstration takes place.
+type stage struct {
+	name   string
+	kernel sock.Kernel
+	network
+}
+
+// place returns a network of the program's own in the running kernel, if the
+// kernel permits that.
+func place(show *screen) stage {
+	n, err := newNamespace()
+	if err != nil {
+		show.refused(err)
+		s := newSimulation()
+		return stage{"simulated, in this process", s.kernel, s}
+	}
+	return stage{"a namespace of the running kernel, with nothing but loopback", sock.Host(), n}
+}
+
+// newNamespace enters the namespace and installs the rule. Until the queue is
+// open the rule drops what it meets.
+func newNamespace() (*namespace, error) {
+	if err := netns.Enter(); err != nil {
+		return nil, err
+	}
+	var own netns.Namespace
+	table, err := own.AddTable(netns.IPv4, "quickstart")
+	if err != nil {
+		return nil, err
+	}
+	chain, err := table.AddChain(netns.Output, 0, netns.Rule{Action: netns.Enqueue})
+	if err != nil {
+		_ = table.Delete()
+		return nil, err
+	}
+	return &namespace{table, chain}, nil
+}

@@ -1,0 +1,23 @@
+package main
+
+import (
+	"context"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// watch shows and accepts the packets of a queue of this machine.
+func watch(ctx context.Context, show *screen, number uint16) error {
+	q, err := queue.Open(ctx, queue.Config{Number: number})
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	show.feed(number)
+	err = filter(q, show, accept)
+	if closed := q.Close(); err == nil {
+		err = closed
+	}
+	show.stats(q.Stats())
+	return err
+}
