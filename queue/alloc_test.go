@@ -24,7 +24,7 @@ func perRun(packet []byte) int {
 func TestAllocations(t *testing.T) {
 	small, large := simUDP(false, pattern(100)), simUDP(false, pattern(9000))
 	mtu := simUDP(false, pattern(1472))
-	for backend, newReplay := range replayers {
+	for _, k := range replayers {
 		for _, tt := range []struct {
 			name   string
 			packet []byte
@@ -44,11 +44,11 @@ func TestAllocations(t *testing.T) {
 			{"raw", small, queue.Config{}, func(p queue.Packet) error { return p.ReplaceRaw(mtu) }},
 		} {
 			for _, pull := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%v/%s/pull %t", backend, tt.name, pull), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%v/%s/pull %t", k.backend, tt.name, pull), func(t *testing.T) {
 					packets := perRun(tt.packet)
 					c := tt.c
-					c.Backend, c.MaxUndecided = backend, packets
-					r := newReplay(tt.packet)
+					c.Backend, c.MaxUndecided = k.backend, packets
+					r := k.replay(tt.packet)
 					take := taker(r.open(t, c), pull)
 					decide := func(p queue.Packet) {
 						if err := tt.decide(p); err != nil {

@@ -33,7 +33,7 @@ func BenchmarkVerdict(b *testing.B) {
 	} {
 		b.Run(tt.name, func(b *testing.B) {
 			r := nfqReplay(simUDP(false, pattern(64)))
-			q := r.open(b, queue.Config{OnRefused: func(uint64, error) {}})
+			q := r.open(b, queue.Config{Backend: queue.NFQueue, OnRefused: func(uint64, error) {}})
 			take := taker(q, true)
 			packets := make([]queue.Packet, 0, chunk)
 			keep := func(p queue.Packet) { packets = append(packets, p) }
@@ -59,11 +59,11 @@ func BenchmarkVerdict(b *testing.B) {
 // BenchmarkAll pulls packets and accepts them on one goroutine: decode, copy,
 // verdict.
 func BenchmarkAll(b *testing.B) {
-	for backend, newReplay := range replayers {
+	for _, k := range replayers {
 		for _, size := range []int{64, 1472, 9000} {
-			b.Run(fmt.Sprintf("%v/%d", backend, size), func(b *testing.B) {
-				r := newReplay(simUDP(false, pattern(size)))
-				q := r.open(b, queue.Config{Backend: backend})
+			b.Run(fmt.Sprintf("%v/%d", k.backend, size), func(b *testing.B) {
+				r := k.replay(simUDP(false, pattern(size)))
+				q := r.open(b, queue.Config{Backend: k.backend})
 				r.more(b.N)
 				b.ReportAllocs()
 				b.ResetTimer()
@@ -76,11 +76,11 @@ func BenchmarkAll(b *testing.B) {
 
 // BenchmarkPackets does the same over the channel.
 func BenchmarkPackets(b *testing.B) {
-	for backend, newReplay := range replayers {
+	for _, k := range replayers {
 		for _, goroutines := range []int{1, 4} {
-			b.Run(fmt.Sprintf("%v/goroutines=%d", backend, goroutines), func(b *testing.B) {
-				r := newReplay(simUDP(false, pattern(64)))
-				q := r.open(b, queue.Config{Backend: backend})
+			b.Run(fmt.Sprintf("%v/goroutines=%d", k.backend, goroutines), func(b *testing.B) {
+				r := k.replay(simUDP(false, pattern(64)))
+				q := r.open(b, queue.Config{Backend: k.backend})
 				packets := q.Packets()
 				b.ReportAllocs()
 				b.ResetTimer()

@@ -212,8 +212,36 @@ func TestCloseSlowly(t *testing.T) {
 			all.Go(func() { s.cancel(nil) })
 			all.Go(func() { s.q.Close() })
 			all.Wait()
+			time.Sleep(10 * time.Millisecond) // the last system call of the context's end
 		})
 	}
+}
+
+// TestCloseDuringRefusedVerdicts lets refused verdicts race with Close: a packet
+// that some call has a claim on gets Config.OnClose like any other.
+func TestCloseDuringRefusedVerdicts(t *testing.T) {
+	tooLong := make([]byte, 70000)
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		for range 30 {
+			s.open(queue.Config{OnClose: queue.Accept})
+			j := s.inject(20)
+			packets := s.nextN(20)
+			var all sync.WaitGroup
+			for i := range 4 {
+				all.Go(func() {
+					for k := i; !errors.Is(packets[k%20].Replace(tooLong), queue.ErrClosed); k++ {
+					}
+				})
+			}
+			s.ok(s.q.Close())
+			all.Wait()
+			for i, j := range j {
+				if got := j.Fate(); got != kerneltest.Accepted {
+					s.Fatalf("fate of packet %d is %v, want Accepted", i, got)
+				}
+			}
+		}
+	})
 }
 
 // TestCloseDuringSetMode gives up a request whose answer does not come.

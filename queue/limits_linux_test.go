@@ -263,6 +263,41 @@ func TestKernelDeadline(t *testing.T) {
 	}
 }
 
+// The application and the deadline compete for the same packets.
+func TestKernelDeadlineRace(t *testing.T) {
+	l := newLab(t)
+	f := l.flow(loopback4)
+	sent := l.countSent()
+	l.queueUDP()
+	q := l.open(queue.Config{Deadline: time.Millisecond})
+	const rounds, n = 20, 200
+	decided := 0
+	for range rounds {
+		f.number(0, n)
+		packets := take(t, q, n)
+		eventually(t, "the deadline is near", func() bool {
+			s := q.Stats()
+			return s.OldestUndecided > 900*time.Microsecond || s.Undecided == 0
+		})
+		for _, p := range packets {
+			switch err := p.Accept(); {
+			case err == nil:
+				decided++
+			case !errors.Is(err, queue.ErrDecided):
+				t.Error(err)
+			}
+		}
+	}
+	all, accepted := uint64(rounds*n), uint64(decided)
+	wantStats(t, settled(t, q), queue.Stats{
+		Received: all, Decided: accepted, Accepted: accepted,
+		Expired: all - accepted, Dropped: all - accepted, BuffersLeft: all - accepted,
+	})
+	if got := sent(); got != decided {
+		t.Errorf("%d packets passed, want %d", got, decided)
+	}
+}
+
 // What is decided in time does not expire.
 func TestKernelDeadlineMet(t *testing.T) {
 	l := newLab(t)

@@ -200,7 +200,13 @@ func (r *replay) Close() error {
 }
 
 // replayers are both backends on a replay of one packet.
-var replayers = map[queue.Backend]func(payload []byte) *replay{queue.NFQueue: nfqReplay, queue.IPQueue: ipqReplay}
+var replayers = []struct {
+	backend queue.Backend
+	replay  func(payload []byte) *replay
+}{
+	{queue.NFQueue, nfqReplay},
+	{queue.IPQueue, ipqReplay},
+}
 
 // taker returns a function that takes n packets from the queue.
 func taker(q *queue.Queue, pull bool) func(n int, f func(queue.Packet)) {

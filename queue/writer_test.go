@@ -1,7 +1,6 @@
 package queue_test
 
 import (
-	"encoding/binary"
 	"errors"
 	"strings"
 	"sync"
@@ -25,6 +24,24 @@ func TestSendAlone(t *testing.T) {
 			s.ok(p.Accept())
 			if got := j.Fate(); got != kerneltest.Accepted {
 				s.Errorf("fate is %v when the call returns, want Accepted", got)
+			}
+		}
+	})
+}
+
+// TestSendAlonePulled does the same in a loop over All, where the reader has not
+// looked for more when the verdict is given.
+func TestSendAlonePulled(t *testing.T) {
+	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		for range 3 {
+			j := s.injectOne()
+			for p := range s.q.All() {
+				s.ok(p.Accept())
+				if got := j.Fate(); got != kerneltest.Accepted {
+					s.Errorf("fate is %v when the call returns, want Accepted", got)
+				}
+				break
 			}
 		}
 	})
@@ -121,77 +138,8 @@ func TestSendTogether(t *testing.T) {
 	}
 }
 
-// A verdictMessage is a message that was sent.
-type verdictMessage struct {
-	id      uint64
-	payload int // bytes of the replacement
-}
-
-// messages takes the datagrams that were sent apart.
-func (s *sim) messages() (list []verdictMessage) {
-	s.Helper()
-	for _, d := range s.sentSoFar() {
-		if !s.isNFQueue() {
-			list = append(list, s.ipqMessage(d))
-			continue
-		}
-		for len(d) > 0 {
-			n := int(binary.NativeEndian.Uint32(d))
-			if n < 32 || n > len(d) {
-				s.Fatalf("message of %d bytes in the last %d of a datagram", n, len(d))
-			}
-			list = append(list, s.nfqMessage(d[:n]))
-			d = d[min((n+3)&^3, len(d)):]
-		}
-	}
-	return list
-}
-
-// nfqMessage reads a NFQNL_MSG_VERDICT, whose first attribute is the verdict
-// header and whose last the payload.
-func (s *sim) nfqMessage(m []byte) (v verdictMessage) {
-	s.Helper()
-	if typ := binary.NativeEndian.Uint16(m[4:]); typ != 0x301 {
-		s.Fatalf("message of type %#x, want 0x301", typ)
-	}
-	v.id = uint64(binary.BigEndian.Uint32(m[28:]))
-	for a := m[20:]; len(a) >= 4; {
-		n := int(binary.NativeEndian.Uint16(a))
-		if typ := binary.NativeEndian.Uint16(a[2:]); typ == 10 {
-			v.payload = n - 4
-		}
-		a = a[min((n+3)&^3, len(a)):]
-	}
-	return v
-}
-
-// ipqMessage reads an IPQM_VERDICT, which must fill its datagram exactly: with
-// any other length the kernel ignores the payload (ipq_set_verdict).
-func (s *sim) ipqMessage(d []byte) (v verdictMessage) {
-	s.Helper()
-	var order binary.ByteOrder = binary.LittleEndian
-	if s.words.BigEndian() {
-		order = binary.BigEndian
-	}
-	word := func(b []byte) uint64 {
-		if s.words.WordSize() == 8 {
-			return order.Uint64(b)
-		}
-		return uint64(order.Uint32(b))
-	}
-	if n := int(order.Uint32(d)); n != len(d) {
-		s.Errorf("nlmsg_len is %d in a datagram of %d bytes", n, len(d))
-	}
-	w := s.words.WordSize()
-	v.id, v.payload = word(d[16+w:]), int(word(d[16+2*w:]))
-	if want := 16 + 3*w + v.payload; len(d) != want {
-		s.Errorf("verdict with %d bytes of payload has %d bytes, want %d", v.payload, len(d), want)
-	}
-	return v
-}
-
 // TestSendOrder sends verdicts in the order in which they were given, small and
-// large ones mixed.
+// large ones mixed, also when some must be sent again.
 func TestSendOrder(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -221,6 +169,7 @@ func TestSendOrder(t *testing.T) {
 			}
 			want = append(want, v)
 		}
+		s.socket().FailSend(17, 3, enobufs)
 		release()
 		s.quiet()
 		time.Sleep(10 * time.Millisecond)
@@ -276,6 +225,9 @@ func TestSendSplit(t *testing.T) {
 			release()
 			time.Sleep(100 * time.Millisecond)
 			s.fates(j, kerneltest.Accepted)
+			if got := len(s.sentSoFar()); got < min(1<<times, 64) {
+				s.Errorf("EMSGSIZE %d times: %d datagrams for 64 verdicts", times, got)
+			}
 			if got := s.refused(); len(got) != 0 {
 				s.Errorf("EMSGSIZE %d times: OnRefused was told %v", times, got)
 			}
