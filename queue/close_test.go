@@ -222,17 +222,20 @@ func TestCloseSlowly(t *testing.T) {
 func TestCloseDuringRefusedVerdicts(t *testing.T) {
 	tooLong := make([]byte, 70000)
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
-		for range 30 {
+		for range 5 {
 			s.open(queue.Config{OnClose: queue.Accept})
 			j := s.inject(20)
 			packets := s.nextN(20)
-			var all sync.WaitGroup
-			for i := range 4 {
+			var all, started sync.WaitGroup
+			started.Add(2)
+			for i := range 2 {
 				all.Go(func() {
+					started.Done()
 					for k := i; !errors.Is(packets[k%20].Replace(tooLong), queue.ErrClosed); k++ {
 					}
 				})
 			}
+			started.Wait()
 			s.ok(s.q.Close())
 			all.Wait()
 			for i, j := range j {

@@ -223,7 +223,7 @@ func (s *slot) begin(id, seq uint64, now int64) {
 	s.id, s.arrived = id, now
 	s.cause, s.action, s.replaces = byApplication, 0, false
 	s.out = s.out[:0]
-	s.state.Store(seq<<2 | open)
+	s.state.Store(word(seq, open))
 }
 
 // keep moves what the message held into the slot's memory: small packets are

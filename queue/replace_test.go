@@ -301,7 +301,7 @@ func TestReplaceOtherFamily(t *testing.T) {
 	})
 }
 
-// TestReplaceAndDrop sends a replacement with another action than Accept.
+// TestReplaceAndRepeat sends a replacement with another action than Accept.
 func TestReplaceAndRepeat(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})

@@ -16,6 +16,9 @@ const (
 	gone           // the kernel gave the packet up
 )
 
+// word is the state word of a slot in which the packet seq is in that state.
+func word(seq, state uint64) uint64 { return seq<<2 | state }
+
 // A cause is who decided a packet. It names the counter of Stats.
 type cause uint8
 
@@ -60,13 +63,13 @@ func (s *slot) claim(seq uint64) error {
 	if s == nil || s.q.life.Load() >= closing {
 		return ErrClosed
 	}
-	if s.state.CompareAndSwap(seq<<2|open, seq<<2|claimed) {
+	if s.state.CompareAndSwap(word(seq, open), word(seq, claimed)) {
 		return nil
 	}
 	switch {
 	case s.q.life.Load() >= closing:
 		return ErrClosed
-	case s.state.Load() == seq<<2|gone:
+	case s.state.Load() == word(seq, gone):
 		return ErrGone
 	}
 	return ErrDecided
@@ -74,7 +77,7 @@ func (s *slot) claim(seq uint64) error {
 
 // unclaim gives the claim back.
 func (s *slot) unclaim(seq uint64) {
-	s.state.Store(seq<<2 | open)
+	s.state.Store(word(seq, open))
 	if s.q.cfg.Deadline > 0 || s.q.life.Load() >= closing {
 		s.q.writer.claimEnded()
 	}

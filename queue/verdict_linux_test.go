@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -286,17 +287,22 @@ func TestKernelOneVerdict(t *testing.T) {
 	sent := l.countSent()
 	l.queueUDP()
 	q := l.open(queue.Config{})
-	const n, rivals = 3000, 4
+	const n, rivals = 1000, 2
 	f.number(0, n)
 	packets := take(t, q, n)
 	var taken [n]atomic.Int32
 	var accepted atomic.Int64
-	start := make(chan struct{})
+	var ready atomic.Int64 // how many have come so far, to meet at each packet
 	var group sync.WaitGroup
 	for rival := range rivals {
 		group.Go(func() {
-			<-start
 			for i, p := range packets {
+				ready.Add(1)
+				for spins := 0; ready.Load() < int64(rivals*(i+1)); spins++ {
+					if spins > 1000 {
+						runtime.Gosched()
+					}
+				}
 				action := []queue.Action{queue.Accept, queue.Drop}[(i+rival)%2]
 				switch err := p.Decide(queue.Verdict{Action: action}); {
 				case err == nil:
@@ -310,7 +316,6 @@ func TestKernelOneVerdict(t *testing.T) {
 			}
 		})
 	}
-	close(start)
 	group.Wait()
 	for i := range taken {
 		if got := taken[i].Load(); got != 1 {

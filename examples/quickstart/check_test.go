@@ -38,21 +38,29 @@ func TestChecks(t *testing.T) {
 }
 
 func TestLedger(t *testing.T) {
-	good := queue.Stats{Received: 5, Decided: 5, Accepted: 4, Replaced: 1, Dropped: 1}
-	if c := ledger(good, 5); c.err != nil {
-		t.Error(c.err)
+	good := queue.Stats{
+		Received: 5, Decided: 5, Accepted: 4, Replaced: 1, Dropped: 1,
+		Kernel: queue.KernelStats{LastID: 5},
 	}
-	for name, spoil := range map[string]func(*queue.Stats){
-		"received": func(s *queue.Stats) { s.Received-- },
-		"decided":  func(s *queue.Stats) { s.Decided-- },
-		"dropped":  func(s *queue.Stats) { s.Dropped++ },
-		"replaced": func(s *queue.Stats) { s.Replaced-- },
-		"refused":  func(s *queue.Stats) { s.Refused++ },
+	unknown := queue.KernelStats{Err: errors.New("no row")}
+	for _, test := range []struct {
+		name  string
+		spoil func(*queue.Stats)
+		ok    bool
+	}{
+		{"all well", func(s *queue.Stats) {}, true},
+		{"kernel does not tell", func(s *queue.Stats) { s.Kernel = unknown }, true},
+		{"missed", func(s *queue.Stats) { s.Kernel = unknown; s.Missed++ }, false},
+		{"not received", func(s *queue.Stats) { s.Kernel.LastID++ }, false},
+		{"not decided", func(s *queue.Stats) { s.Decided-- }, false},
+		{"dropped", func(s *queue.Stats) { s.Dropped++ }, false},
+		{"not replaced", func(s *queue.Stats) { s.Replaced-- }, false},
+		{"refused", func(s *queue.Stats) { s.Refused++ }, false},
 	} {
 		s := good
-		spoil(&s)
-		if c := ledger(s, 5); c.err == nil {
-			t.Errorf("%s: no error for %+v", name, s)
+		test.spoil(&s)
+		if c := ledger(s); (c.err == nil) != test.ok {
+			t.Errorf("%s: ledger fails with %v for %+v", test.name, c.err, s)
 		}
 	}
 }

@@ -39,20 +39,16 @@ func demonstrate(ctx context.Context, show *screen, on stage) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
-	return conclude(show, on, q, heard)
+	return conclude(show, q, heard)
 }
 
 // conclude closes the queue, for the final counts, and shows how it went.
-func conclude(show *screen, on stage, q *queue.Queue, heard outcome) error {
+func conclude(show *screen, q *queue.Queue, heard outcome) error {
 	if err := q.Close(); err != nil {
 		return err
 	}
-	matched, err := on.matched()
-	if err != nil {
-		return err
-	}
 	stats := q.Stats()
-	checks := append(heard.checks(), ledger(stats, matched))
+	checks := append(heard.checks(), ledger(stats))
 	show.checks(checks)
 	show.stats(stats)
 	return failures(checks)

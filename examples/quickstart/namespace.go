@@ -14,22 +14,11 @@ import (
 
 // A namespace is a network of the running kernel that the program has to
 // itself.
-type namespace struct {
-	table *netns.Table
-	chain *netns.Chain
-}
+type namespace struct{ table *netns.Table }
 
 const localhost = "127.0.0.1"
 
 func (n *namespace) close() error { return n.table.Delete() }
-
-func (n *namespace) matched() (uint64, error) {
-	counts, err := n.chain.Counts()
-	if err != nil {
-		return 0, err
-	}
-	return counts[0], nil
-}
 
 // within makes calls on conn fail once ctx has ended.
 func within(ctx context.Context, conn interface{ SetDeadline(time.Time) error }) (release func() bool) {
@@ -103,8 +92,6 @@ func hear(conn *net.UDPConn, last string) (texts []string, err error) {
 	}
 }
 
-// echo returns when both directions of the connection have been closed: the
-// kernel has then nothing more to send.
 func (n *namespace) echo(ctx context.Context, text string) (string, error) {
 	listener, err := net.Listen("tcp4", localhost+":0")
 	if err != nil {

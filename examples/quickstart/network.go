@@ -17,8 +17,6 @@ type network interface {
 	say(ctx context.Context, texts ...string) ([]string, error)
 	// echo sends text through a TCP connection and returns what came back.
 	echo(ctx context.Context, text string) (string, error)
-	// matched is the number of packets that the rule has met.
-	matched() (uint64, error)
 	close() error
 }
 
@@ -52,10 +50,9 @@ func newNamespace() (*namespace, error) {
 	if err != nil {
 		return nil, err
 	}
-	chain, err := table.AddChain(netns.Output, 0, netns.Rule{Action: netns.Enqueue})
-	if err != nil {
+	if _, err := table.AddChain(netns.Output, 0, netns.Rule{Action: netns.Enqueue}); err != nil {
 		_ = table.Delete()
 		return nil, err
 	}
-	return &namespace{table, chain}, nil
+	return &namespace{table}, nil
 }

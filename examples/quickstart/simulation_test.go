@@ -47,9 +47,6 @@ func TestSimulationPacketsAreValid(t *testing.T) {
 	if got, err := s.echo(t.Context(), "hello"); got != "hello" || err != nil {
 		t.Errorf("echo = %q, %v, want hello", got, err)
 	}
-	if got, _ := s.matched(); got != 2+2+8 {
-		t.Errorf("%d packets were sent, want 12", got)
-	}
 }
 
 func TestSimulationLosesDropped(t *testing.T) {
