@@ -91,25 +91,29 @@ func (w *writer) takeAll(accept bool) bool {
 	var next *slot
 	for s := w.arrivals.oldest; s != nil; s = next {
 		next = s.next
-		if !s.take() {
-			free = free && s.state.Load()&3 != claimed
-			continue
-		}
-		if accept {
+		taken, busy := s.take()
+		switch {
+		case taken && accept:
 			s.action, s.cause = Accept, byClose
 			_ = w.push(s)
-		} else {
+		case taken:
 			s.settle(decided)
+		case busy:
+			free = false
 		}
 	}
 	return free
 }
 
-// finish makes the writer refuse what may still come.
+// finish makes the writer refuse what may still come, and waits for a send
+// that is under way.
 func (w *writer) finish() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.finished = true
+	for w.sending {
+		w.idle.Wait()
+	}
 	w.timer.Stop()
 	w.deadline.Stop()
 	w.count.abandoned += uint64(w.arrivals.n)

@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -154,6 +155,7 @@ func TestQueueLength(t *testing.T) {
 // TestConfigFlags looks for the effect of each flag of nfnetlink_queue.
 func TestConfigFlags(t *testing.T) {
 	label := []byte("system_u:object_r:x\x00")
+	conntrack := []byte{8, 0, 3, 0, 0, 0, 0, 8, 8, 0, 12, 0, 0, 0, 0, 1} // CTA_STATUS, CTA_ID
 	for name, tt := range map[string]struct {
 		c    queue.Config
 		look func(s *sim)
@@ -198,11 +200,19 @@ func TestConfigFlags(t *testing.T) {
 				s.Errorf("SecurityContext %q, want %q", got, want)
 			}
 		}},
+		"Conntrack": {queue.Config{Conntrack: true}, func(s *sim) {
+			for _, size := range []int{9, 6000} { // copied, and left where it was received
+				s.injectPacket(kerneltest.Packet{Conntrack: conntrack, Payload: simUDP(false, pattern(size))})
+				if got := s.next().ConntrackAttributes(); !bytes.Equal(got, conntrack) {
+					s.Errorf("%d bytes: conntrack % x, want % x", size, got, conntrack)
+				}
+			}
+		}},
 		"nothing asked": {queue.Config{}, func(s *sim) {
-			s.injectPacket(kerneltest.Packet{SecurityContext: label, Owner: &kerneltest.Owner{UID: 1}})
+			s.injectPacket(kerneltest.Packet{SecurityContext: label, Owner: &kerneltest.Owner{UID: 1}, Conntrack: conntrack})
 			p := s.next()
-			if _, ok := p.UID(); ok || p.SecurityContext() != "" {
-				s.Error("owner or security context came unasked")
+			if _, ok := p.UID(); ok || p.SecurityContext() != "" || p.ConntrackAttributes() != nil {
+				s.Error("owner, security context or conntrack came unasked")
 			}
 		}},
 	} {

@@ -54,12 +54,12 @@ func (w *writer) takeUntil(then int64) (later *slot, claims bool) {
 	s := w.arrivals.oldest
 	for s != nil && s.arrived <= then {
 		next := s.next
-		if s.take() {
+		taken, busy := s.take()
+		if taken {
 			s.action, s.cause = w.q.cfg.OnDeadline, byDeadline
 			_ = w.push(s)
-		} else if s.state.Load()&3 == claimed {
-			claims = true
 		}
+		claims = claims || busy
 		s = next
 	}
 	return s, claims

@@ -70,10 +70,10 @@ type kernel interface {
 
 // An extra holds what lies beside a packet's payload in its message.
 type extra struct {
-	link, secctx []byte
+	link, secctx, conntrack []byte
 }
 
-func (x *extra) size() int { return len(x.link) + len(x.secctx) }
+func (x *extra) size() int { return len(x.link) + len(x.secctx) + len(x.conntrack) }
 
 // A socketConfig is what both kernel queues want of a socket.
 func socketConfig(c *Config, protocol int, statusFile string) sock.Config {

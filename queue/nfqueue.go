@@ -118,7 +118,7 @@ func (n *nfqueue) blame(ctx context.Context, q *Queue) error {
 // moment in which it drops packets for want of a mode. A repetition, after a
 // lost answer, may find the queue already there, or not.
 func (n *nfqueue) create(ctx context.Context, q *Queue) error {
-	start := time.Now()
+	start, vacant := time.Now(), false
 	for {
 		tries := 0
 		err := q.request(ctx, func(seq uint32) []byte {
@@ -128,9 +128,10 @@ func (n *nfqueue) create(ctx context.Context, q *Queue) error {
 		if tries > 1 && errors.Is(err, enodev) {
 			continue // the first message had not been taken
 		}
-		if !errors.Is(err, eperm) || time.Since(start) > ownerDying || n.owner(q) == 0 {
+		if !errors.Is(err, eperm) || time.Since(start) > ownerDying || vacant {
 			return err
 		}
+		vacant = n.owner(q) == 0 // since the refusal, perhaps: once more
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
 			return err
 		}
@@ -247,7 +248,7 @@ func (n *nfqueue) decode(body []byte, p *Packet, x *extra) (bool, error) {
 	if m.Has&wire.HasTimestamp != 0 {
 		p.micros = int64(m.TimeSec)*1e6 + int64(m.TimeUsec)
 	}
-	x.link, x.secctx = m.LinkHeader, m.SecCtx
+	x.link, x.secctx, x.conntrack = m.LinkHeader, m.SecCtx, m.Conntrack
 	return true, err
 }
 

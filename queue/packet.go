@@ -194,5 +194,15 @@ func (p Packet) SecurityContext() string {
 	return string(bytes.TrimRight(p.slot.secctx, "\x00"))
 }
 
+// ConntrackAttributes is the packet's connection tracking entry as the kernel
+// encodes it, attributes of the kind CTA (linux/netfilter/nfnetlink_conntrack.h),
+// with Config.Conntrack, else nil. Like Payload it is valid until the verdict.
+func (p Packet) ConntrackAttributes() []byte {
+	if p.has&wire.HasConntrack == 0 {
+		return nil
+	}
+	return p.slot.conntrack
+}
+
 // Clone returns a copy of Payload that stays valid after the verdict.
 func (p Packet) Clone() []byte { return bytes.Clone(p.Payload) }

@@ -231,14 +231,15 @@ func (s *slot) begin(id, seq uint64, now int64) {
 func (s *slot) keep(p *Packet, x *extra, d *sock.Datagram) {
 	if s.class == bigClass {
 		s.buf, d.Buf = d.Buf, s.buf
-		s.link, s.secctx = x.link, x.secctx
+		s.link, s.secctx, s.conntrack = x.link, x.secctx, x.conntrack
 		return
 	}
 	n := copy(s.buf, p.Payload)
 	p.Payload = s.buf[:n:n]
 	if x.size() > 0 {
 		s.link, n = s.append(n, x.link)
-		s.secctx, _ = s.append(n, x.secctx)
+		s.secctx, n = s.append(n, x.secctx)
+		s.conntrack, _ = s.append(n, x.conntrack)
 	}
 }
 
@@ -274,7 +275,7 @@ func (q *Queue) link(n int) {
 func (w *writer) decideDamaged(damaged []*slot) {
 	for i, s := range damaged {
 		damaged[i] = nil
-		if s.take() {
+		if taken, _ := s.take(); taken {
 			_ = w.push(s)
 		}
 	}
@@ -294,7 +295,10 @@ func (w *writer) arrive(s *slot) {
 	}
 	old := w.byID[s.id]
 	w.byID[s.id] = s
-	if old != nil && old.take() {
+	if old == nil {
+		return
+	}
+	if taken, _ := old.take(); taken {
 		w.forget(old)
 	}
 }

@@ -55,6 +55,7 @@ type slot struct {
 	// Owned by the reader until the packet is published, then read only.
 	buf          []byte
 	link, secctx []byte
+	conntrack    []byte
 }
 
 // claim gives the caller the right, and the duty, to decide the packet or to
@@ -83,11 +84,19 @@ func (s *slot) unclaim(seq uint64) {
 	}
 }
 
-// take claims the slot for the queue itself, whichever packet is in it. The
-// caller holds writer.mu, so that it is not used again meanwhile.
-func (s *slot) take() bool {
-	w := s.state.Load()
-	return w&3 == open && s.state.CompareAndSwap(w, w|claimed)
+// take claims the slot for the queue itself, whichever packet is in it. busy
+// says that somebody else has a claim, which may yet be given back. The caller
+// holds writer.mu, so that the slot is not used again meanwhile.
+func (s *slot) take() (taken, busy bool) {
+	for {
+		w := s.state.Load()
+		if w&3 != open {
+			return false, w&3 == claimed
+		}
+		if s.state.CompareAndSwap(w, w|claimed) {
+			return true, false
+		}
+	}
 }
 
 // settle moves a claimed slot to its end state.

@@ -108,7 +108,7 @@ func (s *slot) submit(op string) error {
 func (w *writer) decide(s *slot, a Action, why cause) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if !s.take() {
+	if taken, _ := s.take(); !taken {
 		return
 	}
 	s.action, s.cause = a, why
