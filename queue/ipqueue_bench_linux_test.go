@@ -155,9 +155,7 @@ func (p *ipqPeer) run(b *testing.B) error {
 				decided++
 			}
 		}
-		if limit := min(b.N, decided+ahead); limit-sent < len(p.packets) && limit < b.N {
-			continue // until there is a whole batch to send
-		} else if sent, err = p.feed(sent, limit); err != nil {
+		if sent, err = p.feed(sent, min(b.N, decided+ahead)); err != nil {
 			return err
 		}
 	}
