@@ -81,9 +81,8 @@ func ownerPort(t *testing.T, n *netns.Namespace, number int) (port uint32) {
 
 // sendNetlink sends a datagram from a socket of the namespace to a port of
 // NETLINK_NETFILTER.
-func sendNetlink(t *testing.T, n *netns.Namespace, port uint32, d []byte) {
-	t.Helper()
-	err := n.Do(func() error {
+func sendNetlink(n *netns.Namespace, port uint32, d []byte) error {
+	return n.Do(func() error {
 		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 		if err != nil {
 			return err
@@ -91,9 +90,6 @@ func sendNetlink(t *testing.T, n *netns.Namespace, port uint32, d []byte) {
 		defer unix.Close(fd)
 		return unix.Sendto(fd, d, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Pid: port})
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // wantEPERM wants an error that says why and matches the errno and the

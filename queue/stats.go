@@ -48,7 +48,8 @@ type Stats struct {
 	Refused, Late uint64
 	// Malformed is the messages that made no sense and showed no id.
 	Malformed uint64
-	// Foreign is the messages that some other process sent to the socket.
+	// Foreign is the messages that some other process sent to the socket in
+	// the moment before the kernel was told to refuse them.
 	Foreign uint64
 	// SendRetries is how often the kernel had no memory to take verdicts,
 	// which were then sent again.

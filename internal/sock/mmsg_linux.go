@@ -133,11 +133,10 @@ func (r *receiver) from(i int) uint32 {
 
 // A sender runs sendmmsg (Linux 3.0). Netlink messages to the kernel are
 // processed inside the call, so it does not block; it takes as long as the
-// kernel needs to act on them.
+// kernel needs to act on them. The socket is connected, and names no peer.
 type sender struct {
 	hdrs [MaxBatch]mmsghdr
 	iovs [MaxBatch]unix.Iovec
-	dest unix.RawSockaddrNetlink
 
 	n     int
 	sent  int
@@ -146,12 +145,9 @@ type sender struct {
 	call  func(fd uintptr, n int) (int, unix.Errno)
 }
 
-func (s *sender) init(port uint32) {
-	s.dest = unix.RawSockaddrNetlink{Family: unix.AF_NETLINK, Pid: port}
+func (s *sender) init() {
 	for i := range s.hdrs {
 		h := &s.hdrs[i].hdr
-		h.Name = (*byte)(unsafe.Pointer(&s.dest))
-		h.Namelen = sizeofSockaddrNetlink
 		h.Iov = &s.iovs[i]
 		h.SetIovlen(1)
 	}
@@ -205,8 +201,7 @@ func (s *sender) sendmmsg(fd uintptr, n int) (int, unix.Errno) {
 // sendto is sendmmsg's stand-in, as recvmsg is recvmmsg's.
 func (s *sender) sendto(fd uintptr, _ int) (int, unix.Errno) {
 	v := &s.iovs[s.sent]
-	to := &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Pid: s.dest.Pid}
-	if err := unix.Sendto(int(fd), unsafe.Slice(v.Base, v.Len), unix.MSG_DONTWAIT, to); err != nil {
+	if err := unix.Send(int(fd), unsafe.Slice(v.Base, v.Len), unix.MSG_DONTWAIT); err != nil {
 		return 0, err.(unix.Errno)
 	}
 	return 1, 0

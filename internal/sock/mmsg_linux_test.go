@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/ipqueue/ipqueue/internal/testutil"
@@ -103,30 +104,40 @@ func TestReceiveTruncated(t *testing.T) {
 	})
 }
 
-// Any process may send to a netlink socket: its port must show.
+// Any process may send to a netlink socket, until that is connected. What came
+// before shows its port.
 func TestReceiveForeign(t *testing.T) {
-	forEachWay(t, Config{}, func(t *testing.T, p *peer) {
-		stranger, port := userSocket(t, 0)
-		if err := sendTo(stranger, p.sock.Port(), []byte("forged")); err != nil {
+	for _, port := range []uint32{0, 4242} { // the kernel's, and a peer's
+		nl, err := netlink.Dial(protoUserSock, nil)
+		if err != nil {
 			t.Fatal(err)
 		}
-		p.send(t, []byte("genuine"))
-		got := receiveAll(t, p.sock, 2, 16)
-		if got[0].From != port || got[1].From != 0 {
-			t.Errorf("From = %d, %d, want %d, 0", got[0].From, got[1].From, port)
+		rc, err := nl.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
-}
-
-// With the kernel as its peer a socket knows port 0 alone.
-func TestReceiveForeignToKernelSocket(t *testing.T) {
-	s := openSocket(t, Config{Protocol: protoUserSock})
-	stranger, port := userSocket(t, 0)
-	if err := sendTo(stranger, s.Port(), []byte("forged")); err != nil {
-		t.Fatal(err)
-	}
-	if got := receiveAll(t, s, 1, 16)[0].From; got != port {
-		t.Errorf("From = %d, want %d", got, port)
+		own, err := boundPort(rc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stranger, from := userSocket(t, 0)
+		if err := sendTo(stranger, own, []byte("early")); err != nil {
+			t.Fatal(err)
+		}
+		s, err := newConn(nl, Config{Protocol: protoUserSock, Port: port})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		if err := sendTo(stranger, own, []byte("late")); err != unix.ECONNREFUSED {
+			t.Errorf("peer %d: a stranger's datagram: %v, want %v", port, err, unix.ECONNREFUSED)
+		}
+		if got := receiveAll(t, s, 1, 16)[0]; got.From != from || string(got.Buf[:got.N]) != "early" {
+			t.Errorf("peer %d: %q from %d, want \"early\" from %d", port, got.Buf[:got.N], got.From, from)
+		}
+		if n, err := s.Receive(newBatch(1, 16), stop); n != 0 || err != nil {
+			t.Errorf("peer %d: one more came: %d, %v", port, n, err)
+		}
 	}
 }
 

@@ -98,6 +98,11 @@ func open(c Config) (Socket, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newConn(nl, c)
+}
+
+// newConn makes a Socket of a bound socket, which it closes if that fails.
+func newConn(nl *netlink.Conn, c Config) (Socket, error) {
 	s := &conn{nl: nl}
 	if err := s.setup(c); err != nil {
 		_ = nl.Close()
@@ -109,7 +114,7 @@ func open(c Config) (Socket, error) {
 		s.statusErr = fs.ErrNotExist
 	}
 	s.recv.init(c.Port)
-	s.send.init(c.Port)
+	s.send.init()
 	return s, nil
 }
 
@@ -132,6 +137,9 @@ func dial(c Config) (*netlink.Conn, error) {
 
 func (s *conn) setup(c Config) (err error) {
 	if s.rc, err = s.nl.SyscallConn(); err != nil {
+		return err
+	}
+	if err = connect(s.rc, c.Port); err != nil {
 		return err
 	}
 	if s.port, err = boundPort(s.rc); err != nil {
@@ -161,6 +169,19 @@ func setIfKnown(nl *netlink.Conn, o netlink.ConnOption) error {
 		return err
 	}
 	return nil
+}
+
+// connect names the peer once rather than with each datagram, and has the
+// kernel refuse what any other process sends to this socket
+// (net/netlink/af_netlink.c, netlink_getsockbyportid, since Linux 2.4).
+func connect(rc syscall.RawConn, port uint32) (err error) {
+	cerr := rc.Control(func(fd uintptr) {
+		err = unix.Connect(int(fd), &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Pid: port})
+	})
+	if err != nil {
+		return os.NewSyscallError("connect", err)
+	}
+	return cerr
 }
 
 func boundPort(rc syscall.RawConn) (port uint32, err error) {

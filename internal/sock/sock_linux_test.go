@@ -65,10 +65,9 @@ func TestSocketIsCloseOnExec(t *testing.T) {
 
 func TestPort(t *testing.T) {
 	for range 3 { // the first may get the process id, the others have negative ones
-		s := openSocket(t, Config{Protocol: protoUserSock})
-		fd, _ := userSocket(t, 0)
-		if err := sendTo(fd, s.Port(), pattern(1)); err != nil {
-			t.Errorf("nobody at Port() = %d: %v", s.Port(), err)
+		p := newPeer(t, Config{})
+		if err := sendTo(p.fd, p.sock.Port(), pattern(1)); err != nil {
+			t.Errorf("nobody at Port() = %d: %v", p.sock.Port(), err)
 		}
 	}
 }
