@@ -3,9 +3,12 @@ package sock
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -553,4 +556,65 @@ func TestSendAllocates(t *testing.T) {
 	if allocs != 0 {
 		t.Errorf("Send allocates %v times, want 0", allocs)
 	}
+}
+
+// alarm names the environment variable that makes a process the alarm.
+const alarm = "IPQUEUE_TEST_ALARM"
+
+// A goroutine that always finds something to read must not keep others from
+// the only processor, although what preempts it sleeps when it begins: another
+// process wakes it, and then the one whom it could starve.
+func TestReceiveLetsOthersRun(t *testing.T) {
+	if os.Getenv(alarm) != "" {
+		soundAlarm(t)
+	}
+	p := newPeer(t, Config{})
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", alarm, p.sock.Port()))
+	cmd.Stdout = w
+	cmd.ExtraFiles = []*os.File{os.NewFile(uintptr(p.dup(t)), "peer")}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	cmd.ExtraFiles[0].Close()
+	w.Close()
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var over atomic.Bool
+	go func() {
+		_, _ = r.Read(make([]byte, 1))
+		over.Store(true)
+	}()
+	batch := newBatch(1, 16)
+	for start := time.Now(); !over.Load(); {
+		if n, err := p.sock.Receive(batch, nil); n != 1 || err != nil {
+			t.Fatalf("Receive = %d, %v", n, err)
+		}
+		p.sendRaw(t)
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("a goroutine with something to read did not run")
+		}
+	}
+}
+
+// soundAlarm is the other process: it sends a datagram, and when that has set
+// the receiver going, a byte to its standard output.
+func soundAlarm(t *testing.T) {
+	port, err := strconv.ParseUint(os.Getenv(alarm), 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond)
+	if err := sendTo(3, uint32(port), []byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(200 * time.Millisecond)
+	fmt.Print("!")
+	time.Sleep(time.Minute) // to be killed
 }

@@ -3,6 +3,7 @@ package sock
 import (
 	"bytes"
 	"testing"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,6 +71,25 @@ func (p *peer) send(t testing.TB, datagrams ...[]byte) {
 
 func sendTo(fd int, port uint32, d []byte) error {
 	return unix.Sendto(fd, d, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Pid: port})
+}
+
+func (p *peer) dup(t testing.TB) int {
+	t.Helper()
+	fd, err := unix.FcntlInt(uintptr(p.fd), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}
+
+// sendRaw sends a byte without telling the runtime of the system call.
+func (p *peer) sendRaw(t testing.TB) {
+	to := unix.RawSockaddrNetlink{Family: unix.AF_NETLINK, Pid: p.sock.Port()}
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(p.fd), uintptr(unsafe.Pointer(&[]byte{1}[0])), 1, 0,
+		uintptr(unsafe.Pointer(&to)), uintptr(sizeofSockaddrNetlink))
+	if errno != 0 {
+		t.Error(errno)
+	}
 }
 
 // wantReceived wants exactly these datagrams to have arrived at the peer.
