@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -31,86 +30,37 @@ type row struct {
 
 // describe returns nothing that refers to the packet's payload.
 func describe(p queue.Packet) row {
-	d, ok := dissect(p.Payload)
+	f := p.Flow()
 	r := row{id: p.ID, length: p.Length, protocol: "?"}
-	if !ok {
+	if !f.Source.IsValid() {
 		return r
 	}
-	r.protocol, r.says = d.explain()
-	r.from, r.to = d.endpoint(d.source, 0), d.endpoint(d.destination, 2)
+	r.protocol, r.says = explain(p.Transport())
+	r.from, r.to = endpoint(f.Source), endpoint(f.Destination)
 	return r
 }
 
-// A datagram is an IP packet taken apart. data is what follows the IP header,
-// as far as the packet's own length goes; nil in all fragments but the first.
-type datagram struct {
-	source, destination netip.Addr
-	protocol            uint8
-	data                []byte
+// endpoint is an address, with its port if it has one.
+func endpoint(a netip.AddrPort) string {
+	if a.Port() == 0 {
+		return a.Addr().String()
+	}
+	return a.String()
 }
 
-// dissect takes IP packet b apart, as far as it goes without IPv6 extension
-// headers. ok is false if the IP header is not all there.
-func dissect(b []byte) (d datagram, ok bool) {
-	switch {
-	case len(b) >= 20 && b[0]>>4 == 4:
-		return dissect4(b)
-	case len(b) >= 40 && b[0]>>4 == 6:
-		return dissect6(b), true
-	}
-	return datagram{}, false
-}
-
-func dissect4(b []byte) (d datagram, ok bool) {
-	header := int(b[0]&0xf) * 4
-	b = b[:min(len(b), int(binary.BigEndian.Uint16(b[2:])))]
-	if header < 20 || header > len(b) {
-		return datagram{}, false
-	}
-	d = datagram{
-		source:      netip.AddrFrom4([4]byte(b[12:])),
-		destination: netip.AddrFrom4([4]byte(b[16:])),
-		protocol:    b[9],
-	}
-	if offset := binary.BigEndian.Uint16(b[6:]) & 0x1fff; offset == 0 {
-		d.data = b[header:]
-	}
-	return d, true
-}
-
-func dissect6(b []byte) datagram {
-	const header = 40
-	end := header + int(binary.BigEndian.Uint16(b[4:]))
-	return datagram{
-		source:      netip.AddrFrom16([16]byte(b[8:])),
-		destination: netip.AddrFrom16([16]byte(b[24:])),
-		protocol:    b[6],
-		data:        b[header:min(len(b), end)],
-	}
-}
-
-// endpoint is an address with the port at that offset of the data, if the
-// protocol has ports.
-func (d datagram) endpoint(a netip.Addr, offset int) string {
-	if d.protocol != protoTCP && d.protocol != protoUDP || len(d.data) < 4 {
-		return a.String()
-	}
-	return netip.AddrPortFrom(a, binary.BigEndian.Uint16(d.data[offset:])).String()
-}
-
-// explain names the protocol and says what the packet is about.
-func (d datagram) explain() (protocol, says string) {
-	switch d.protocol {
+// explain names the protocol and says what the segment is about.
+func explain(protocol uint8, segment []byte) (name, says string) {
+	switch protocol {
 	case protoUDP:
-		return "UDP", quote(d.data, udpHeader)
+		return "UDP", quote(segment, udpHeader)
 	case protoTCP:
-		return "TCP", explainTCP(d.data)
+		return "TCP", explainTCP(segment)
 	case protoICMP:
-		return "ICMP", explainICMP(d.data, 8, 0)
+		return "ICMP", explainICMP(segment, 8, 0)
 	case protoICMPv6:
-		return "ICMPv6", explainICMP(d.data, 128, 129)
+		return "ICMPv6", explainICMP(segment, 128, 129)
 	}
-	return fmt.Sprintf("IP %d", d.protocol), ""
+	return fmt.Sprintf("IP %d", protocol), ""
 }
 
 // quote shows the beginning of the text behind a header.
@@ -154,11 +104,11 @@ func explainICMP(b []byte, request, reply uint8) string {
 
 // udpData is what an unfragmented UDP packet carries, nil for other packets.
 func udpData(b []byte) []byte {
-	d, ok := dissect(b)
-	if !ok || d.protocol != protoUDP || len(d.data) < udpHeader {
+	protocol, segment := queue.Packet{Payload: b}.Transport()
+	if protocol != protoUDP || len(segment) < udpHeader {
 		return nil
 	}
-	return d.data[udpHeader:]
+	return segment[udpHeader:]
 }
 
 // withUDPData returns a copy of UDP packet b that carries text instead. The

@@ -49,10 +49,10 @@ func TestDescribe(t *testing.T) {
 		{"echo reply", packet(ipv4Of36, "01", "0000 0000 0001 0001"), row{protocol: "ICMP", from: "10.0.0.1", to: "10.0.0.2", says: "echo reply"}},
 		{"unreachable", packet(ipv4Of36, "01", "0301 0000 0000 0000"), row{protocol: "ICMP", from: "10.0.0.1", to: "10.0.0.2", says: "type 3"}},
 		{"echo request over IPv6", packet(ipv6Of56, "3a", "8000 0000 0001 0001"), row{protocol: "ICMPv6", from: "fd00::1", to: "fd00::2", says: "echo request"}},
-		{"another protocol", packet(ipv4Of36, "84", udpHello), row{protocol: "IP 132", from: "10.0.0.1", to: "10.0.0.2"}},
+		{"another protocol", packet(ipv4Of36, "84", udpHello), row{protocol: "IP 132", from: "10.0.0.1:1024", to: "10.0.0.2:53"}},
 		{"no payload", "", row{protocol: "?"}},
 		{"half a header", "4500 0024 0001", row{protocol: "?"}},
-		{"header longer than packet", "4f" + packet(ipv4Of36, "11", udpHello)[2:], row{protocol: "?"}},
+		{"header longer than packet", "4f" + packet(ipv4Of36, "11", udpHello)[2:], row{protocol: "UDP", from: "10.0.0.1", to: "10.0.0.2"}},
 		{"header shorter than any", "44" + packet(ipv4Of36, "11", udpHello)[2:], row{protocol: "?"}},
 	} {
 		got := describe(queue.Packet{Payload: unhex(t, test.packet)})

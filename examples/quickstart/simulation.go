@@ -8,6 +8,7 @@ import (
 
 	"github.com/ipqueue/ipqueue/checksum"
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
+	"github.com/ipqueue/ipqueue/queue"
 )
 
 // A simulation is a network on a kernel in this process: two parties, whose
@@ -39,26 +40,26 @@ func (s *simulation) send(protocol uint8, transport []byte) *kerneltest.Journey 
 
 // arrive waits for the packet's fate and returns what arrives of it. Like any
 // receiver it drops a packet whose lengths or checksums are wrong.
-func arrive(ctx context.Context, j *kerneltest.Journey) (datagram, error) {
+func arrive(ctx context.Context, j *kerneltest.Journey) (segment []byte, err error) {
 	select {
 	case <-j.Done():
 	case <-ctx.Done():
-		return datagram{}, context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
 	r := j.Result()
 	b := r.Packet.Payload
 	if !r.Fate.Passes() {
-		return datagram{}, errLost
+		return nil, errLost
 	}
 	if valid, err := checksum.Valid(b); err != nil || !valid {
-		return datagram{}, fmt.Errorf("%w: its checksum is wrong", errLost)
+		return nil, fmt.Errorf("%w: its checksum is wrong", errLost)
 	}
-	d, _ := dissect(b)
-	return d, nil
+	_, segment = queue.Packet{Payload: b}.Transport()
+	return segment, nil
 }
 
 // carry sends a packet and waits for its arrival.
-func (s *simulation) carry(ctx context.Context, protocol uint8, transport []byte) (datagram, error) {
+func (s *simulation) carry(ctx context.Context, protocol uint8, transport []byte) (segment []byte, err error) {
 	return arrive(ctx, s.send(protocol, transport))
 }
 
@@ -77,12 +78,12 @@ func (s *simulation) say(ctx context.Context, texts ...string) (heard []string, 
 		journeys = append(journeys, s.send(protoUDP, udpDatagram(text)))
 	}
 	for _, j := range journeys {
-		d, err := arrive(ctx, j)
+		segment, err := arrive(ctx, j)
 		if ctx.Err() != nil {
 			return heard, err
 		}
 		if err == nil {
-			heard = append(heard, string(d.data[udpHeader:]))
+			heard = append(heard, string(segment[udpHeader:]))
 		}
 	}
 	return heard, nil
@@ -116,11 +117,11 @@ func (s *simulation) echo(ctx context.Context, text string) (string, error) {
 		if step.says {
 			said = text
 		}
-		d, err := s.carry(ctx, protoTCP, step.from.segment(step.flags, said))
+		segment, err := s.carry(ctx, protoTCP, step.from.segment(step.flags, said))
 		if err != nil {
 			return "", err
 		}
-		heard := step.to.hear(d.data)
+		heard := step.to.hear(segment)
 		if step.says {
 			text = heard
 		}

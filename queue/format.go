@@ -1,0 +1,101 @@
+package queue
+
+import (
+	"fmt"
+	"strings"
+)
+
+// String shows the packet in a line, like
+//
+//	#12 Output lo: TCP 127.0.0.1:40000 > 127.0.0.1:80 SYN, 60 bytes, mark 0x1
+//
+// It reads Payload, so it must be called before the verdict. It is for people:
+// it allocates, looks interface names up, and may change.
+func (p Packet) String() string {
+	if p.slot == nil {
+		return "no packet"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "#%s %v", p.idText(), p.Hook)
+	if devices := join(" > ", p.In().String(), p.Out().String()); devices != "" {
+		b.WriteString(" " + devices)
+	}
+	b.WriteString(": " + join(" ", p.about(), p.detail()))
+	if p.Length > 0 {
+		fmt.Fprintf(&b, ", %d bytes", p.Length)
+	}
+	if p.Truncated() {
+		fmt.Fprintf(&b, " (%d copied)", len(p.Payload))
+	}
+	if p.GSO() {
+		b.WriteString(", GSO")
+	}
+	if p.Mark != 0 {
+		fmt.Fprintf(&b, ", mark %#x", p.Mark)
+	}
+	return b.String()
+}
+
+// idText shows a number as a number and an address of ip_queue as an address.
+func (p *Packet) idText() string {
+	if p.ID>>32 != 0 {
+		return fmt.Sprintf("%#x", p.ID)
+	}
+	return fmt.Sprint(p.ID)
+}
+
+// join joins those parts that are not empty.
+func join(separator string, parts ...string) string {
+	var said []string
+	for _, part := range parts {
+		if part != "" {
+			said = append(said, part)
+		}
+	}
+	return strings.Join(said, separator)
+}
+
+// about is the packet's flow, or what it is if not IP.
+func (p *Packet) about() string {
+	if f := p.Flow(); f != (Flow{}) {
+		return f.String()
+	}
+	return fmt.Sprintf("protocol %#04x", p.HWProtocol)
+}
+
+// detail is what tells packets of one flow apart.
+func (p *Packet) detail() string {
+	protocol, b := p.Transport()
+	switch {
+	case len(b) == 0:
+		return ""
+	case protocol == protoTCP && len(b) > 13:
+		return tcpFlags(b[13])
+	case protocol == protoICMP:
+		return icmpType(b[0], 8, 0)
+	case protocol == protoICMPv6:
+		return icmpType(b[0], 128, 129)
+	}
+	return ""
+}
+
+// tcpFlags names the flags of RFC 9293, section 3.1, from the lowest bit up.
+func tcpFlags(flags byte) string {
+	var said []string
+	for i, flag := range []string{"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"} {
+		if flags&(1<<i) != 0 {
+			said = append(said, flag)
+		}
+	}
+	return strings.Join(said, " ")
+}
+
+func icmpType(t, request, reply byte) string {
+	switch t {
+	case request:
+		return "echo request"
+	case reply:
+		return "echo reply"
+	}
+	return fmt.Sprintf("type %d", t)
+}
