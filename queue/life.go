@@ -47,6 +47,13 @@ func (q *Queue) Err() error {
 	return q.ending.err
 }
 
+// isOver reports whether the stream has ended.
+func (e *ending) isOver() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.over
+}
+
 // reason is what Err will return, as far as it is known.
 func (e *ending) reason() error {
 	e.mu.Lock()
@@ -182,10 +189,12 @@ func (q *Queue) finish() {
 // packets that can no longer be decided out of the channel, so that a loop over
 // it ends at once.
 func (q *Queue) emptyChannel() {
-	if q.use.Load() != byChannel {
-		return
-	}
-	<-q.streamed
-	for range q.packets {
+	switch q.use.Load() {
+	case byChannel:
+		<-q.streamed
+		for range q.packets {
+		}
+	case byGroup:
+		<-q.streamed // the group empties its channel
 	}
 }

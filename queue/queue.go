@@ -30,8 +30,9 @@ type Queue struct {
 
 	use      atomic.Int32
 	start    sync.Once
-	packets  chan Packet   // nil until Packets is called
-	streamed chan struct{} // closed at the end of the goroutine that feeds it
+	packets  chan Packet   // nil until Packets is called, a group's for all its queues
+	ended    func()        // what the goroutine that feeds it does last with it
+	streamed chan struct{} // closed at the end of that goroutine
 	pull     pull
 	refusals refusals
 
@@ -43,6 +44,7 @@ type Queue struct {
 const (
 	unused int32 = iota
 	byChannel
+	byGroup // by the channel of a Group
 	byPull
 	byPullNow // a loop over All is running
 )
@@ -58,26 +60,36 @@ const (
 // Packets panics if All is in use.
 func (q *Queue) Packets() <-chan Packet {
 	q.start.Do(func() {
-		if q.use.Load() != unused {
-			return
-		}
-		q.packets = make(chan Packet, q.cfg.Buffer)
-		if q.use.CompareAndSwap(unused, byChannel) {
-			go q.stream()
-		}
+		to := make(chan Packet, q.cfg.Buffer)
+		q.feed(byChannel, to, func() { close(to) })
 	})
 	if q.use.Load() != byChannel {
-		panic("queue: Packets is called on a Queue whose packets are taken with All")
+		panic("queue: Packets is called on a Queue whose packets are taken already, with All or by a Group")
 	}
 	return q.packets
 }
 
-// stream is the reader goroutine: it alone closes the channel. Close waits for
+// feed starts the goroutine that sends the packets to a channel and calls ended
+// after the last one. It returns false if they are taken already. It is called
+// by start alone.
+func (q *Queue) feed(use int32, to chan Packet, ended func()) bool {
+	if q.use.Load() != unused {
+		return false
+	}
+	q.packets, q.ended = to, ended
+	if !q.use.CompareAndSwap(unused, use) {
+		return false
+	}
+	go q.stream()
+	return true
+}
+
+// stream is the reader goroutine: it alone ends the channel. Close waits for
 // its end, so it never waits for the application once the queue is closing.
 func (q *Queue) stream() {
 	defer close(q.streamed)
 	defer q.streamEnded()
-	defer close(q.packets)
+	defer q.ended()
 	var batch []Packet
 	var err error
 	for {

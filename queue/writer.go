@@ -139,8 +139,11 @@ func (w *writer) push(s *slot) error {
 }
 
 // moreComing reports whether the application is about to see more packets,
-// whose verdicts this one can travel with.
-func (w *writer) moreComing() bool { return w.flowing || len(w.q.packets) > 0 }
+// whose verdicts this one can travel with. Those in the channel may be a
+// group's other queues'.
+func (w *writer) moreComing() bool {
+	return w.flowing || len(w.q.packets) > 0 && w.arrivals.n > w.waiting
+}
 
 func (w *writer) arm(d time.Duration) {
 	if !w.armed {

@@ -1,0 +1,274 @@
+package queue_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/kerneltest"
+	"github.com/ipqueue/ipqueue/internal/sock"
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+const groupSize = 3
+
+// A groupSim is a group of queues on a simulated kernel.
+type groupSim struct {
+	testing.TB
+	kernel *kerneltest.Kernel
+	ctx    context.Context
+	cancel context.CancelFunc
+	g      *queue.Group
+}
+
+// simulateGroup runs test with a group from simNumber on.
+func simulateGroup(t *testing.T, c queue.Config, test func(s *groupSim)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &groupSim{TB: t, kernel: kerneltest.New(kerneltest.Options{})}
+		s.ctx, s.cancel = context.WithCancel(sock.WithKernel(t.Context(), s.kernel))
+		defer s.cancel()
+		c.Number = simNumber
+		g, err := queue.OpenGroup(s.ctx, c, groupSize)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.g = g
+		test(s)
+		if err := g.Close(); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+		synctest.Wait()
+		if n := len(s.kernel.Sockets()); n != 0 {
+			t.Errorf("%d sockets are left open", n)
+		}
+	})
+}
+
+// inject queues n packets in each queue in turn.
+func (s *groupSim) inject(n int) (journeys []*kerneltest.Journey) {
+	for i := range n * groupSize {
+		p := kerneltest.Packet{Queue: simNumber + uint16(i%groupSize), Payload: simUDP(false, pattern(32))}
+		journeys = append(journeys, s.kernel.Inject(p))
+	}
+	return journeys
+}
+
+func (s *groupSim) accepted(journeys []*kerneltest.Journey) {
+	s.Helper()
+	synctest.Wait()
+	for i, j := range journeys {
+		if got := j.Result().Fate; got != kerneltest.Accepted {
+			s.Errorf("packet %d: %v, want %v", i, got, kerneltest.Accepted)
+		}
+	}
+}
+
+func TestGroupPackets(t *testing.T) {
+	simulateGroup(t, queue.Config{}, func(s *groupSim) {
+		journeys := s.inject(5)
+		for range journeys {
+			if err := (<-s.g.Packets()).Accept(); err != nil {
+				s.Error(err)
+			}
+		}
+		s.accepted(journeys)
+		n := s.g.Stats()
+		if n.Received != 15 || n.Decided != 15 || n.Accepted != 15 || n.Kernel.Err != nil || n.Kernel.LastID != 0 {
+			s.Errorf("Stats = %+v, want 15 packets received and accepted", n)
+		}
+	})
+}
+
+// The queues' numbers follow each other, and each can be served by itself.
+func TestGroupQueues(t *testing.T) {
+	simulateGroup(t, queue.Config{}, func(s *groupSim) {
+		journeys := s.inject(2)
+		for i, q := range s.g.Queues() {
+			for n := 0; n < 2; n++ {
+				if err := (<-q.Packets()).Accept(); err != nil {
+					s.Errorf("queue %d: %v", i, err)
+				}
+			}
+		}
+		s.accepted(journeys)
+	})
+}
+
+func TestGroupCloseEndsTheStream(t *testing.T) {
+	simulateGroup(t, queue.Config{Buffer: 2}, func(s *groupSim) {
+		s.inject(10)
+		packets := s.g.Packets()
+		synctest.Wait() // the channel is full, every reader waits
+		p := <-packets
+		s.g.Close()
+		if _, ok := <-packets; ok {
+			s.Error("a packet came after Close")
+		}
+		if err := p.Accept(); !errors.Is(err, queue.ErrClosed) {
+			s.Errorf("Accept after Close: %v, want %v", err, queue.ErrClosed)
+		}
+		if err := s.g.Err(); err != nil {
+			s.Errorf("Err = %v after Close", err)
+		}
+		if n := s.g.Stats(); n.Received != n.Decided+n.Abandoned || n.Undecided != 0 {
+			s.Errorf("%d received, %d decided, %d abandoned, %d undecided", n.Received, n.Decided, n.Abandoned, n.Undecided)
+		}
+	})
+}
+
+func TestGroupPacketsAfterClose(t *testing.T) {
+	simulateGroup(t, queue.Config{}, func(s *groupSim) {
+		s.g.Close()
+		if _, ok := <-s.g.Packets(); ok {
+			s.Error("a packet came after Close")
+		}
+	})
+}
+
+// What was received can still be decided after the context has ended.
+func TestGroupContextEnds(t *testing.T) {
+	simulateGroup(t, queue.Config{}, func(s *groupSim) {
+		journeys := s.inject(5)
+		packets := s.g.Packets()
+		synctest.Wait()
+		s.cancel()
+		n := 0
+		for p := range packets {
+			n++
+			if err := p.Accept(); err != nil {
+				s.Error(err)
+			}
+		}
+		if err := s.g.Err(); n != len(journeys) || err != nil {
+			s.Errorf("%d packets, Err = %v, want %d, nil", n, err, len(journeys))
+		}
+		s.accepted(journeys)
+	})
+}
+
+// One queue that fails takes the others with it.
+func TestGroupFails(t *testing.T) {
+	simulateGroup(t, queue.Config{}, func(s *groupSim) {
+		s.inject(1)
+		packets := s.g.Packets()
+		p := <-packets
+		s.kernel.SetPrivileged(false)
+		if err := p.Accept(); err != nil {
+			s.Error(err)
+		}
+		synctest.Wait()
+		for range packets {
+		}
+		time.Sleep(time.Second)
+		if err := s.g.Err(); !errors.Is(err, syscall.EPERM) {
+			s.Errorf("Err = %v, want %v", err, syscall.EPERM)
+		}
+	})
+}
+
+func TestOpenGroupAllOrNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := kerneltest.New(kerneltest.Options{})
+		ctx := sock.WithKernel(t.Context(), k)
+		taken, err := queue.Open(ctx, queue.Config{Number: 9})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer taken.Close()
+		limited, cancel := context.WithTimeout(ctx, time.Minute)
+		defer cancel()
+		g, err := queue.OpenGroup(limited, queue.Config{Number: 7}, groupSize)
+		var op *queue.OpError
+		if g != nil || !errors.As(err, &op) || op.Queue != "nfnetlink_queue 9" {
+			t.Errorf("OpenGroup = %v, %v, want an error about queue 9", g, err)
+		}
+		if n := len(k.Sockets()); n != 1 {
+			t.Errorf("%d sockets are open, want the one that has queue 9", n)
+		}
+	})
+}
+
+func TestOpenGroupRefuses(t *testing.T) {
+	ctx := sock.WithKernel(t.Context(), kerneltest.New(kerneltest.Options{}))
+	for _, test := range []struct {
+		first uint16
+		n     int
+		c     queue.Config
+		want  error
+	}{
+		{0, 0, queue.Config{}, queue.ErrInvalid},
+		{0, -1, queue.Config{}, queue.ErrInvalid},
+		{65535, 2, queue.Config{}, queue.ErrInvalid},
+		{0, 65537, queue.Config{}, queue.ErrInvalid},
+		{0, 2, queue.Config{Backend: queue.IPQueue}, queue.ErrUnsupported},
+	} {
+		test.c.Number = test.first
+		if g, err := queue.OpenGroup(ctx, test.c, test.n); g != nil || !errors.Is(err, test.want) {
+			t.Errorf("OpenGroup of %d from %d = %v, %v, want %v", test.n, test.first, g, err, test.want)
+		}
+	}
+	g, err := queue.OpenGroup(ctx, queue.Config{Number: 65535}, 1)
+	if err != nil {
+		t.Fatalf("the last queue alone: %v", err)
+	}
+	g.Close()
+}
+
+// Packets of a queue cannot be taken twice, and Close works after the panic.
+func TestGroupPanics(t *testing.T) {
+	for _, take := range []func(q *queue.Queue){
+		func(q *queue.Queue) { q.Packets() },
+		func(q *queue.Queue) {
+			for p := range q.All() {
+				p.Accept()
+				break
+			}
+		},
+	} {
+		simulateGroup(t, queue.Config{}, func(s *groupSim) {
+			s.inject(1)
+			take(s.g.Queues()[1])
+			wantPanic(s, func() { s.g.Packets() }, "Group", "taken already")
+		})
+	}
+	simulateGroup(t, queue.Config{}, func(s *groupSim) {
+		s.g.Packets()
+		wantPanic(s, func() { s.g.Queues()[1].Packets() }, "by a Group")
+	})
+}
+
+// Each counter is in the sum.
+func TestAddStats(t *testing.T) {
+	var sum, one queue.Stats
+	fill(reflect.ValueOf(&one).Elem())
+	one.Kernel.Err = errors.ErrUnsupported
+	queue.AddStats(&sum, &one)
+	want := one
+	want.Kernel.LastID = 0
+	if sum != want {
+		t.Errorf("sum  %+v\nwant %+v", sum, want)
+	}
+	queue.AddStats(&sum, &one)
+	if sum.Received != 2*one.Received || sum.OldestUndecided != one.OldestUndecided || sum.Kernel.Pending != 2*one.Kernel.Pending {
+		t.Errorf("twice the same: %+v", sum)
+	}
+}
+
+// fill sets all numbers in v.
+func fill(v reflect.Value) {
+	for i := range v.NumField() {
+		switch f := v.Field(i); {
+		case f.CanInt():
+			f.SetInt(int64(i + 1))
+		case f.CanUint():
+			f.SetUint(uint64(i + 1))
+		case f.Kind() == reflect.Struct:
+			fill(f)
+		}
+	}
+}
