@@ -88,51 +88,6 @@ type KernelStats struct {
 	LastID uint32
 }
 
-// add adds what another queue has counted.
-func (s *Stats) add(o *Stats) {
-	for _, c := range []struct {
-		sum  *uint64
-		more uint64
-	}{
-		{&s.Received, o.Received},
-		{&s.Decided, o.Decided},
-		{&s.Undecided, o.Undecided},
-		{&s.Expired, o.Expired},
-		{&s.Overflowed, o.Overflowed},
-		{&s.Damaged, o.Damaged},
-		{&s.Gone, o.Gone},
-		{&s.Abandoned, o.Abandoned},
-		{&s.Accepted, o.Accepted},
-		{&s.Dropped, o.Dropped},
-		{&s.Repeated, o.Repeated},
-		{&s.Stopped, o.Stopped},
-		{&s.Requeued, o.Requeued},
-		{&s.Replaced, o.Replaced},
-		{&s.Missed, o.Missed},
-		{&s.Overruns, o.Overruns},
-		{&s.Refused, o.Refused},
-		{&s.Late, o.Late},
-		{&s.Malformed, o.Malformed},
-		{&s.Foreign, o.Foreign},
-		{&s.SendRetries, o.SendRetries},
-		{&s.BuffersLeft, o.BuffersLeft},
-	} {
-		*c.sum += c.more
-	}
-	s.OldestUndecided = max(s.OldestUndecided, o.OldestUndecided)
-	s.ReadBuffer += o.ReadBuffer
-	s.Kernel.add(&o.Kernel)
-}
-
-func (k *KernelStats) add(o *KernelStats) {
-	if k.Err == nil {
-		k.Err = o.Err
-	}
-	k.Pending += o.Pending
-	k.QueueDropped += o.QueueDropped
-	k.SocketDropped += o.SocketDropped
-}
-
 // Counters of the reader, kept without a lock and added up once per batch.
 type readCounters struct {
 	Missed, Overruns, Refused, Late, Malformed, Foreign uint64

@@ -1,0 +1,159 @@
+package queue
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+)
+
+// A counter is a field of Stats or KernelStats with the name it has in logs.
+type counter struct {
+	name  string
+	value *uint64
+}
+
+// counters are all fields of Stats that only rise, and Undecided.
+func (s *Stats) counters() []counter {
+	return []counter{
+		{"received", &s.Received},
+		{"decided", &s.Decided},
+		{"undecided", &s.Undecided},
+		{"expired", &s.Expired},
+		{"overflowed", &s.Overflowed},
+		{"damaged", &s.Damaged},
+		{"gone", &s.Gone},
+		{"abandoned", &s.Abandoned},
+		{"accepted", &s.Accepted},
+		{"dropped", &s.Dropped},
+		{"repeated", &s.Repeated},
+		{"stopped", &s.Stopped},
+		{"requeued", &s.Requeued},
+		{"replaced", &s.Replaced},
+		{"missed", &s.Missed},
+		{"overruns", &s.Overruns},
+		{"refused", &s.Refused},
+		{"late", &s.Late},
+		{"malformed", &s.Malformed},
+		{"foreign", &s.Foreign},
+		{"send_retries", &s.SendRetries},
+		{"buffers_left", &s.BuffersLeft},
+	}
+}
+
+// add adds what another queue has counted.
+func (s *Stats) add(o *Stats) {
+	more := o.counters()
+	for i, c := range s.counters() {
+		*c.value += *more[i].value
+	}
+	s.OldestUndecided = max(s.OldestUndecided, o.OldestUndecided)
+	s.ReadBuffer += o.ReadBuffer
+	s.Kernel.add(&o.Kernel)
+}
+
+func (k *KernelStats) add(o *KernelStats) {
+	if k.Err == nil {
+		k.Err = o.Err
+	}
+	k.Pending += o.Pending
+	k.QueueDropped += o.QueueDropped
+	k.SocketDropped += o.SocketDropped
+}
+
+// LogValue makes a group of attributes of what is not 0, so that
+//
+//	slog.Info("queue", "stats", q.Stats())
+//
+// is brief as long as nothing is lost.
+func (s Stats) LogValue() slog.Value {
+	var attrs []slog.Attr
+	for _, c := range s.counters() {
+		if *c.value != 0 {
+			attrs = append(attrs, slog.Uint64(c.name, *c.value))
+		}
+	}
+	if s.OldestUndecided != 0 {
+		attrs = append(attrs, slog.Duration("oldest_undecided", s.OldestUndecided))
+	}
+	attrs = append(attrs, slog.Attr{Key: "kernel", Value: s.Kernel.LogValue()}) // left out if empty
+	return slog.GroupValue(attrs...)
+}
+
+// LogValue is like that of Stats, without LastID.
+func (k KernelStats) LogValue() slog.Value {
+	if k.Err != nil {
+		return slog.GroupValue(slog.String("err", k.Err.Error()))
+	}
+	var attrs []slog.Attr
+	for _, c := range []struct {
+		name  string
+		value uint32
+	}{{"pending", k.Pending}, {"queue_dropped", k.QueueDropped}, {"socket_dropped", k.SocketDropped}} {
+		if c.value != 0 {
+			attrs = append(attrs, slog.Uint64(c.name, uint64(c.value)))
+		}
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// String shows what is not 0 in a line, like
+//
+//	received=12 decided=11 undecided=1 accepted=11 kernel.pending=1
+func (s Stats) String() string { return text("", s.LogValue()) }
+
+// text shows the attributes of a group, nested ones with the group's name.
+func text(prefix string, v slog.Value) string {
+	var said []string
+	for _, a := range v.Group() {
+		if a.Value.Kind() == slog.KindGroup {
+			said = append(said, text(a.Key+".", a.Value))
+			continue
+		}
+		said = append(said, fmt.Sprintf("%s%s=%v", prefix, a.Key, a.Value))
+	}
+	return join(" ", said...)
+}
+
+// MarshalJSON encodes Err as its text, so that
+//
+//	expvar.Publish("queue", expvar.Func(func() any { return q.Stats() }))
+//
+// shows why there is no row. It returns no error.
+func (k KernelStats) MarshalJSON() ([]byte, error) {
+	type plain KernelStats // without this method
+	v := struct {
+		Err string `json:",omitempty"`
+		plain
+	}{plain: plain(k)}
+	if k.Err != nil {
+		v.Err = k.Err.Error()
+	}
+	return json.Marshal(v)
+}
+
+// String shows the tag's VLAN and, if that is not 0, its priority.
+func (v VLAN) String() string {
+	if priority := v.TCI >> 13; priority != 0 {
+		return fmt.Sprintf("%d priority %d", v.ID(), priority)
+	}
+	return fmt.Sprint(v.ID())
+}
+
+// String shows the verdict in a line, a payload by its length.
+func (v Verdict) String() string {
+	said := []string{v.Action.String()}
+	add := func(show bool, format string, value any) {
+		if show {
+			said = append(said, fmt.Sprintf(format, value))
+		}
+	}
+	add(v.Action == Requeue, "to %d", v.Number)
+	add(v.Bypass, "or %s", "accept")
+	add(v.Payload != nil, "with %d bytes", len(v.Payload))
+	add(v.Mark != 0 || v.ZeroMark, "mark %#x", v.Mark)
+	add(v.Priority != 0 || v.ZeroPriority, "priority %#x", v.Priority)
+	add(v.VLAN != (VLAN{}), "VLAN %v", v.VLAN)
+	add(v.LinkHeader != nil, "link header of %d bytes", len(v.LinkHeader))
+	return strings.Join(said, " ")
+}
