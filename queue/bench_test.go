@@ -74,7 +74,33 @@ func BenchmarkAll(b *testing.B) {
 	}
 }
 
-// BenchmarkPackets does the same over the channel.
+// BenchmarkQueues is BenchmarkAll for several queues at once, each on its own
+// goroutine: what they share would show in the time for a packet.
+func BenchmarkQueues(b *testing.B) {
+	for _, n := range []int{1, 2, 4} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			replays, queues := make([]*replay, n), make([]*queue.Queue, n)
+			each := 1 + b.N/n
+			for i := range n {
+				replays[i] = nfqReplay(simUDP(false, pattern(64)))
+				queues[i] = replays[i].open(b, queue.Config{Backend: queue.NFQueue})
+				replays[i].more(each)
+			}
+			b.ReportAllocs()
+			b.ResetTimer()
+			var all sync.WaitGroup
+			for _, q := range queues {
+				all.Go(func() { taker(q, true)(each, mustAccept) })
+			}
+			all.Wait()
+			for i, q := range queues {
+				replays[i].finish(b, q, each)
+			}
+		})
+	}
+}
+
+// BenchmarkPackets does what BenchmarkAll does over the channel.
 func BenchmarkPackets(b *testing.B) {
 	for _, k := range replayers {
 		for _, goroutines := range []int{1, 4} {
