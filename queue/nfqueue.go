@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
@@ -358,12 +357,10 @@ func (n *nfqueue) owner(q *Queue) uint32 {
 	return row.Port
 }
 
-func (n *nfqueue) device(i uint32) Device {
+func (n *nfqueue) device(host sock.Kernel, i uint32) Device {
 	d := Device{Index: int(i)}
 	if n.here {
-		if ifi, err := net.InterfaceByIndex(int(i)); err == nil {
-			d.Name = ifi.Name
-		}
+		d.Name = host.DeviceName(d.Index)
 	}
 	return d
 }

@@ -155,7 +155,7 @@ func (p Packet) device(i uint32) Device {
 	if i == 0 || p.slot == nil {
 		return Device{}
 	}
-	return p.slot.q.kernel.device(i)
+	return p.slot.q.kernel.device(p.slot.q.host, i)
 }
 
 // HardwareAddr is the link address of the sender, nil if there is none.

@@ -12,7 +12,7 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// eth1 is a second interface. Its number is none of the host's.
+// eth1 is a second interface.
 var eth1 = kerneltest.Device{Index: 1<<20 + 1, Name: "eth1"}
 
 // TestPacketFields has every field that both backends tell.
@@ -35,7 +35,7 @@ func TestPacketFields(t *testing.T) {
 			s.Errorf("hardware address %s, want %s", got, want)
 		}
 		family, protocol, hwType := queue.IPv4, uint16(0x0800), uint16(0)
-		in, out := queue.Device{Index: int(eth0.Index)}, queue.Device{Index: int(eth1.Index)}
+		in, out := queue.Device{Index: int(eth0.Index), Name: "eth0"}, queue.Device{Index: int(eth1.Index), Name: "eth1"}
 		if s.isSix() {
 			family = queue.IPv6
 		}

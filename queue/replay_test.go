@@ -107,6 +107,9 @@ func (r *replay) ReadFile(string) ([]byte, error) { return nil, fs.ErrNotExist }
 // WriteFile implements sock.Kernel.
 func (r *replay) WriteFile(string, []byte) error { return fs.ErrNotExist }
 
+// DeviceName implements sock.Kernel.
+func (r *replay) DeviceName(int) string { return "" }
+
 // Receive implements sock.Socket.
 func (r *replay) Receive(batch []sock.Datagram, idle func() bool) (int, error) {
 	r.mu.Lock()

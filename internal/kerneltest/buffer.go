@@ -66,10 +66,14 @@ func (b *buffer) take() datagram {
 	return d
 }
 
-// takeError returns the pending error and forgets it.
+// takeError returns the pending error and forgets it. Reading an empty buffer
+// ends the congestion, too (netlink_rcv_wake).
 func (b *buffer) takeError() error {
 	err := b.err
 	b.err = nil
+	if err != nil && len(b.queue) == 0 {
+		b.congested = false
+	}
 	return err
 }
 

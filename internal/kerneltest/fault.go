@@ -6,6 +6,7 @@ import "github.com/ipqueue/ipqueue/internal/sock"
 type faults struct {
 	refuseLeft  int
 	refuseErrno Errno
+	lose        int // packets that find no room in the receive buffer
 	holding     bool
 	held        []func()
 }
@@ -25,6 +26,14 @@ func (k *Kernel) RefuseVerdicts(n int, errno Errno) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.faults.refuseLeft, k.faults.refuseErrno = n, errno
+}
+
+// LosePackets makes the next n packets for a socket find no room in its receive
+// buffer.
+func (k *Kernel) LosePackets(n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.faults.lose = n
 }
 
 // HoldReplies keeps back error replies and acknowledgements from now on;
@@ -175,6 +184,10 @@ func (s *Socket) FailReceive(err error) {
 func (s *Socket) Overrun() {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
+	s.overrun()
+}
+
+func (s *Socket) overrun() {
 	s.buffer.overrun()
 	s.readable.Broadcast()
 }

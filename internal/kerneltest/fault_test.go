@@ -206,3 +206,25 @@ func TestForcedOverrun(t *testing.T) {
 		t.Errorf("%d drops, want 2", n)
 	}
 }
+
+// TestLosePackets takes ids of nfnetlink_queue for what it loses. Where the
+// receive buffer is empty, too, ENOBUFS is read once and packets come again.
+func TestLosePackets(t *testing.T) {
+	lose := func(k *Kernel, s *Socket) Result {
+		k.LosePackets(2)
+		for range 2 {
+			wantFate(t, k.Inject(Packet{Payload: ipv4("")}), Undelivered)
+		}
+		if _, err := s.Receive(slots(1), nil); !errors.Is(err, errNoBufs) {
+			t.Errorf("Receive: %v, want ENOBUFS", err)
+		}
+		j := k.Inject(Packet{Payload: ipv4("")})
+		wantFate(t, j, Pending)
+		return j.Result()
+	}
+	if r := lose(boundNFQ(t, Options{})); len(r.IDs) != 1 || r.IDs[0] != 3 {
+		t.Errorf("ids %d after two losses, want 3", r.IDs)
+	}
+	k, s, _ := boundIPQ(t, Options{}, sock.Config{})
+	lose(k, s)
+}

@@ -205,12 +205,15 @@ func (q *ipq) offer(j *Journey, id uint64) Fate {
 		q.queueDrops++
 		return QueueFull
 	}
-	if !q.k.unicast(q.protocol, q.peer, message) {
+	if !q.k.deliver(q.protocol, q.peer, message) {
 		q.socketDrops++
 		return Undelivered
 	}
 	return Pending
 }
+
+// served is the same for all numbers.
+func (q *ipq) served(uint32) bool { return q.peer != 0 && q.mode != ipqCopyNone }
 
 // segments is always true: GSO packets are cut before any handler sees them
 // (net/netfilter/nf_queue.c).

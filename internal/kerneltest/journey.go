@@ -80,7 +80,8 @@ type Result struct {
 type Journey struct {
 	k      *Kernel
 	done   chan struct{}
-	result Result // guarded by the kernel's lock
+	result Result        // guarded by the kernel's lock
+	next   chan struct{} // closed at the next verdict or the end; nil unless somebody waits
 }
 
 func newJourney(k *Kernel, p Packet) *Journey {
@@ -98,6 +99,24 @@ func (j *Journey) Wait() Fate {
 	return j.Fate()
 }
 
+// Watch returns what is known of the packet, and a channel that is closed when
+// a verdict or the end adds to it.
+func (j *Journey) Watch() (Result, <-chan struct{}) {
+	j.k.mu.Lock()
+	defer j.k.mu.Unlock()
+	if j.next == nil {
+		j.next = make(chan struct{})
+	}
+	return j.copyResult(), j.next
+}
+
+func (j *Journey) changed() {
+	if j.next != nil {
+		close(j.next)
+		j.next = nil
+	}
+}
+
 // Fate returns what became of the packet so far.
 func (j *Journey) Fate() Fate {
 	j.k.mu.Lock()
@@ -109,6 +128,10 @@ func (j *Journey) Fate() Fate {
 func (j *Journey) Result() Result {
 	j.k.mu.Lock()
 	defer j.k.mu.Unlock()
+	return j.copyResult()
+}
+
+func (j *Journey) copyResult() Result {
 	r := j.result
 	r.Packet = r.Packet.clone()
 	r.IDs = slices.Clone(r.IDs)
@@ -122,13 +145,17 @@ func (j *Journey) packet() *Packet { return &j.result.Packet }
 func (j *Journey) end(f Fate) {
 	j.result.Fate = f
 	close(j.done)
+	j.changed()
 }
 
 // queued notes that the packet waits under that id.
 func (j *Journey) queued(id uint64) { j.result.IDs = append(j.result.IDs, id) }
 
 // decided notes a verdict.
-func (j *Journey) decided(v Verdict) { j.result.Verdicts = append(j.result.Verdicts, v) }
+func (j *Journey) decided(v Verdict) {
+	j.result.Verdicts = append(j.result.Verdicts, v)
+	j.changed()
+}
 
 // replace puts payload in place of the packet's.
 func (j *Journey) replace(payload []byte) {

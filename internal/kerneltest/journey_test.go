@@ -35,3 +35,25 @@ func TestWait(t *testing.T) {
 		}
 	})
 }
+
+// TestWatch tells of a verdict that does not end the journey, and of the end.
+func TestWatch(t *testing.T) {
+	k, s := boundNFQ(t, Options{})
+	j := k.Inject(Packet{PassMark: 9, Payload: ipv4("")})
+	for id, mark := range []uint32{1, 9} {
+		r, next := j.Watch()
+		if r.Fate != Pending || len(r.Verdicts) != id {
+			t.Fatalf("fate %v after %d verdicts, want Pending after %d", r.Fate, len(r.Verdicts), id)
+		}
+		select {
+		case <-next:
+			t.Fatal("the channel is closed before anything happened")
+		default:
+		}
+		decide(t, s, 0, verdictRepeat, uint32(id+1), appendUint32(nil, attrMark, mark))
+		<-next
+	}
+	if r, _ := j.Watch(); r.Fate != Accepted {
+		t.Errorf("fate %v, want Accepted", r.Fate)
+	}
+}

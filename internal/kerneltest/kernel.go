@@ -104,6 +104,7 @@ type Kernel struct {
 	random     *rand.Rand
 	replies    map[Errno]int
 	faults     faults
+	devices    map[uint32]string // names by index, of all packets injected
 }
 
 // A module is the kernel side of one netlink protocol. Its methods are called
@@ -117,6 +118,9 @@ type module interface {
 	// enqueue queues j as the verdict word of its rule says, or tells why
 	// not. It gives Pending if the packet waits for a verdict.
 	enqueue(j *Journey, word uint32) Fate
+	// served reports whether a socket wants the packets of the queue that the
+	// word names.
+	served(word uint32) bool
 	// segments reports whether GSO packets are cut before they are queued.
 	segments(word uint32) bool
 	// flush drops the pending packets that match.
@@ -146,6 +150,7 @@ func New(o Options) *Kernel {
 		rover:   -4096 & math.MaxUint32,
 		random:  rand.New(rand.NewPCG(1, 2)),
 		replies: make(map[Errno]int),
+		devices: make(map[uint32]string),
 	}
 	k.privileged = !o.Unprivileged
 	if k.opts.Modules&NFQueue != 0 {
@@ -265,6 +270,18 @@ func (k *Kernel) unicast(protocol int, port uint32, b []byte) bool {
 	}
 	relay := k.relays[protocol]
 	return relay != nil && relay(port, b)
+}
+
+// deliver is unicast for packets, which faults can lose.
+func (k *Kernel) deliver(protocol int, port uint32, b []byte) bool {
+	if k.faults.lose == 0 {
+		return k.unicast(protocol, port, b)
+	}
+	k.faults.lose--
+	if s := k.socket(protocol, port); s != nil {
+		s.overrun()
+	}
+	return false
 }
 
 // reply sends an error reply, or keeps it back.

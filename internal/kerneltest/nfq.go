@@ -142,10 +142,14 @@ func (q *nfq) enqueue(j *Journey, word uint32) Fate {
 	}
 }
 
+func (q *nfq) served(word uint32) bool {
+	queue := q.queues[verdictQueueNumber(word)]
+	return queue != nil && queue.mode != nfqCopyNone
+}
+
 // segments reports whether the queue wants GSO packets cut.
 func (q *nfq) segments(word uint32) bool {
-	queue := q.queues[verdictQueueNumber(word)]
-	return queue != nil && queue.mode != nfqCopyNone && queue.flags&flagGSO == 0
+	return q.served(word) && q.queues[verdictQueueNumber(word)].flags&flagGSO == 0
 }
 
 // released drops the queues of a socket (nfqnl_rcv_nl_event).

@@ -8,9 +8,34 @@ import "github.com/ipqueue/ipqueue/internal/sock"
 func (k *Kernel) Inject(p Packet) *Journey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.name(p.In, p.Out, p.PhysIn, p.PhysOut)
 	j := newJourney(k, p)
 	k.proceed(j, j.packet().rule())
 	return j
+}
+
+// name notes what interfaces are called.
+func (k *Kernel) name(devices ...Device) {
+	for _, d := range devices {
+		k.devices[d.Index] = d.Name
+	}
+}
+
+// DeviceName implements sock.Kernel: it knows the interfaces of the packets
+// that were injected.
+func (k *Kernel) DeviceName(index int) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.devices[uint32(index)]
+}
+
+// Served reports whether some socket would be given p: it has bound the queue
+// and wants packets.
+func (k *Kernel) Served(p Packet) bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	m := k.handler(or(p.Family, IPv4))
+	return m != nil && m.served(p.rule())
 }
 
 // handler is the module that a queued packet of the family goes to: only one

@@ -104,3 +104,38 @@ func TestInjectKeepsNoSlice(t *testing.T) {
 		t.Error("the packet changed with the result")
 	}
 }
+
+func TestServed(t *testing.T) {
+	nfq, _ := boundNFQ(t, Options{})
+	ipq, _, _ := boundIPQ(t, Options{}, sock.Config{})
+	unwanted := New(Options{})
+	request(t, open(t, unwanted, sock.Config{Protocol: sock.ProtoNetfilter}), native,
+		nfqRequest(nfqConfig, 0, appendAttribute(nil, configCommand, commandBind, 0, 0, 0)))
+	for name, tt := range map[string]struct {
+		k    *Kernel
+		p    Packet
+		want bool
+	}{
+		"bound":          {nfq, Packet{}, true},
+		"another queue":  {nfq, Packet{Queue: 1}, false},
+		"mode none":      {unwanted, Packet{}, false},
+		"ip_queue":       {ipq, Packet{Queue: 1}, true},
+		"another family": {ipq, Packet{Family: IPv6}, false},
+		"no socket":      {New(Options{Modules: IPQueue}), Packet{}, false},
+		"no module":      {New(Options{Modules: NoQueue}), Packet{}, false},
+	} {
+		if got := tt.k.Served(tt.p); got != tt.want {
+			t.Errorf("%s: %t, want %t", name, got, tt.want)
+		}
+	}
+}
+
+func TestDeviceName(t *testing.T) {
+	k := New(Options{})
+	k.Inject(Packet{In: Device{2, "eth0"}, PhysOut: Device{3, "port"}})
+	for index, want := range []string{"", "", "eth0", "port", ""} {
+		if got := k.DeviceName(index); got != want {
+			t.Errorf("device %d is called %q, want %q", index, got, want)
+		}
+	}
+}
