@@ -1,0 +1,91 @@
+package queuetest_test
+
+import (
+	"bytes"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/queue/queuetest"
+)
+
+// TestMetadata has all that a packet can tell, and what the program sees of it.
+func TestMetadata(t *testing.T) {
+	sent := hello
+	sent.Hook = queue.Forward
+	sent.Mark, sent.Priority = 7, 8
+	sent.In, sent.Out = "eth0", "lo"
+	sent.HardwareAddr = net.HardwareAddr{2, 0, 0, 0, 0, 1}
+	sent.Time = time.UnixMicro(1700000000000001)
+	sent.Owner = &queuetest.Owner{UID: 1000, GID: 100}
+	sent.SecurityContext = "system_u"
+	sent.Conntrack = []byte{8, 0, 12, 0, 1, 2, 3, 4}
+	sent.ChecksumNotReady = true
+
+	eachBackend(t, func(t *testing.T, o queuetest.Options) {
+		nfqueue := o.Backend == queue.NFQueue
+		k := queuetest.New(t, o)
+		q := k.Open(queue.Config{Owner: nfqueue, SecurityContext: nfqueue, Conntrack: nfqueue})
+		k.Send(sent)
+		p := <-q.Packets()
+		defer p.Accept()
+		if p.Hook != queue.Forward || p.Mark != 7 || p.HardwareAddr().String() != "02:00:00:00:00:01" || !p.Time().Equal(sent.Time) {
+			t.Errorf("%+v, hardware address %v, time %v", p, p.HardwareAddr(), p.Time())
+		}
+		if !bytes.Equal(p.Payload, sent.Payload) || p.Family != queue.IPv4 || p.HWProtocol != 0x0800 {
+			t.Errorf("family %v, protocol %#x, % x", p.Family, p.HWProtocol, p.Payload)
+		}
+		in, out := queue.Device{Name: "eth0"}, queue.Device{Name: "lo"}
+		if nfqueue {
+			in.Index, out.Index = 2, 1
+			checkNFQueue(t, p, sent)
+		}
+		if p.In() != in || p.Out() != out {
+			t.Errorf("in %+v, out %+v; want %+v, %+v", p.In(), p.Out(), in, out)
+		}
+	})
+}
+
+// checkNFQueue looks at what only nfnetlink_queue tells.
+func checkNFQueue(t *testing.T, p queue.Packet, sent queuetest.Packet) {
+	t.Helper()
+	if uid, ok := p.UID(); uid != 1000 || !ok {
+		t.Errorf("user %d, %t, want 1000", uid, ok)
+	}
+	if gid, ok := p.GID(); gid != 100 || !ok {
+		t.Errorf("group %d, %t, want 100", gid, ok)
+	}
+	if p.Priority != 8 || p.SecurityContext() != "system_u" || p.ChecksumReady() {
+		t.Errorf("priority %d, security context %q, checksum ready %t", p.Priority, p.SecurityContext(), p.ChecksumReady())
+	}
+	if !bytes.Equal(p.ConntrackAttributes(), sent.Conntrack) {
+		t.Errorf("conntrack % x, want % x", p.ConntrackAttributes(), sent.Conntrack)
+	}
+}
+
+// TestNoMetadata has none of it.
+func TestNoMetadata(t *testing.T) {
+	k := queuetest.New(t, queuetest.Options{})
+	q := k.Open(queue.Config{Owner: true, SecurityContext: true, Conntrack: true})
+	k.Send(hello)
+	p := <-q.Packets()
+	defer p.Accept()
+	_, owned := p.UID()
+	if owned || p.SecurityContext() != "" || p.ConntrackAttributes() != nil || p.HardwareAddr() != nil ||
+		!p.Time().IsZero() || p.In() != (queue.Device{}) || !p.ChecksumReady() || p.GSO() || p.Hook != queue.Prerouting {
+		t.Errorf("%+v is not empty", p)
+	}
+}
+
+// TestFamily is that of the payload.
+func TestFamily(t *testing.T) {
+	k := queuetest.New(t, queuetest.Options{})
+	q := k.Open(queue.Config{})
+	k.Send(queuetest.EchoRequest("fd00::1", "fd00::2", 1, 1, nil))
+	p := <-q.Packets()
+	defer p.Accept()
+	if p.Family != queue.IPv6 || p.HWProtocol != 0x86dd {
+		t.Errorf("family %v, protocol %#x, want IPv6", p.Family, p.HWProtocol)
+	}
+}
