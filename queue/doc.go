@@ -78,4 +78,9 @@
 // made by the host itself often have no checksum yet (ChecksumReady) and with
 // GSO they are larger than the MTU; neither matters to a packet that is only
 // judged.
+//
+// # Tests
+//
+// Package queuetest has a kernel for the tests of programs that use this one,
+// without root and on every system.
 package queue

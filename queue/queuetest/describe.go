@@ -74,23 +74,37 @@ func (f TCPFlags) String() string {
 	return strings.Join(set, "|")
 }
 
-// difference shows where got and want, which differ, do so first.
+// difference shows the rows in which got and want differ, the first few of them.
 func difference(got, want []byte) string {
-	at := 0
-	for at < min(len(got), len(want)) && got[at] == want[at] {
-		at++
+	const rowSize, most = 16, 4
+	var b strings.Builder
+	fmt.Fprintf(&b, "\tgot  %s\n\twant %s", describe(got), describe(want))
+	rows := 0
+	for at := 0; at < max(len(got), len(want)); at += rowSize {
+		g, w := row(got, at, rowSize), row(want, at, rowSize)
+		if bytes.Equal(g, w) {
+			continue
+		}
+		if rows++; rows > most {
+			b.WriteString("\n\t...")
+			break
+		}
+		fmt.Fprintf(&b, "\n\tgot  %04x  %s\n\twant %04x  %s", at, dump(g), at, dump(w))
 	}
-	row := at &^ 15
-	return fmt.Sprintf("\tgot  %s\n\twant %s\n\tfirst difference at byte %d:\n\tgot  %04x  %s\n\twant %04x  %s",
-		describe(got), describe(want), at, row, line(got, row), row, line(want, row))
+	return b.String()
 }
 
-// line is the 16 bytes from there on, in hexadecimal and as text.
-func line(b []byte, from int) string {
-	if from >= len(b) {
-		return "(the end)"
+// row is up to n bytes of b from there on.
+func row(b []byte, from, n int) []byte {
+	from = min(from, len(b))
+	return b[from:min(len(b), from+n)]
+}
+
+// dump shows bytes in hexadecimal and as text.
+func dump(b []byte) string {
+	if len(b) == 0 {
+		return "nothing"
 	}
-	b = b[from:min(len(b), from+16)]
 	text := bytes.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '.'

@@ -3,6 +3,7 @@ package queuetest_test
 import (
 	"testing"
 
+	"github.com/ipqueue/ipqueue/queue"
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
@@ -33,4 +34,27 @@ func TestTCPFlagsString(t *testing.T) {
 	if got, want := (queuetest.TCPFlags(0xff)).String(), "FIN|SYN|RST|PSH|ACK|URG|ECE|CWR"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
+}
+
+// TestDifference shows the rows that differ, four of them at most, and where one
+// packet ends before the other.
+func TestDifference(t *testing.T) {
+	long := queuetest.UDP("10.0.0.1:1", "10.0.0.2:2", make([]byte, 100))
+	short := queuetest.Packet{Payload: long.Payload[:40]}
+	failing(t, func(t queuetest.TB) {
+		k := queuetest.New(t, queuetest.Options{})
+		decide(k, queue.Config{}, always(queue.Verdict{Action: queue.Accept, Payload: short.Payload, Raw: true}))
+		k.Send(long).WantReplaced(long)
+	}, "packet 1 (UDP 10.0.0.1:1 > 10.0.0.2:2, 128 bytes) was accepted and replaced by something else\n"+
+		"\tgot  UDP 10.0.0.1:1 > 10.0.0.2:2, 40 bytes\n"+
+		"\twant UDP 10.0.0.1:1 > 10.0.0.2:2, 128 bytes\n"+
+		"\tgot  0020  00 00 00 00 00 00 00 00                          ........\n"+
+		"\twant 0020  00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  ................\n"+
+		"\tgot  0030  nothing\n"+
+		"\twant 0030  00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  ................\n"+
+		"\tgot  0040  nothing\n"+
+		"\twant 0040  00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  ................\n"+
+		"\tgot  0050  nothing\n"+
+		"\twant 0050  00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00  ................\n"+
+		"\t...")
 }

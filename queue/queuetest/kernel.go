@@ -126,7 +126,8 @@ func (k *Kernel) Open(c queue.Config) *queue.Queue {
 }
 
 // Send lets the packet meet the rule. It returns when the packet waits in the
-// queue or its fate is decided; Sent tells the rest. It keeps no slice of p.
+// queue or its fate is decided; Sent tells the rest. It keeps no slice of p, but
+// remembers the packet until the test ends.
 //
 // The queue may be opened at the same time: unless p.Bypass is set Send waits
 // for that as long as Options.Timeout, and while there is a program started by

@@ -13,6 +13,7 @@ import (
 // instead, and lets the test go on.
 //
 // A fate that the test wants is not held against it in the end, whatever it is.
+// That a packet is still Pending is to be seen by Outcome.
 func (s *Sent) Want(f Fate) {
 	s.k.t.Helper()
 	s.want(f)
@@ -82,7 +83,7 @@ func (s *Sent) WantRepeated() {
 }
 
 // WantRequeued fails the test unless a verdict moves the packet to the queue of
-// that number. It waits for that verdict alone, and the packet is not held
+// that number, with ip_queue 0. It waits for that verdict alone, and the packet is not held
 // against the test in the end: nobody need have opened the other queue. If
 // somebody has, the packet waits there for another verdict.
 func (s *Sent) WantRequeued(number uint16) {

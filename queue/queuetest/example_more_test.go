@@ -1,0 +1,115 @@
+package queuetest_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+	"time"
+
+	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/queue/queuetest"
+)
+
+// What a program puts in the place of a packet is compared byte by byte,
+// checksums included. In these examples show stands for go test.
+func ExampleSent_WantReplaced() {
+	show(func(t queuetest.TB) {
+		k := queuetest.New(t, queuetest.Options{})
+		q := k.Open(queue.Config{})
+		go func() {
+			for p := range q.Packets() {
+				p.Replace(bytes.ReplaceAll(p.Payload, []byte("cat"), []byte("tiger")))
+			}
+		}()
+		from, to := "10.0.0.1:5000", "10.0.0.2:7"
+		s := k.Send(queuetest.UDP(from, to, []byte("a cat")))
+		s.WantReplaced(queuetest.UDP(from, to, []byte("a tiger")))
+		s.WantReplaced(queuetest.UDP(from, to, []byte("a tiler")))
+	})
+	// Output:
+	// packet 1 (UDP 10.0.0.1:5000 > 10.0.0.2:7, 33 bytes) was accepted and replaced by something else
+	// 	got  UDP 10.0.0.1:5000 > 10.0.0.2:7, 35 bytes
+	// 	want UDP 10.0.0.1:5000 > 10.0.0.2:7, 35 bytes
+	// 	got  0010  0a 00 00 02 13 88 00 07 00 0f 29 4f 61 20 74 69  ..........)Oa ti
+	// 	want 0010  0a 00 00 02 13 88 00 07 00 0f 24 4f 61 20 74 69  ..........$Oa ti
+	// 	got  0020  67 65 72                                         ger
+	// 	want 0020  6c 65 72                                         ler
+	// FAIL
+}
+
+// A packet says what the kernel knows of it besides its bytes.
+func ExamplePacket() {
+	show(func(t queuetest.TB) {
+		k := queuetest.New(t, queuetest.Options{Backend: queue.NFQueue})
+		q := k.Open(queue.Config{Owner: true})
+
+		ping := queuetest.EchoRequest("fd00::1", "fd00::2", 1, 1, nil)
+		ping.Hook = queue.Output
+		ping.Out = "eth0"
+		ping.Owner = &queuetest.Owner{UID: 1000, GID: 1000}
+		k.Send(ping)
+
+		p := <-q.Packets()
+		uid, _ := p.UID()
+		fmt.Println(p.Family, p.Hook, p.Out(), uid)
+		p.Accept()
+	})
+	// Output:
+	// IPv6 Output eth0 1000
+	// PASS
+}
+
+// A verdict may come after the kernel gave the packet up, because its interface
+// went down.
+func ExampleKernel_LinkDown() {
+	show(func(t queuetest.TB) {
+		k := queuetest.New(t, queuetest.Options{})
+		refused := make(chan error)
+		q := k.Open(queue.Config{
+			OnRefused: func(id uint64, err error) { refused <- err },
+		})
+		packet := queuetest.UDP("10.0.0.1:5000", "10.0.0.2:53", nil)
+		packet.In = "eth0"
+		s := k.Send(packet)
+
+		p := <-q.Packets()
+		k.LinkDown("eth0")
+		s.Want(queuetest.Flushed)
+		fmt.Println("verdict:", p.Accept())
+		fmt.Println("then ENOENT:", errors.Is(<-refused, fs.ErrNotExist))
+	})
+	// Output:
+	// verdict: <nil>
+	// then ENOENT: true
+	// PASS
+}
+
+// A program that loses its socket learns why.
+func ExampleKernel_Break() {
+	show(func(t queuetest.TB) {
+		k := queuetest.New(t, queuetest.Options{})
+		q := k.Open(queue.Config{})
+		k.Break(syscall.EIO)
+		for range q.Packets() {
+		}
+		fmt.Println(errors.Is(q.Err(), syscall.EIO))
+	})
+	// Output:
+	// true
+	// PASS
+}
+
+// A packet that the program forgets fails the test, although nobody asked.
+func ExampleNew() {
+	show(func(t queuetest.TB) {
+		k := queuetest.New(t, queuetest.Options{Timeout: time.Second})
+		q := k.Open(queue.Config{})
+		k.Send(queuetest.TCP("10.0.0.1:40000", "10.0.0.2:80", queuetest.TCPHeader{Flags: queuetest.SYN}, nil))
+		<-q.Packets() // and no verdict
+	})
+	// Output:
+	// packet 1 (TCP SYN 10.0.0.1:40000 > 10.0.0.2:80, 40 bytes) still waits for a verdict
+	// FAIL
+}

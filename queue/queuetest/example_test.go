@@ -1,0 +1,48 @@
+package queuetest_test
+
+import (
+	"context"
+	"encoding/binary"
+
+	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/queue/queuetest"
+)
+
+// filter is the program: it drops UDP packets to a blocked port.
+func filter(ctx context.Context, blocked uint16) error {
+	q, err := queue.Open(ctx, queue.Config{Number: 5})
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	for p := range q.All() {
+		if len(p.Payload) >= 28 && binary.BigEndian.Uint16(p.Payload[22:]) == blocked {
+			p.Drop()
+			continue
+		}
+		p.Accept()
+	}
+	return q.Err()
+}
+
+// testFilter is the test of it, func TestFilter(t *testing.T) where it is a
+// real one.
+func testFilter(t queuetest.TB, blocked uint16) {
+	k := queuetest.New(t, queuetest.Options{Number: 5})
+	k.Go(func(ctx context.Context) error { return filter(ctx, blocked) })
+
+	k.Send(queuetest.UDP("10.0.0.1:5000", "10.0.0.2:53", []byte("query"))).WantDropped()
+	k.Send(queuetest.UDP("10.0.0.1:5000", "10.0.0.2:123", nil)).WantAccepted()
+}
+
+// A test of a filter that passes, and one that fails because the filter blocks
+// the wrong port.
+func Example() {
+	show(func(t queuetest.TB) { testFilter(t, 53) })
+	show(func(t queuetest.TB) { testFilter(t, 123) })
+	// Output:
+	// PASS
+	// packet 1 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes) was accepted; want Dropped
+	// packet 2 (UDP 10.0.0.1:5000 > 10.0.0.2:123, 28 bytes) was dropped by a verdict; want Accepted
+	// FAIL
+}
