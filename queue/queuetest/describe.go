@@ -2,68 +2,48 @@ package queuetest
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
-	"net/netip"
 	"strings"
+
+	"github.com/ipqueue/ipqueue/queue"
 )
 
 // describe tells in a few words what packet b is.
 func describe(b []byte) string {
-	return fmt.Sprintf("%s, %d bytes", headline(b), len(b))
+	p := queue.Packet{Payload: b}
+	text := p.Flow().String()
+	if d := detail(p); d != "" {
+		text += " " + d
+	}
+	return fmt.Sprintf("%s, %d bytes", text, len(b))
 }
 
-// headline takes the headers of b apart as far as it goes without IPv6
-// extension headers.
-func headline(b []byte) string {
-	switch {
-	case len(b) >= 20 && b[0]>>4 == 4:
-		body := b[min(len(b), int(b[0]&0xf)*4):]
-		return flow(b[9], netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:])), body)
-	case len(b) >= 40 && b[0]>>4 == 6:
-		return flow(b[6], netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:])), b[40:])
+// detail is what tells packets of one flow apart.
+func detail(p queue.Packet) string {
+	switch protocol, b := p.Transport(); {
+	case protocol == protoTCP && len(b) > 13:
+		return TCPFlags(b[13]).String()
+	case protocol == protoICMP && len(b) > 0:
+		return echoName(b[0], 8, 0)
+	case protocol == protoICMPv6 && len(b) > 0:
+		return echoName(b[0], 128, 129)
 	default:
-		return "not IP"
+		return ""
 	}
 }
 
-func flow(protocol uint8, src, dst netip.Addr, body []byte) string {
-	name, ports := fmt.Sprintf("IP protocol %d", protocol), false
-	switch protocol {
-	case protoUDP:
-		name, ports = "UDP", len(body) >= 8
-	case protoTCP:
-		name, ports = "TCP", len(body) >= 20
-	case protoICMP:
-		name = icmp(body, "ICMP", 8, 0)
-	case protoICMPv6:
-		name = icmp(body, "ICMPv6", 128, 129)
-	}
-	if !ports {
-		return fmt.Sprintf("%s %v > %v", name, src, dst)
-	}
-	from := netip.AddrPortFrom(src, binary.BigEndian.Uint16(body))
-	to := netip.AddrPortFrom(dst, binary.BigEndian.Uint16(body[2:]))
-	if protocol == protoTCP {
-		name += " " + TCPFlags(body[13]).String()
-	}
-	return fmt.Sprintf("%s %v > %v", strings.TrimSpace(name), from, to)
-}
-
-func icmp(body []byte, name string, request, reply byte) string {
-	switch {
-	case len(body) == 0:
-		return name
-	case body[0] == request:
-		return name + " echo request"
-	case body[0] == reply:
-		return name + " echo reply"
+func echoName(kind, request, reply byte) string {
+	switch kind {
+	case request:
+		return "echo request"
+	case reply:
+		return "echo reply"
 	default:
-		return fmt.Sprintf("%s type %d", name, body[0])
+		return fmt.Sprintf("type %d", kind)
 	}
 }
 
-// String lists the flags, "SYN|ACK".
+// String lists the flags, "SYN ACK".
 func (f TCPFlags) String() string {
 	var set []string
 	for i, name := range []string{"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"} {
@@ -71,7 +51,7 @@ func (f TCPFlags) String() string {
 			set = append(set, name)
 		}
 	}
-	return strings.Join(set, "|")
+	return strings.Join(set, " ")
 }
 
 // difference shows the rows in which got and want differ, the first few of them.

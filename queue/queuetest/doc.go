@@ -12,7 +12,7 @@
 //		}
 //		defer q.Close()
 //		for p := range q.All() {
-//			if len(p.Payload) >= 28 && binary.BigEndian.Uint16(p.Payload[22:]) == blocked {
+//			if p.Flow().Destination.Port() == blocked {
 //				p.Drop()
 //				continue
 //			}
@@ -35,9 +35,17 @@
 //
 // A program that opens its queue itself needs nothing but the kernel's context:
 // give it Kernel.Context, or start it with Kernel.Go. Code that is handed a
-// queue gets one from Kernel.Open. Everything else is the same as on a real
-// kernel, errors included; the program cannot tell. Config.Backend Auto finds
-// the queue that Options.Backend says the kernel has.
+// queue gets one from Kernel.Open; to try a function of one packet, receive that
+// from it:
+//
+//	q := k.Open(queue.Config{})
+//	s := k.Send(packet)
+//	handle(<-q.Packets())
+//	s.WantDropped()
+//
+// Everything else is the same as on a real kernel, errors included; the program
+// cannot tell. Config.Backend Auto finds the queue that Options.Backend says the
+// kernel has.
 //
 // # The packets
 //

@@ -110,6 +110,6 @@ func ExampleNew() {
 		<-q.Packets() // and no verdict
 	})
 	// Output:
-	// packet 1 (TCP SYN 10.0.0.1:40000 > 10.0.0.2:80, 40 bytes) still waits for a verdict
+	// packet 1 (TCP 10.0.0.1:40000 > 10.0.0.2:80 SYN, 40 bytes) still waits for a verdict
 	// FAIL
 }

@@ -2,13 +2,12 @@ package queuetest_test
 
 import (
 	"context"
-	"encoding/binary"
 
 	"github.com/ipqueue/ipqueue/queue"
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// filter is the program: it drops UDP packets to a blocked port.
+// filter is the program: it drops what goes to a blocked port.
 func filter(ctx context.Context, blocked uint16) error {
 	q, err := queue.Open(ctx, queue.Config{Number: 5})
 	if err != nil {
@@ -16,7 +15,7 @@ func filter(ctx context.Context, blocked uint16) error {
 	}
 	defer q.Close()
 	for p := range q.All() {
-		if len(p.Payload) >= 28 && binary.BigEndian.Uint16(p.Payload[22:]) == blocked {
+		if p.Flow().Destination.Port() == blocked {
 			p.Drop()
 			continue
 		}

@@ -163,3 +163,26 @@ func TestContext(t *testing.T) {
 		t.Errorf("after the test: %v, want context.Canceled", ctx.Err())
 	}
 }
+
+// TestGroup opens several queues with one call, and the rule spreads packets.
+func TestGroup(t *testing.T) {
+	failing(t, func(t queuetest.TB) {
+		k := queuetest.New(t, queuetest.Options{})
+		k.Go(func(ctx context.Context) error {
+			g, err := queue.OpenGroup(ctx, queue.Config{Number: 4}, 2)
+			if err != nil {
+				return err
+			}
+			defer g.Close()
+			for p := range g.Packets() {
+				p.Accept()
+			}
+			return g.Err()
+		})
+		for number := range uint16(2) {
+			p := hello
+			p.Number = 4 + number
+			k.Send(p).WantAccepted()
+		}
+	})
+}

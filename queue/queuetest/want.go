@@ -52,9 +52,12 @@ func (s *Sent) WantDropped() {
 // p in place of its own. Other fields of p do not matter.
 func (s *Sent) WantReplaced(p Packet) {
 	s.k.t.Helper()
-	o, ok := s.want(Accepted)
+	o := s.Wait()
+	s.k.judge(s.journey)
 	switch {
-	case !ok:
+	case o.Fate == Pending:
+	case o.Fate != Accepted:
+		s.k.t.Errorf("%v %s; want it replaced by %v", s, o.sentence(), p)
 	case !o.Replaced:
 		s.k.t.Errorf("%v %s as it was; want it replaced by %v", s, o.sentence(), p)
 	case !bytes.Equal(o.Packet.Payload, p.Payload):
