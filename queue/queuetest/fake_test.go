@@ -60,11 +60,24 @@ func failing(t *testing.T, test func(t queuetest.TB), want ...string) {
 	})
 }
 
+// matches reports whether text contains what is between the ellipses of
+// pattern, in order.
+func matches(text, pattern string) bool {
+	for part := range strings.SplitSeq(pattern, "…") {
+		_, after, ok := strings.Cut(text, part)
+		if !ok {
+			return false
+		}
+		text = after
+	}
+	return true
+}
+
 func compare(t *testing.T, got, want []string) {
 	t.Helper()
 	ok := len(got) == len(want)
 	for i := range min(len(got), len(want)) {
-		ok = ok && strings.Contains(got[i], want[i])
+		ok = ok && matches(got[i], want[i])
 	}
 	if !ok {
 		t.Errorf("failures:\n\t%s\nwant:\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))

@@ -115,7 +115,7 @@ func TestRemoveRulesAlone(t *testing.T) {
 		k.RemoveRules()
 		k.Send(hello)
 		q.Close()
-	}, "packet 2 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes) was dropped by the kernel while it waited")
+	}, "packet 2 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes), sent at fault_test.go:…, was dropped by the kernel while it waited")
 }
 
 func TestLinkDown(t *testing.T) {

@@ -1,7 +1,6 @@
 package queuetest
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
@@ -56,7 +55,7 @@ func (k *Kernel) check(s *Sent) {
 		k.check(segment)
 	}
 	if o.Fate != Segmented && !o.Fate.decided() && !k.excused(s.journey, o.Fate) {
-		k.t.Errorf("%v %s", s, o.sentence())
+		k.t.Errorf("%v, sent at %s, %s", s, s.from, o.sentence())
 	}
 }
 
@@ -90,5 +89,3 @@ func (k *Kernel) checkSockets() {
 			k.opts.Timeout, len(k.kernel.Sockets()))
 	}
 }
-
-func packetName(number int) string { return fmt.Sprintf("packet %d", number) }

@@ -26,7 +26,7 @@ func TestEnd(t *testing.T) {
 		}},
 		"undecided": {
 			test: func(k *queuetest.Kernel) { q := k.Open(queue.Config{}); k.Send(hello); leave(q) },
-			want: []string{"packet 1 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes) still waits for a verdict"},
+			want: []string{"packet 1 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes), sent at finish_test.go:…, still waits for a verdict"},
 		},
 		"two of three undecided": {
 			test: func(k *queuetest.Kernel) {
@@ -77,7 +77,7 @@ func TestEnd(t *testing.T) {
 				k.Send(hello)
 				(<-q.Packets()).Accept()
 			},
-			want: []string{"packet 2 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes) was dropped by the kernel: the queue had no room"},
+			want: []string{"packet 2 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes), sent at finish_test.go:…, was dropped by the kernel: the queue had no room"},
 		},
 		"passed by the kernel": {
 			test: func(k *queuetest.Kernel) { k.Send(bypass) },
@@ -91,7 +91,7 @@ func TestEnd(t *testing.T) {
 				k.Send(p)
 				(<-q.Packets()).Accept()
 			},
-			want: []string{"segment 2 of packet 1 (UDP 10.0.0.1:1 > 10.0.0.2:2, 38 bytes) still waits for a verdict"},
+			want: []string{"segment 2 of packet 1 (UDP 10.0.0.1:1 > 10.0.0.2:2, 38 bytes), sent at finish_test.go:…, still waits for a verdict"},
 		},
 		"queue left open": {
 			test: func(k *queuetest.Kernel) {

@@ -2,6 +2,9 @@ package queuetest
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 
@@ -133,6 +136,7 @@ func (k *Kernel) Open(c queue.Config) *queue.Queue {
 // for that as long as Options.Timeout, and while there is a program started by
 // Go.
 func (k *Kernel) Send(p Packet) *Sent {
+	from := caller()
 	p = p.clone()
 	if p.Number == 0 {
 		p.Number = k.opts.Number
@@ -143,9 +147,15 @@ func (k *Kernel) Send(p Packet) *Sent {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s := &Sent{k: k, name: packetName(len(k.sent) + 1), packet: p, journey: k.kernel.Inject(raw)}
+	s := &Sent{k: k, name: fmt.Sprintf("packet %d", len(k.sent)+1), from: from, packet: p, journey: k.kernel.Inject(raw)}
 	k.sent = append(k.sent, s)
 	return s
+}
+
+// caller is the line that calls the caller of caller.
+func caller() string {
+	_, file, line, _ := runtime.Caller(2)
+	return fmt.Sprintf("%s:%d", filepath.Base(file), line)
 }
 
 // hopeless reports whether no program will open a queue any more.

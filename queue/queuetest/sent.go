@@ -14,6 +14,7 @@ import (
 type Sent struct {
 	k       *Kernel
 	name    string
+	from    string // where it was sent
 	packet  Packet // as it was sent
 	journey *kerneltest.Journey
 }
@@ -103,7 +104,7 @@ var actions = map[uint32]queue.Action{
 func (s *Sent) segment(i int, j *kerneltest.Journey) *Sent {
 	p := s.packet.clone()
 	p.GSO, p.Payload = 0, j.Result().Packet.Payload
-	return &Sent{k: s.k, name: fmt.Sprintf("segment %d of %s", i+1, s.name), packet: p, journey: j}
+	return &Sent{k: s.k, name: fmt.Sprintf("segment %d of %s", i+1, s.name), from: s.from, packet: p, journey: j}
 }
 
 func (o *Outcome) has(a queue.Action) bool { return slices.Contains(o.Verdicts, a) }

@@ -89,5 +89,5 @@ func TestWantRepeatedEarly(t *testing.T) {
 			return none
 		})
 		k.Send(hello).WantRepeated()
-	}, "packet 1 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes) still waits for a verdict")
+	}, "packet 1 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes), sent at want_test.go:…, still waits for a verdict")
 }
