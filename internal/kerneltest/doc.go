@@ -1,6 +1,7 @@
 // Package kerneltest is a kernel made of memory: ip_queue, ip6_queue and
 // nfnetlink_queue behind the interfaces of package sock, for tests and for
-// programs that want to be tried without root.
+// programs that want to be tried without root. Package queuetest is its public
+// face.
 //
 //	k := kerneltest.New(kerneltest.Options{})
 //	q, err := queue.Open(sock.WithKernel(ctx, k), queue.Config{})

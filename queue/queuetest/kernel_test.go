@@ -143,6 +143,7 @@ func TestHeld(t *testing.T) {
 			t.Errorf("fate %v, want Pending", f)
 		}
 		s.WantAccepted()
+		synctest.Wait()
 		if n := q.Stats().Expired; n != 1 {
 			t.Errorf("%d packets expired, want 1", n)
 		}

@@ -11,6 +11,10 @@ import (
 
 // A Sent is a packet that was sent, and tells what becomes of it. Its methods
 // may be called from any goroutine, any number of times.
+//
+// They tell what the kernel knows, which may be a moment before the program
+// does: Queue.Stats counts a verdict when it has been sent. In a bubble
+// synctest.Wait waits for that.
 type Sent struct {
 	k       *Kernel
 	name    string
