@@ -166,12 +166,18 @@ func TestKernelOpenEndsWithContext(t *testing.T) {
 // withoutCapabilities runs f on a thread without any, which ends with it.
 func withoutCapabilities(t *testing.T, f func()) {
 	t.Helper()
+	withCapabilities(t, 0, f)
+}
+
+// withCapabilities runs f on a thread with these alone.
+func withCapabilities(t *testing.T, set uint32, f func()) {
+	t.Helper()
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // never unlocked
 		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-		var none [2]unix.CapUserData
-		err := unix.Capset(&header, &none[0])
+		data := [2]unix.CapUserData{{Effective: set, Permitted: set}}
+		err := unix.Capset(&header, &data[0])
 		if err == nil {
 			f()
 		}
@@ -216,6 +222,40 @@ func TestKernelCapabilityLost(t *testing.T) {
 	}
 	// Someone with the capability can have the queue again.
 	l.reopen(queue.Config{})
+}
+
+// Nothing but CAP_NET_ADMIN is needed, from Open to Close.
+func TestKernelLeastPrivilege(t *testing.T) {
+	testutil.RequireKernel(t)
+	testutil.CheckLeaks(t)
+	l := labIn(t, &netns.Namespace{})
+	f := l.flow(loopback4)
+	l.queueUDP()
+	withCapabilities(t, 1<<unix.CAP_NET_ADMIN, func() {
+		q, err := queue.Open(context.Background(), queue.Config{Deadline: time.Minute, OnClose: queue.Accept})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer q.Close()
+		f.number(0, 3)
+		n := 0
+		for p := range q.All() { // each verdict is sent by this thread
+			if err := p.Replace(p.Payload); err != nil {
+				t.Error(err)
+			}
+			if n++; n == 2 {
+				break
+			}
+		}
+		if err := q.SetMode(context.Background(), queue.MetaOnly); err != nil {
+			t.Error(err)
+		}
+		if s := q.Stats(); s.Kernel.Err != nil || s.Kernel.LastID != 3 {
+			t.Errorf("kernel's row: %v", s.Kernel)
+		}
+	})
+	f.wantNumbers(numbers(0, 3))
 }
 
 // A namespace that the caller may not enter.
