@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,10 +18,7 @@ import (
 const testPatience = 30 * time.Second
 
 func TestQuickstart(t *testing.T) {
-	program := filepath.Join(t.TempDir(), "quickstart")
-	if out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	program := testutil.Build(t)
 	t.Run("namespace", func(t *testing.T) { testNamespace(t, program) })
 	t.Run("no namespace", func(t *testing.T) { testNoNamespace(t, program) })
 	t.Run("queue", func(t *testing.T) { testQueue(t, program) })
@@ -97,28 +93,9 @@ func forbidden(program string) *exec.Cmd {
 	return cmd
 }
 
-// feed makes a rule that sends UDP packets of the test's network to queue 5.
-func feed(t *testing.T) {
-	t.Helper()
-	var own netns.Namespace
-	table, err := own.AddTable(netns.Inet, "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := table.Delete(); err != nil {
-			t.Error(err)
-		}
-	})
-	rule := netns.Rule{Protocol: netns.UDP, Action: netns.Enqueue, Queue: netns.Queue{First: 5}}
-	if _, err := table.AddChain(netns.Output, 0, rule); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func testQueue(t *testing.T, program string) {
 	testutil.RequireKernel(t)
-	feed(t)
+	testutil.FeedUDP(t, 5)
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)

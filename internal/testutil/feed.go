@@ -1,0 +1,56 @@
+package testutil
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/ipqueue/ipqueue/internal/netns"
+)
+
+// Feed makes the rule for packets that leave the process's own namespace, until
+// the test is done.
+func Feed(t testing.TB, rule netns.Rule) {
+	t.Helper()
+	var own netns.Namespace
+	table, err := own.AddTable(netns.Inet, strings.ReplaceAll(t.Name(), "/", "_"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := table.Delete(); err != nil {
+			t.Error(err)
+		}
+	})
+	if _, err := table.AddChain(netns.Output, 0, rule); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// FeedUDP makes a rule that sends UDP packets to the queue.
+func FeedUDP(t testing.TB, number uint16) {
+	t.Helper()
+	Feed(t, netns.Rule{Protocol: netns.UDP, Action: netns.Enqueue, Queue: netns.Queue{First: number}})
+}
+
+// AwaitOwner waits until some socket has bound the queue in the process's own
+// namespace.
+func AwaitOwner(t testing.TB, number uint16) {
+	t.Helper()
+	await(t, fmt.Sprintf("somebody to bind queue %d", number), func() bool { return bound(t, number) })
+}
+
+func bound(t testing.TB, number uint16) bool {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/net/netfilter/nfnetlink_queue")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for row := range strings.Lines(string(b)) {
+		if strings.Fields(row)[0] == fmt.Sprint(number) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,125 @@
+package testutil
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Build returns the program of the test's package, built as it would be for a
+// machine of any age: static.
+func Build(t testing.TB) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "program")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", program, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return program
+}
+
+// A Process is a program at work.
+type Process struct {
+	Stdout, Stderr Output
+	cmd            *exec.Cmd
+}
+
+// Start runs the program with nothing on its standard input. It is killed when
+// the test is done, or earlier if it hangs.
+func Start(t testing.TB, program string, args ...string) *Process {
+	t.Helper()
+	return StartCmd(t, exec.Command(program, args...))
+}
+
+// StartCmd is Start for a command with a standard input, environment or
+// attributes of its own.
+func StartCmd(t testing.TB, cmd *exec.Cmd) *Process {
+	t.Helper()
+	p := &Process{cmd: cmd}
+	cmd.Stdout, cmd.Stderr = &p.Stdout, &p.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stuck := time.AfterFunc(2*patience, p.kill)
+	t.Cleanup(func() {
+		stuck.Stop()
+		p.kill()
+		_ = cmd.Wait() // fails after Wait
+	})
+	return p
+}
+
+// kill fails once the process has been waited for.
+func (p *Process) kill() { _ = p.cmd.Process.Kill() }
+
+// Signal sends the process a signal.
+func (p *Process) Signal(t testing.TB, signal os.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Wait returns the exit status.
+func (p *Process) Wait(t testing.TB) int {
+	t.Helper()
+	err := p.cmd.Wait()
+	status := p.cmd.ProcessState.ExitCode()
+	if status < 0 {
+		t.Fatalf("%v\n%s", err, &p.Stderr)
+	}
+	return status
+}
+
+// Interrupt ends the process as Ctrl-C does, and fails the test unless it ends
+// with exit status 0.
+func (p *Process) Interrupt(t testing.TB) {
+	t.Helper()
+	p.Signal(t, os.Interrupt)
+	if got := p.Wait(t); got != 0 {
+		t.Fatalf("exit status %d, want 0\n%s", got, &p.Stderr)
+	}
+}
+
+// An Output is what a process has written so far. Its methods may be called
+// from any goroutine.
+type Output struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+// Write appends to the output.
+func (o *Output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.Write(b)
+}
+
+func (o *Output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.b.String()
+}
+
+// Await waits until the output contains text, and returns the output.
+func (o *Output) Await(t testing.TB, text string) string {
+	t.Helper()
+	await(t, "output of "+text, func() bool { return strings.Contains(o.String(), text) })
+	return o.String()
+}
+
+// await waits until something is so.
+func await(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !so(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
