@@ -1,8 +1,10 @@
 package queue_test
 
 import (
+	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ipqueue/ipqueue/queue"
 )
@@ -45,5 +47,38 @@ func BenchmarkKernel(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkKernelClose is how long Close takes with packets undecided, all of
+// them received, and half of them not yet taken out of the channel.
+func BenchmarkKernelClose(b *testing.B) {
+	for _, onClose := range []queue.Action{queue.Drop, queue.Accept} {
+		for _, n := range []int{0, 100, 1000} {
+			b.Run(fmt.Sprintf("%v/undecided=%d", onClose, n), func(b *testing.B) {
+				l := newLab(b)
+				l.queueUDP()
+				f := l.flow(loopback4)
+				for b.Loop() {
+					b.StopTimer()
+					q := l.open(queue.Config{OnClose: onClose, Buffer: n})
+					f.number(0, n)
+					take(b, q, n/2)
+					awaitReceived(b, q, n)
+					b.StartTimer()
+					q.Close()
+				}
+			})
+		}
+	}
+}
+
+func awaitReceived(t testing.TB, q *queue.Queue, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); q.Stats().Received < uint64(n); {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d packets received, want %d", q.Stats().Received, n)
+		}
+		time.Sleep(10 * time.Microsecond)
 	}
 }
