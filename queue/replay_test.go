@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"io/fs"
 	"os"
 	"sync"
@@ -103,6 +104,12 @@ func (r *replay) Open(sock.Config) (sock.Socket, error) { return r, nil }
 
 // ReadFile implements sock.Kernel.
 func (r *replay) ReadFile(string) ([]byte, error) { return nil, fs.ErrNotExist }
+
+// LinkName implements sock.Socket.
+func (r *replay) LinkName(uint32) (string, error) { return "", fs.ErrNotExist }
+
+// Links implements sock.Socket.
+func (r *replay) Links() (sock.Socket, error) { return nil, errors.ErrUnsupported }
 
 // WriteFile implements sock.Kernel.
 func (r *replay) WriteFile(string, []byte) error { return fs.ErrNotExist }

@@ -27,5 +27,5 @@
 // The parts: kernel.go has the sockets and their ports, socket.go and buffer.go
 // one socket; traverse.go moves packets, journey.go tells of them; ipq*.go and
 // nfq*.go are the two queues, and know nothing of sockets except unicast to a
-// port; proc.go has the files.
+// port; link.go has the interfaces, proc.go the files.
 package kerneltest

@@ -60,6 +60,10 @@ type Options struct {
 	// without CONFIG_NETWORK_SECMARK: the flags that need them are refused.
 	NoConntrack, NoSecmark bool
 
+	// NoLinks is a kernel before 4.9, whose sockets cannot watch the network
+	// interfaces.
+	NoLinks bool
+
 	// OnSend, if not nil, is told of each datagram that a socket sends, before
 	// the kernel looks at it. Sending goes on when it returns: it may block,
 	// and it may use the kernel. It must not keep or change the datagram.
@@ -104,7 +108,8 @@ type Kernel struct {
 	random     *rand.Rand
 	replies    map[Errno]int
 	faults     faults
-	devices    map[uint32]string // names by index, of all packets injected
+	links      map[uint32]string // names by index
+	lookups    int
 }
 
 // A module is the kernel side of one netlink protocol. Its methods are called
@@ -150,7 +155,7 @@ func New(o Options) *Kernel {
 		rover:   -4096 & math.MaxUint32,
 		random:  rand.New(rand.NewPCG(1, 2)),
 		replies: make(map[Errno]int),
-		devices: make(map[uint32]string),
+		links:   make(map[uint32]string),
 	}
 	k.privileged = !o.Unprivileged
 	if k.opts.Modules&NFQueue != 0 {
@@ -187,9 +192,13 @@ func (k *Kernel) OpenAt(c sock.Config, port uint32) (*Socket, error) {
 	} else if k.socket(c.Protocol, port) != nil {
 		return nil, os.NewSyscallError("bind", errAddrInUse)
 	}
+	return k.add(c, port), nil
+}
+
+func (k *Kernel) add(c sock.Config, port uint32) *Socket {
 	s := newSocket(k, c, port)
 	k.sockets = append(k.sockets, s)
-	return s, nil
+	return s
 }
 
 // freePort returns the process id or, where that is taken, what a caller who

@@ -8,17 +8,10 @@ import "github.com/ipqueue/ipqueue/internal/sock"
 func (k *Kernel) Inject(p Packet) *Journey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.name(p.In, p.Out, p.PhysIn, p.PhysOut)
+	k.addLinks(p.In, p.Out, p.PhysIn, p.PhysOut)
 	j := newJourney(k, p)
 	k.proceed(j, j.packet().rule())
 	return j
-}
-
-// name notes what interfaces are called.
-func (k *Kernel) name(devices ...Device) {
-	for _, d := range devices {
-		k.devices[d.Index] = d.Name
-	}
 }
 
 // DeviceName implements sock.Kernel: it knows the interfaces of the packets
@@ -26,7 +19,7 @@ func (k *Kernel) name(devices ...Device) {
 func (k *Kernel) DeviceName(index int) string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.devices[uint32(index)]
+	return k.links[uint32(index)]
 }
 
 // Served reports whether some socket would be given p: it has bound the queue

@@ -80,6 +80,17 @@ func (l Link) SetDown() error {
 	return l.change("set down", rtmNewLink, ifInfo{index: l.Index, change: iffUp}, nil)
 }
 
+// Rename gives the link, which must be down, another name. The Link returned has
+// it.
+func (l Link) Rename(name string) (Link, error) {
+	err := l.change("rename", rtmNewLink, ifInfo{index: l.Index},
+		func(e *netlink.AttributeEncoder) { e.String(iflaIfname, name) })
+	if err == nil {
+		l.Name = name
+	}
+	return l, err
+}
+
 // SetMTU limits the link's packets to mtu bytes, IP header included.
 func (l Link) SetMTU(mtu int) error {
 	return l.change("set MTU of", rtmNewLink, ifInfo{index: l.Index},

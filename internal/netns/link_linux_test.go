@@ -110,6 +110,25 @@ func TestLinkDelete(t *testing.T) {
 	}
 }
 
+func TestLinkRename(t *testing.T) {
+	requireInside(t)
+	n := testutil.NewNamespace(t)
+	link, _, err := n.AddVeth("a", n, "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	renamed, err := link.Rename("c")
+	if err != nil || renamed.Name != "c" || renamed.Index != link.Index {
+		t.Fatalf("Rename = %+v, %v, want c with index %d", renamed, err, link.Index)
+	}
+	if device(t, n, "c").Index != link.Index {
+		t.Error("c is another link")
+	}
+	if got, err := renamed.Rename("b"); got.Name != "c" || !errors.Is(err, syscall.EEXIST) {
+		t.Errorf("Rename to a taken name = %q, %v, want c, EEXIST", got.Name, err)
+	}
+}
+
 func TestWaitRunning(t *testing.T) {
 	requireInside(t)
 	n := testutil.NewNamespace(t)

@@ -77,6 +77,17 @@ type Socket interface {
 	// could not be opened when the socket was made.
 	Status(b []byte) (int, error)
 
+	// LinkName returns the name that the network interface of that index has
+	// at this moment in the socket's network namespace.
+	LinkName(index uint32) (string, error)
+
+	// Links opens another socket in the same network namespace. It receives
+	// something whenever an interface there was added, removed or renamed, or
+	// changed in another way, and ENOBUFS if it missed some. Linux before 4.9
+	// has no way to do that; and it takes CAP_SYS_ADMIN if the caller is in
+	// another namespace.
+	Links() (Socket, error)
+
 	// Close closes the socket and wakes a waiting Receive. Later calls return
 	// os.ErrClosed.
 	Close() error
@@ -99,6 +110,8 @@ type Config struct {
 	// NetNS is a descriptor of the network namespace to open in; 0 is the
 	// caller's.
 	NetNS int
+	// Groups is the set of multicast groups to join, as bits.
+	Groups uint32
 	// ReadBuffer is the receive buffer to ask for in bytes; 0 leaves the
 	// system's default. The limit net.core.rmem_max is exceeded where the
 	// caller may.

@@ -91,6 +91,7 @@ type conn struct {
 	nl     *netlink.Conn
 	rc     syscall.RawConn
 	port   uint32
+	here   bool // opened in the caller's network namespace
 	closed atomic.Bool
 
 	status    *os.File
@@ -112,7 +113,7 @@ func open(c Config) (Socket, error) {
 
 // newConn makes a Socket of a bound socket, which it closes if that fails.
 func newConn(nl *netlink.Conn, c Config) (Socket, error) {
-	s := &conn{nl: nl}
+	s := &conn{nl: nl, here: c.NetNS == 0}
 	if err := s.setup(c); err != nil {
 		_ = nl.Close()
 		return nil, err
@@ -131,11 +132,11 @@ func newConn(nl *netlink.Conn, c Config) (Socket, error) {
 // protocol, so a taken one is ordinary and the next is tried.
 func dial(c Config) (*netlink.Conn, error) {
 	if !c.PositivePort {
-		return netlink.Dial(c.Protocol, nil)
+		return netlink.Dial(c.Protocol, &netlink.Config{Groups: c.Groups})
 	}
 	port := uint32(os.Getpid())
 	for range 32 {
-		nl, err := netlink.Dial(c.Protocol, &netlink.Config{PID: port})
+		nl, err := netlink.Dial(c.Protocol, &netlink.Config{PID: port, Groups: c.Groups})
 		if !errors.Is(err, unix.EADDRINUSE) {
 			return nl, err
 		}
