@@ -247,7 +247,7 @@ func (k *ipqueue) status(b []byte) (KernelStats, error) {
 	return KernelStats{Pending: s.Pending, QueueDropped: s.QueueDropped, SocketDropped: s.UserDropped}, nil
 }
 
-func (k *ipqueue) device(_ sock.Kernel, i uint32) Device { return Device{Name: k.devices.name(i)} }
+func (k *ipqueue) device(_ *Queue, i uint32) Device { return Device{Name: k.devices.name(i)} }
 
 // A devices numbers interface names, so that a Packet can hold one in four
 // bytes for ever.

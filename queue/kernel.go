@@ -65,7 +65,7 @@ type kernel interface {
 	// status reads the kernel's own counters.
 	status(b []byte) (KernelStats, error)
 	// device tells the interface behind a number in a Packet.
-	device(host sock.Kernel, i uint32) Device
+	device(q *Queue, i uint32) Device
 }
 
 // An extra holds what lies beside a packet's payload in its message.

@@ -179,6 +179,7 @@ func (q *Queue) finish() {
 	q.wakeReader()
 	q.reader.token <- struct{}{}
 	q.closeOut()
+	q.links.close()
 	_ = q.sock.Close()
 	<-q.reader.token
 	q.emptyChannel()

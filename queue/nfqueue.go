@@ -16,7 +16,6 @@ type nfqueue struct {
 	mode    Mode
 	length  uint32
 	flags   wire.ConfigFlags
-	here    bool // the namespace is the caller's: interface numbers have names
 	native  wire.Layout
 	lastID  uint32
 	message wire.NFQPacket // decoded last; the reader's
@@ -27,7 +26,6 @@ func newNFQueue(c *Config) *nfqueue {
 		number: c.Number,
 		mode:   c.Mode,
 		length: uint32(min(c.QueueLength, 1<<31-1)),
-		here:   c.NetNS == 0,
 		native: wire.Native(),
 	}
 	setDefault(&n.length, defaultQueueLength)
@@ -357,10 +355,6 @@ func (n *nfqueue) owner(q *Queue) uint32 {
 	return row.Port
 }
 
-func (n *nfqueue) device(host sock.Kernel, i uint32) Device {
-	d := Device{Index: int(i)}
-	if n.here {
-		d.Name = host.DeviceName(d.Index)
-	}
-	return d
+func (n *nfqueue) device(q *Queue, i uint32) Device {
+	return Device{Index: int(i), Name: q.links.name(i)}
 }

@@ -152,6 +152,7 @@ func (q *Queue) open(ctx context.Context, k sock.Kernel, c sock.Config) (err err
 	if q.sock, err = k.Open(c); err != nil {
 		return q.explain(err)
 	}
+	q.links.init(q.sock)
 	q.readBuffer = q.sock.ReadBuffer()
 	q.reader.slack = openSlack
 	if err = q.kernel.bind(ctx, q); err != nil {

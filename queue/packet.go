@@ -136,8 +136,15 @@ func (p Packet) Time() time.Time {
 	return time.UnixMicro(p.micros)
 }
 
-// In is the interface by which the packet came. With nfnetlink_queue its name
-// is looked up with a system call.
+// In is the interface by which the packet came, named as in the queue's network
+// namespace, whichever the caller is in. It may be called from anywhere.
+//
+// nfnetlink_queue tells indexes. The names that belong to them are asked for
+// once, with a system call, and remembered until some interface changes: the
+// queue learns of that a moment later, from a socket and a goroutine that the
+// first name opens and Close ends. Where these cannot be had (Linux before 4.9,
+// or a Config.NetNS which the program may no longer enter) each call asks. After
+// Close the names remembered last are told, and no others.
 func (p Packet) In() Device { return p.device(p.in) }
 
 // Out is the interface by which the packet will leave, like In.
@@ -155,7 +162,7 @@ func (p Packet) device(i uint32) Device {
 	if i == 0 || p.slot == nil {
 		return Device{}
 	}
-	return p.slot.q.kernel.device(p.slot.q.host, i)
+	return p.slot.q.kernel.device(p.slot.q, i)
 }
 
 // HardwareAddr is the link address of the sender, nil if there is none.

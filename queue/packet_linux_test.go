@@ -110,34 +110,6 @@ func hardwareAddr(t *testing.T, h testutil.Host) (addr net.HardwareAddr) {
 	return addr
 }
 
-// A queue in another namespace does not look its interfaces' names up in this
-// one, where the numbers mean others.
-func TestKernelDeviceElsewhere(t *testing.T) {
-	l := newLab(t)
-	f := l.flow(loopback4)
-	l.queueUDP()
-	q, err := queue.Open(l.ctx, queue.Config{NetNS: l.ns.FD()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer q.Close()
-	f.number(0, 1)
-	p := take(t, q, 1)[0]
-	if got, want := p.Out(), (queue.Device{Index: 1}); got != want {
-		t.Errorf("Out = %+v, want %+v", got, want)
-	}
-	if got := p.Out().String(); got != "#1" {
-		t.Errorf("Out is %q, want #1", got)
-	}
-	if err := p.Accept(); err != nil {
-		t.Error(err)
-	}
-	f.wantNumbers(numbers(0, 1))
-	if s := settled(t, q); s.Kernel.LastID != 1 {
-		t.Errorf("the kernel's row is that of another namespace: %+v", s.Kernel)
-	}
-}
-
 func TestKernelOwner(t *testing.T) {
 	l := newLab(t)
 	f := l.flow(loopback4)

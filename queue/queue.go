@@ -35,6 +35,7 @@ type Queue struct {
 	streamed chan struct{} // closed at the end of that goroutine
 	pull     pull
 	refusals refusals
+	links    links
 
 	readBuffer int
 	lastStatus KernelStats

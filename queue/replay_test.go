@@ -114,9 +114,6 @@ func (r *replay) Links() (sock.Socket, error) { return nil, errors.ErrUnsupporte
 // WriteFile implements sock.Kernel.
 func (r *replay) WriteFile(string, []byte) error { return fs.ErrNotExist }
 
-// DeviceName implements sock.Kernel.
-func (r *replay) DeviceName(int) string { return "" }
-
 // Receive implements sock.Socket.
 func (r *replay) Receive(batch []sock.Datagram, idle func() bool) (int, error) {
 	r.mu.Lock()

@@ -51,3 +51,19 @@ func TestNoLinks(t *testing.T) {
 		t.Error("Links works on a kernel that has none")
 	}
 }
+
+// The interfaces of an injected packet are known, and renamed by a later one.
+func TestInjectNamesLinks(t *testing.T) {
+	k := New(Options{})
+	s, err := k.Open(sock.Config{Protocol: sock.ProtoNetfilter})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Inject(Packet{In: Device{2, "eth0"}, PhysOut: Device{3, "port"}})
+	k.Inject(Packet{In: Device{2, "eth1"}, PhysOut: Device{Index: 3}})
+	for index, want := range []string{"", "", "eth1", "port", ""} {
+		if got, _ := s.LinkName(uint32(index)); got != want {
+			t.Errorf("link %d is called %q, want %q", index, got, want)
+		}
+	}
+}

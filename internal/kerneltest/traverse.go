@@ -14,14 +14,6 @@ func (k *Kernel) Inject(p Packet) *Journey {
 	return j
 }
 
-// DeviceName implements sock.Kernel: it knows the interfaces of the packets
-// that were injected.
-func (k *Kernel) DeviceName(index int) string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.links[uint32(index)]
-}
-
 // Served reports whether some socket would be given p: it has bound the queue
 // and wants packets.
 func (k *Kernel) Served(p Packet) bool {

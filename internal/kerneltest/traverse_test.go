@@ -129,13 +129,3 @@ func TestServed(t *testing.T) {
 		}
 	}
 }
-
-func TestDeviceName(t *testing.T) {
-	k := New(Options{})
-	k.Inject(Packet{In: Device{2, "eth0"}, PhysOut: Device{3, "port"}})
-	for index, want := range []string{"", "", "eth0", "port", ""} {
-		if got := k.DeviceName(index); got != want {
-			t.Errorf("device %d is called %q, want %q", index, got, want)
-		}
-	}
-}

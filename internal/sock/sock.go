@@ -143,9 +143,6 @@ type Kernel interface {
 	ReadFile(name string) ([]byte, error)
 	// WriteFile writes data to the existing file of that full name.
 	WriteFile(name string, data []byte) error
-	// DeviceName names the network interface with that index in the network
-	// namespace of the process. It is empty if there is none.
-	DeviceName(index int) string
 }
 
 type contextKey struct{}

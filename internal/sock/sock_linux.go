@@ -6,7 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"math/rand/v2"
-	"net"
 	"os"
 	"runtime"
 	"sync/atomic"
@@ -32,14 +31,6 @@ func (host) WriteFile(name string, data []byte) error {
 	}
 	_, err = f.Write(data)
 	return errors.Join(err, f.Close())
-}
-
-func (host) DeviceName(index int) string {
-	ifi, err := net.InterfaceByIndex(index)
-	if err != nil {
-		return ""
-	}
-	return ifi.Name
 }
 
 // Open opens the socket and its status file on one thread, because both

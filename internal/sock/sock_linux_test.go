@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -347,22 +346,5 @@ func TestHostFiles(t *testing.T) {
 	}
 	if b, err := Host().ReadFile(name); string(b) != "7" || err != nil {
 		t.Errorf("ReadFile = %q, %v, want 7", b, err)
-	}
-}
-
-func TestHostDeviceName(t *testing.T) {
-	all, err := net.Interfaces()
-	if err != nil {
-		t.Fatal(err)
-	}
-	last := 0
-	for _, i := range all {
-		if got := Host().DeviceName(i.Index); got != i.Name {
-			t.Errorf("device %d is called %q, want %q", i.Index, got, i.Name)
-		}
-		last = max(last, i.Index)
-	}
-	if got := Host().DeviceName(last + 1000); got != "" {
-		t.Errorf("a device that is not there is called %q", got)
 	}
 }

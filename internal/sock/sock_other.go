@@ -10,4 +10,3 @@ type noKernel struct{}
 func (noKernel) Open(Config) (Socket, error)     { return nil, ErrUnsupported }
 func (noKernel) ReadFile(string) ([]byte, error) { return nil, ErrUnsupported }
 func (noKernel) WriteFile(string, []byte) error  { return ErrUnsupported }
-func (noKernel) DeviceName(int) string           { return "" }
