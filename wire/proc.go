@@ -37,6 +37,29 @@ func ParseNFQStatus(b []byte, queue uint16) (NFQStatus, bool, error) {
 	return NFQStatus{}, false, nil
 }
 
+// ParseNFQStatusRows parses the whole text of
+// /proc/net/netfilter/nfnetlink_queue. It fails as ParseNFQStatus does, also if
+// a row does not start with the number of a queue; then the rows before it are
+// returned.
+func ParseNFQStatusRows(b []byte) ([]NFQStatus, error) {
+	var rows []NFQStatus
+	offset := 0
+	for line := range bytes.Lines(b) {
+		number, _, _ := bytes.Cut(bytes.TrimSpace(line), []byte(" "))
+		queue, err := strconv.ParseUint(string(number), 10, 16)
+		if err != nil {
+			return rows, &Error{Message: "nfnetlink_queue status", What: "column 1", Offset: offset, Err: ErrValue}
+		}
+		row, _, err := parseNFQRow(line, offset, uint16(queue))
+		if err != nil {
+			return rows, err
+		}
+		rows = append(rows, row)
+		offset += len(line)
+	}
+	return rows, nil
+}
+
 // parseNFQRow parses one line, which is at offset in the file. Rows of other
 // queues and lines that do not start with a number are not looked at.
 func parseNFQRow(line []byte, offset int, queue uint16) (NFQStatus, bool, error) {

@@ -203,3 +203,26 @@ func TestParseNFQueueHandlersErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestParseNFQStatusRows(t *testing.T) {
+	const text = "    0    812     7 2 65531     1     2        9  1\n" +
+		"65535  -4097    -1 1     0     0     0        0  1\n"
+	rows, err := wire.ParseNFQStatusRows([]byte(text))
+	if len(rows) != 2 || rows[0].Port != 812 || rows[1].Queue != 65535 || err != nil {
+		t.Errorf("got %+v, %v, want queues 0 and 65535", rows, err)
+	}
+	for _, tt := range []struct {
+		text string
+		rows int
+		want error
+	}{
+		{"", 0, nil},
+		{text + "65536 1 1 1 1 1 1 1 1\n", 2, wire.ErrValue},
+		{text + "\n", 2, wire.ErrValue},
+		{text + "7 1 1\n", 2, wire.ErrMissing},
+	} {
+		if rows, err := wire.ParseNFQStatusRows([]byte(tt.text)); len(rows) != tt.rows || !errors.Is(err, tt.want) {
+			t.Errorf("%q: %d rows, %v, want %d, %v", tt.text, len(rows), err, tt.rows, tt.want)
+		}
+	}
+}

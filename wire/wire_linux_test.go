@@ -17,6 +17,12 @@ func TestLinuxConstants(t *testing.T) {
 	}{
 		{"NLMSG_HDRLEN", wire.HeaderLen, unix.NLMSG_HDRLEN},
 		{"NLMSG_ERROR", wire.NLMsgError, unix.NLMSG_ERROR},
+		{"NLMSG_NOOP", wire.NLMsgNoop, unix.NLMSG_NOOP},
+		{"NLMSG_DONE", wire.NLMsgDone, unix.NLMSG_DONE},
+		{"NLM_F_DUMP", wire.FlagDump, unix.NLM_F_DUMP},
+		{"NLM_F_DUMP_INTR", wire.FlagDumpInterrupted, unix.NLM_F_DUMP_INTR},
+		{"NFT_MSG_NEWRULE", wire.NFTNewRuleType, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_NEWRULE},
+		{"NFT_MSG_GETRULE", wire.NFTGetRuleType, unix.NFNL_SUBSYS_NFTABLES<<8 | unix.NFT_MSG_GETRULE},
 		{"NLM_F_REQUEST", wire.FlagRequest, unix.NLM_F_REQUEST},
 		{"NLM_F_MULTI", wire.FlagMulti, unix.NLM_F_MULTI},
 		{"NLM_F_ACK", wire.FlagAck, unix.NLM_F_ACK},
