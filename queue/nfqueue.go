@@ -341,8 +341,11 @@ func noRow(err error) error {
 }
 
 // owner returns the port of the socket that owns the queue, 0 if nobody does,
-// it is this one, or it cannot be found out.
+// it is this one, there is none yet, or it cannot be found out.
 func (n *nfqueue) owner(q *Queue) uint32 {
+	if q.sock == nil {
+		return 0
+	}
 	buf := make([]byte, statusSize)
 	m, err := q.sock.Status(buf)
 	if err != nil {

@@ -264,3 +264,25 @@ func TestOpenSocketFails(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// A refusingKernel lets nobody open a socket, as when Config.NetNS may not be
+// entered.
+type refusingKernel struct {
+	sock.Kernel
+	err error
+}
+
+func (k refusingKernel) Open(sock.Config) (sock.Socket, error) { return nil, k.err }
+
+func TestOpenNoSocket(t *testing.T) {
+	for _, backend := range []queue.Backend{queue.NFQueue, queue.IPQueue} {
+		k := refusingKernel{Kernel: kerneltest.New(kerneltest.Options{})}
+		for _, err := range []error{eperm, enoent} {
+			k.err = err
+			_, got := queue.Open(sock.WithKernel(context.Background(), k), queue.Config{Backend: backend})
+			if !errors.Is(got, err) {
+				t.Errorf("%v: Open = %v, want %v", backend, got, err)
+			}
+		}
+	}
+}
