@@ -244,7 +244,11 @@ func (k *ipqueue) status(b []byte) (KernelStats, error) {
 	if err != nil {
 		return KernelStats{}, err
 	}
-	return KernelStats{Pending: s.Pending, QueueDropped: s.QueueDropped, SocketDropped: s.UserDropped}, nil
+	return ipqStats(s), nil
+}
+
+func ipqStats(s wire.IPQStatus) KernelStats {
+	return KernelStats{Pending: s.Pending, QueueDropped: s.QueueDropped, SocketDropped: s.UserDropped}
 }
 
 func (k *ipqueue) device(_ *Queue, i uint32) Device { return Device{Name: k.devices.name(i)} }

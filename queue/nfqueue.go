@@ -325,12 +325,16 @@ func (n *nfqueue) status(b []byte) (KernelStats, error) {
 	if err != nil || !ok {
 		return KernelStats{}, noRow(err)
 	}
+	return nfqStats(row), nil
+}
+
+func nfqStats(row wire.NFQStatus) KernelStats {
 	return KernelStats{
 		Pending:       row.Pending,
 		QueueDropped:  row.QueueDropped,
 		SocketDropped: row.UserDropped,
 		LastID:        row.LastID,
-	}, nil
+	}
 }
 
 func noRow(err error) error {

@@ -222,7 +222,7 @@ func (n *nfqueue) explain(q *Queue, err error) error {
 		return explain(err, "this kernel has no nfnetlink_queue: load module nfnetlink_queue (CONFIG_NETFILTER_NETLINK_QUEUE)")
 	case errors.Is(err, eperm):
 		if port := n.owner(q); port != 0 {
-			return explain(err, "the queue belongs to %s; use another Number or stop that one", portOwner(q, port))
+			return explain(err, "the queue belongs to %s; use another Number or stop that one", portOwner(q.host, port))
 		}
 		return explain(err, "CAP_NET_ADMIN is needed in the network namespace's user namespace (run as root, or setcap cap_net_admin+ep), or another socket owns the queue")
 	}
@@ -251,14 +251,14 @@ func (k *ipqueue) peer(q *Queue) string {
 		return "another one"
 	}
 	s, _ := wire.ParseIPQStatus(buf[:n])
-	return portOwner(q, s.Port)
+	return portOwner(q.host, s.Port)
 }
 
 // portOwner names a netlink port. The first socket of a process has the
 // process's number for its port; others have any.
-func portOwner(q *Queue, port uint32) string {
+func portOwner(k sock.Kernel, port uint32) string {
 	text := fmt.Sprintf("netlink port %d", port)
-	comm, err := q.host.ReadFile(fmt.Sprintf("/proc/%d/comm", port))
+	comm, err := k.ReadFile(fmt.Sprintf("/proc/%d/comm", port))
 	if err != nil {
 		return text
 	}
