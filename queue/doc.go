@@ -25,6 +25,8 @@
 //	iptables -A INPUT -p udp --dport 53 -j NFQUEUE --queue-num 0
 //	nft add rule inet filter input udp dport 53 queue num 0
 //
+// If none comes, Diagnose says why.
+//
 // # Kernels
 //
 // The kernel has had two such queues. nfnetlink_queue (NFQUEUE, since Linux

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log"
 	"os"
@@ -141,5 +142,15 @@ func ExampleConfig_deadline() {
 	}
 	if n := q.Stats(); n.Expired > 0 {
 		log.Printf("%d packets were not decided in time", n.Expired)
+	}
+}
+
+// A program that gets no packets tells its user why.
+func ExampleDiagnose() {
+	d := queue.Diagnose(context.Background(), queue.Config{Number: 5})
+	for _, f := range d.Findings {
+		if f.Severity >= queue.Warning {
+			fmt.Println(f)
+		}
 	}
 }

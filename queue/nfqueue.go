@@ -50,7 +50,7 @@ type configFlag struct {
 func nfqueueFlags(c *Config) []configFlag {
 	return []configFlag{
 		{field{"FailOpen", c.FailOpen}, wire.ConfigFailOpen, "Linux 3.6"},
-		{field{"Conntrack", c.Conntrack}, wire.ConfigConntrack, "Linux 3.6 and module nf_conntrack_netlink"},
+		{field{"Conntrack", c.Conntrack}, wire.ConfigConntrack, "Linux 3.6 with nf_conntrack_netlink (CONFIG_NETFILTER_NETLINK_GLUE_CT)"},
 		{field{"Owner", c.Owner}, wire.ConfigUIDGID, "Linux 3.14"},
 		{field{"SecurityContext", c.SecurityContext}, wire.ConfigSecCtx, "Linux 4.3 with CONFIG_NETWORK_SECMARK"},
 	}

@@ -1,0 +1,120 @@
+// Doctor says why no packet comes through a queue, or that all is well: the
+// kernel's module, the privilege, who has bound which queue, the rules that feed
+// it, losses and limits. It changes nothing, and may be run while other programs
+// serve their queues. As root it sees everything, otherwise it says what it could
+// not see. A rule for it to find:
+//
+//	nft add table inet filter
+//	nft add chain inet filter output '{ type filter hook output priority 0; }'
+//	nft add rule inet filter output udp dport 9999 counter queue num 0 bypass
+//
+// Its exit status is 0 if packets can flow, 1 if not, 2 for a wrong command line.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+func main() {
+	c, quiet := parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	d := queue.Diagnose(ctx, c)
+	if err := show(os.Stdout, d, quiet); err != nil {
+		fmt.Fprintln(os.Stderr, "doctor:", err)
+		os.Exit(2)
+	}
+	if d.Worst() == queue.Fault {
+		os.Exit(1)
+	}
+}
+
+// words are what a person reads for a severity.
+var words = map[queue.Severity]string{
+	queue.Good:    "good",
+	queue.Note:    "note",
+	queue.Unseen:  "not seen",
+	queue.Warning: "WARNING",
+	queue.Fault:   "FAULT",
+}
+
+// show writes a row for each finding, with the advice below it, and the
+// result. Quiet leaves out what is good.
+func show(w io.Writer, d queue.Diagnosis, quiet bool) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range d.Findings {
+		if quiet && f.Severity == queue.Good {
+			continue
+		}
+		advice := f.Advice
+		f.Advice = ""
+		fmt.Fprintf(t, "%s\t%v\t%v\n", words[f.Severity], f.Subject, f)
+		if advice != "" {
+			fmt.Fprintf(t, "\t\t-> %s\n", advice)
+		}
+	}
+	fmt.Fprintf(t, "\n%s\n", result(d))
+	return t.Flush()
+}
+
+// result is the diagnosis in a sentence.
+func result(d queue.Diagnosis) string {
+	count := make(map[queue.Severity]int)
+	for _, f := range d.Findings {
+		count[f.Severity]++
+	}
+	var parts []string
+	for _, s := range []queue.Severity{queue.Fault, queue.Warning, queue.Unseen} {
+		if n := count[s]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, words[s]))
+		}
+	}
+	verdict := "Packets can flow"
+	if d.Worst() == queue.Fault {
+		verdict = "Packets cannot flow"
+	}
+	if len(parts) == 0 {
+		return verdict + "."
+	}
+	return fmt.Sprintf("%s: %s.", verdict, strings.Join(parts, ", "))
+}
+
+// parse reads the command line. It ends the program if that is wrong.
+func parse() (c queue.Config, quiet bool) {
+	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
+		n, err := strconv.ParseUint(s, 10, 16)
+		c.Number, c.Backend = uint16(n), queue.NFQueue
+		return errors.Unwrap(err)
+	})
+	flag.BoolFunc("ip_queue", "ip_queue, of Linux before 3.5", func(string) error {
+		c.Backend = queue.IPQueue
+		return nil
+	})
+	flag.BoolFunc("6", "the IPv6 queue of ip_queue", func(string) error {
+		c.Backend, c.Family = queue.IPQueue, queue.IPv6
+		return nil
+	})
+	flag.IntVar(&c.QueueLength, "length", 0, "queue length that the program will ask for, in `packets`")
+	flag.BoolVar(&c.Conntrack, "conntrack", false, "the program will ask for conntrack entries")
+	flag.BoolVar(&c.Owner, "owner", false, "the program will ask for user and group")
+	flag.BoolVar(&c.FailOpen, "failopen", false, "the program will ask to let packets pass when the queue is full")
+	flag.BoolVar(&quiet, "quiet", false, "leave out what is good")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "doctor: unexpected argument %q\n", flag.Arg(0))
+		flag.Usage()
+		os.Exit(2)
+	}
+	return c, quiet
+}

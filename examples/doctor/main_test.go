@@ -1,0 +1,36 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+func TestShow(t *testing.T) {
+	d := queue.Diagnosis{Findings: []queue.Finding{
+		{Severity: queue.Good, Subject: queue.AboutModule, Text: "It is there"},
+		{Severity: queue.Unseen, Subject: queue.AboutRules, Text: "It hides", Err: errors.New("not yours")},
+		{Severity: queue.Fault, Subject: queue.AboutPrivilege, Text: "It is missing", Advice: "get it"},
+	}}
+	const good = "good      Module     It is there.\n"
+	const rest = `not seen  Rules      It hides: not yours.
+FAULT     Privilege  It is missing.
+                     -> get it
+
+Packets cannot flow: 1 FAULT, 1 not seen.
+`
+	for quiet, want := range map[bool]string{false: good + rest, true: rest} {
+		var b strings.Builder
+		if err := show(&b, d, quiet); b.String() != want || err != nil {
+			t.Errorf("quiet %t: got %v\n%s, want\n%s", quiet, err, &b, want)
+		}
+	}
+}
+
+func TestResult(t *testing.T) {
+	if got, want := result(queue.Diagnosis{}), "Packets can flow."; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
