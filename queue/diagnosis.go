@@ -142,8 +142,7 @@ func (r Rule) String() string {
 	return b.String()
 }
 
-// numbers are the queues among which the rule chooses, which may go on with 0
-// after the highest.
+// numbers are the queues among which the rule chooses.
 func (r Rule) numbers() []uint16 {
 	if r.Computed {
 		return nil
