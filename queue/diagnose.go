@@ -40,10 +40,11 @@ func Diagnose(ctx context.Context, c Config) Diagnosis {
 // An examination is a diagnosis under way.
 type examination struct {
 	Diagnosis
-	ctx     context.Context
-	host    sock.Kernel
-	cfg     Config // complete
-	release release
+	ctx       context.Context
+	host      sock.Kernel
+	cfg       Config // complete
+	osrelease string // in full
+	release   release
 }
 
 // say adds a finding.

@@ -18,8 +18,6 @@ func (r release) atLeast(o release) bool {
 	return r.major > o.major || r.major == o.major && r.minor >= o.minor
 }
 
-func (r release) String() string { return fmt.Sprintf("Linux %d.%d", r.major, r.minor) }
-
 // parseRelease reads the start of something like "6.1.0-13-amd64".
 func parseRelease(s string) (r release, ok bool) {
 	n, _ := fmt.Sscanf(s, "%d.%d", &r.major, &r.minor)
@@ -44,17 +42,17 @@ var features = []struct {
 // kernel reads the release.
 func (x *examination) kernel() {
 	text, err := x.host.ReadFile("/proc/sys/kernel/osrelease")
-	full := strings.TrimSpace(string(text))
-	r, ok := parseRelease(full)
+	x.osrelease = strings.TrimSpace(string(text))
+	r, ok := parseRelease(x.osrelease)
 	if err == nil && !ok {
-		err = fmt.Errorf("%w: release %q", ErrInvalid, full)
+		err = fmt.Errorf("%w: release %q", ErrInvalid, x.osrelease)
 	}
 	if err != nil {
 		x.unseen(AboutKernel, err, "The kernel's release cannot be seen")
 		return
 	}
 	x.release = r
-	x.say(Good, AboutKernel, "This is Linux %s", full)
+	x.say(Good, AboutKernel, "This is Linux %s", x.osrelease)
 }
 
 // abilities tells what nfnetlink_queue of this release can do.
@@ -102,16 +100,12 @@ func (x *examination) effective(capability uint) (held, known bool) {
 // installed reports whether the kernel has a module, built in or to be loaded.
 // The lists name its file.
 func (x *examination) installed(module string) (bool, error) {
-	text, err := x.host.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		return false, err
-	}
-	dir := "/lib/modules/" + strings.TrimSpace(string(text)) + "/"
+	dir := "/lib/modules/" + x.osrelease + "/"
 	file := []byte("/" + module + ".ko")
 	builtin, err := x.host.ReadFile(dir + "modules.builtin")
-	loadable, err2 := x.host.ReadFile(dir + "modules.dep")
+	loadable, lerr := x.host.ReadFile(dir + "modules.dep")
 	if bytes.Contains(builtin, file) || bytes.Contains(loadable, file) {
 		return true, nil
 	}
-	return false, errors.Join(err, err2)
+	return false, errors.Join(err, lerr)
 }

@@ -2,7 +2,6 @@ package queue_test
 
 import (
 	"context"
-	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -182,32 +181,6 @@ func TestDiagnoseNFQueue(t *testing.T) {
 	}
 }
 
-// The module may be there to be loaded.
-func TestDiagnoseModule(t *testing.T) {
-	const dir = "/lib/modules/6.18.3/"
-	for _, tt := range []struct {
-		name             string
-		builtin, listing string
-		want             queue.Severity
-		words            string
-	}{
-		{"built in", "kernel/net/netfilter/nfnetlink_queue.ko\n", "", queue.Note, "Open will do"},
-		{"to be loaded", "", "kernel/net/netfilter/nfnetlink_queue.ko.xz: kernel/net/netfilter/nfnetlink.ko\n", queue.Note, "Open will do"},
-		{"missing", "kernel/net/netfilter/x_tables.ko\n", "kernel/net/netfilter/not-nfnetlink_queue.ko:\n", queue.Fault, "no module nfnetlink_queue"},
-		{"no lists", "-", "-", queue.Warning, "modprobe nfnetlink_queue"},
-	} {
-		k := kerneltest.New(kerneltest.Options{})
-		k.Unload(kerneltest.NFQueue)
-		h := &host{k, files("6.18.3")}
-		if tt.builtin != "-" {
-			h.files[dir+"modules.builtin"], h.files[dir+"modules.dep"] = []byte(tt.builtin), []byte(tt.listing)
-		}
-		t.Run(tt.name, func(t *testing.T) {
-			wantFinding(t, h.diagnose(queue.Config{}), tt.want, queue.AboutModule, tt.words)
-		})
-	}
-}
-
 // Packets that wait or were lost are told of, with less alarm if they are
 // another queue's.
 func TestDiagnoseLoss(t *testing.T) {
@@ -234,76 +207,6 @@ func TestDiagnoseLoss(t *testing.T) {
 	wantFinding(t, h.diagnose(queue.Config{Number: 8}), queue.Warning, queue.AboutQueue, "mode None")
 }
 
-func TestDiagnoseIPQueue(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		options kerneltest.Options
-		release string
-		files   map[string][]byte
-		c       queue.Config
-		want    queue.Severity
-		about   queue.Subject
-		words   []string
-	}{
-		{name: "nobody serves it", options: kerneltest.Options{Modules: kerneltest.IPQueue},
-			want: queue.Note, about: queue.AboutQueue, words: []string{"Nobody serves ip_queue"}},
-		{name: "it is loaded", options: kerneltest.Options{Modules: kerneltest.IP6Queue}, c: queue.Config{Family: queue.IPv6},
-			want: queue.Good, about: queue.AboutModule, words: []string{"ip6_queue is loaded"}},
-		{name: "rules cannot be read", options: kerneltest.Options{Modules: kerneltest.IP6Queue}, c: queue.Config{Family: queue.IPv6},
-			want: queue.Unseen, about: queue.AboutRules, words: []string{"ip6tables-save"}},
-		{name: "it is not loaded", c: queue.Config{Backend: queue.IPQueue},
-			want: queue.Fault, about: queue.AboutModule, words: []string{"modprobe ip_queue"}},
-		{name: "it is gone for ever", release: "6.1.0", c: queue.Config{Backend: queue.IPQueue},
-			want: queue.Fault, about: queue.AboutModule, words: []string{"use nfnetlink_queue"}},
-		{name: "the other has the family", release: "3.4.0", c: queue.Config{Backend: queue.IPQueue},
-			options: kerneltest.Options{Modules: kerneltest.NFQueue, Linux: kerneltest.Version{Major: 3, Minor: 4}},
-			want:    queue.Fault, about: queue.AboutModule, words: []string{"IPv4 packets go to nf_queue"}},
-		{name: "it is hidden", options: kerneltest.Options{Modules: kerneltest.IPQueue}, c: queue.Config{Backend: queue.IPQueue},
-			files: map[string][]byte{"/proc/net/ip_queue": nil},
-			want:  queue.Unseen, about: queue.AboutModule},
-		{name: "its file makes no sense", options: kerneltest.Options{Modules: kerneltest.IPQueue},
-			files: map[string][]byte{"/proc/net/ip_queue": []byte("Peer PID : many\n")},
-			want:  queue.Unseen, about: queue.AboutQueue},
-		{name: "config is for nfnetlink_queue", c: queue.Config{Backend: queue.IPQueue, FailOpen: true},
-			want: queue.Fault, about: queue.AboutConfig, words: []string{"Config.FailOpen"}},
-		{name: "privileged", options: kerneltest.Options{Modules: kerneltest.IPQueue},
-			want: queue.Good, about: queue.AboutPrivilege},
-		{name: "unprivileged", options: kerneltest.Options{Modules: kerneltest.IPQueue},
-			files: map[string][]byte{"/proc/self/status": []byte(noCapabilities)},
-			want:  queue.Fault, about: queue.AboutPrivilege},
-		{name: "privilege is hidden", options: kerneltest.Options{Modules: kerneltest.IPQueue},
-			files: map[string][]byte{"/proc/self/status": nil},
-			want:  queue.Unseen, about: queue.AboutPrivilege},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			release := tt.release
-			if release == "" {
-				release = "3.4.0"
-			}
-			h := &host{kerneltest.New(tt.options), files(release)}
-			for name, text := range tt.files {
-				h.files[name] = text
-			}
-			wantFinding(t, h.diagnose(tt.c), tt.want, tt.about, tt.words...)
-		})
-	}
-}
-
-func TestDiagnoseIPQueuePeer(t *testing.T) {
-	h := &host{kerneltest.New(kerneltest.Options{Modules: kerneltest.IPQueue, MaxLength: 1}), files("3.4.0")}
-	q, err := queue.Open(sock.WithKernel(context.Background(), h), queue.Config{Mode: queue.Range(64)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer q.Close()
-	for range 3 {
-		h.Inject(kerneltest.Packet{Payload: make([]byte, 28)})
-	}
-	d := h.diagnose(queue.Config{})
-	wantFinding(t, d, queue.Good, queue.AboutQueue, "ip_queue belongs to netlink port 4711, in mode Range(64)")
-	wantFinding(t, d, queue.Warning, queue.AboutLoss, "ip_queue was full: 2 packets")
-}
-
 func TestDiagnoseEnds(t *testing.T) {
 	k := kerneltest.New(kerneltest.Options{})
 	k.HoldReplies()
@@ -312,42 +215,4 @@ func TestDiagnoseEnds(t *testing.T) {
 	d := queue.Diagnose(ctx, queue.Config{})
 	wantFinding(t, d, queue.Unseen, queue.AboutPrivilege, context.Canceled.Error())
 	wantFinding(t, d, queue.Unseen, queue.AboutRules, context.Canceled.Error())
-}
-
-func TestFindingString(t *testing.T) {
-	for want, f := range map[string]queue.Finding{
-		"All is well.":     {Text: "All is well"},
-		"It fell; get up.": {Text: "It fell", Advice: "get up"},
-		"It hides: file does not exist; look elsewhere.": {Text: "It hides", Err: fs.ErrNotExist, Advice: "look elsewhere"},
-	} {
-		if got := f.String(); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-}
-
-func TestRuleString(t *testing.T) {
-	in := queue.Rule{Family: "inet", Table: "filter", Chain: "output", Handle: 4}
-	for want, change := range map[string]func(*queue.Rule){
-		"inet filter output handle 4, queue 0":        func(*queue.Rule) {},
-		"inet filter output handle 4, queue 3 bypass": func(r *queue.Rule) { r.First, r.Last, r.Bypass = 3, 3, true },
-		"inet filter output handle 4, queue 3-5":      func(r *queue.Rule) { r.First, r.Last = 3, 5 },
-		"inet filter output handle 4, queue by map":   func(r *queue.Rule) { r.Computed = true },
-	} {
-		r := in
-		change(&r)
-		if got := r.String(); got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-	}
-}
-
-func TestDiagnosisWorst(t *testing.T) {
-	if got := (queue.Diagnosis{}).Worst(); got != queue.Good {
-		t.Errorf("Worst of nothing = %v, want Good", got)
-	}
-	d := queue.Diagnosis{Findings: []queue.Finding{{Severity: queue.Note}, {Severity: queue.Warning}, {}}}
-	if got := d.Worst(); got != queue.Warning {
-		t.Errorf("Worst = %v, want Warning", got)
-	}
 }
