@@ -186,7 +186,7 @@ func (x *examination) boundQueues(s sock.Socket) (seen bool) {
 		return false
 	}
 	for _, row := range rows {
-		x.bound(nfqBound(row, x.host))
+		x.bound(x.nfqBound(row))
 	}
 	if x.queue(x.cfg.Number) == nil {
 		x.say(Note, AboutQueue, "Nobody has bound queue %d", x.cfg.Number)
@@ -194,10 +194,10 @@ func (x *examination) boundQueues(s sock.Socket) (seen bool) {
 	return true
 }
 
-func nfqBound(row wire.NFQStatus, k sock.Kernel) BoundQueue {
+func (x *examination) nfqBound(row wire.NFQStatus) BoundQueue {
 	return BoundQueue{
 		Backend: NFQueue, Number: row.Queue,
-		Port: row.Port, Owner: portOwner(k, row.Port),
+		Port: row.Port, Owner: portOwner(x.host, &x.cfg, sock.ProtoNetfilter, row.Port),
 		Mode:   modeOf(row.CopyMode, row.CopyRange),
 		Kernel: nfqStats(row),
 	}

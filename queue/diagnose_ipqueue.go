@@ -52,7 +52,7 @@ func (x *examination) ipqueueStatus(k *ipqueue) {
 	}
 	q := BoundQueue{
 		Backend: IPQueue, Family: k.family,
-		Port: status.Port, Owner: portOwner(x.host, status.Port),
+		Port: status.Port, Owner: portOwner(x.host, &x.cfg, k.protocol(), status.Port),
 		Mode:   modeOf(status.CopyMode, status.CopyRange),
 		Kernel: ipqStats(status),
 	}

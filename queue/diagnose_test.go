@@ -199,6 +199,7 @@ func TestDiagnoseLoss(t *testing.T) {
 	wantFinding(t, own, queue.Note, queue.AboutLoss, "2 packets wait in Queue 7")
 	wantFinding(t, own, queue.Good, queue.AboutQueue, "Queue 7 belongs to netlink port 4711 (process 4711, firewall), in mode MetaOnly")
 	wantFinding(t, other, queue.Note, queue.AboutQueue, "Queue 7 belongs to")
+	wantFinding(t, h.diagnose(queue.Config{NetNS: 3}), queue.Note, queue.AboutQueue, "(process 4711, firewall)")
 
 	if err := q.SetMode(context.Background(), queue.None); err != nil {
 		t.Fatal(err)

@@ -59,13 +59,16 @@ func (k *ipqueue) name() string {
 }
 
 func (k *ipqueue) socket(c *Config) sock.Config {
-	protocol := sock.ProtoFirewall
-	if k.family == IPv6 {
-		protocol = sock.ProtoIP6FW
-	}
-	s := socketConfig(c, protocol, k.name())
+	s := socketConfig(c, k.protocol(), k.name())
 	s.PositivePort = true
 	return s
+}
+
+func (k *ipqueue) protocol() int {
+	if k.family == IPv6 {
+		return sock.ProtoIP6FW
+	}
+	return sock.ProtoFirewall
 }
 
 // bind makes this socket the kernel's one peer. The first request does that,

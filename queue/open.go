@@ -222,7 +222,7 @@ func (n *nfqueue) explain(q *Queue, err error) error {
 		return explain(err, "this kernel has no nfnetlink_queue: load module nfnetlink_queue (CONFIG_NETFILTER_NETLINK_QUEUE)")
 	case errors.Is(err, eperm):
 		if port := n.owner(q); port != 0 {
-			return explain(err, "the queue belongs to %s; use another Number or stop that one", portOwner(q.host, port))
+			return explain(err, "the queue belongs to %s; use another Number or stop that one", portOwner(q.host, &q.cfg, sock.ProtoNetfilter, port))
 		}
 		return explain(err, "CAP_NET_ADMIN is needed in the network namespace's user namespace (run as root, or setcap cap_net_admin+ep), or another socket owns the queue")
 	}
@@ -251,18 +251,25 @@ func (k *ipqueue) peer(q *Queue) string {
 		return "another one"
 	}
 	s, _ := wire.ParseIPQStatus(buf[:n])
-	return portOwner(q.host, s.Port)
+	return portOwner(q.host, &q.cfg, k.protocol(), s.Port)
 }
 
-// portOwner names a netlink port. The first socket of a process has the
-// process's number for its port; others have any.
-func portOwner(k sock.Kernel, port uint32) string {
+// portOwner names a netlink port, and the process that holds it. Where that
+// cannot be seen, in another namespace say, it is guessed: the first socket of a
+// process has the process's number for its port.
+func portOwner(k sock.Kernel, c *Config, protocol int, port uint32) string {
 	text := fmt.Sprintf("netlink port %d", port)
-	comm, err := k.ReadFile(fmt.Sprintf("/proc/%d/comm", port))
+	process := int64(port)
+	if c.NetNS == 0 {
+		if n, err := k.Holder(protocol, port); err == nil {
+			process = int64(n)
+		}
+	}
+	comm, err := k.ReadFile(fmt.Sprintf("/proc/%d/comm", process))
 	if err != nil {
 		return text
 	}
-	return fmt.Sprintf("%s (process %d, %s)", text, port, strings.TrimSpace(string(comm)))
+	return fmt.Sprintf("%s (process %d, %s)", text, process, strings.TrimSpace(string(comm)))
 }
 
 // explainVerdictEPERM is why the stream ends when a verdict meets EPERM.

@@ -286,3 +286,22 @@ func TestOpenNoSocket(t *testing.T) {
 		}
 	}
 }
+
+// The owner of a queue is told although its port is not the process's number.
+func TestOpenOwnedBySecondSocket(t *testing.T) {
+	simulate(t, nfqueueKinds, kerneltest.Options{}, func(s *sim) {
+		ctx := sock.WithKernel(context.Background(), &host{s.kernel, map[string][]byte{
+			"/proc/4711/comm": []byte("firewalld\n"),
+		}})
+		s.open(queue.Config{})
+		second, err := queue.Open(ctx, queue.Config{Number: 8})
+		if err != nil {
+			s.Fatal(err)
+		}
+		defer second.Close()
+		_, err = queue.Open(ctx, queue.Config{Number: 8})
+		if err == nil || !strings.Contains(err.Error(), "(process 4711, firewalld)") {
+			s.Errorf("%v does not say whose queue it is", err)
+		}
+	})
+}

@@ -105,6 +105,9 @@ func (r *replay) Open(sock.Config) (sock.Socket, error) { return r, nil }
 // ReadFile implements sock.Kernel.
 func (r *replay) ReadFile(string) ([]byte, error) { return nil, fs.ErrNotExist }
 
+// Holder implements sock.Kernel.
+func (r *replay) Holder(int, uint32) (int, error) { return 0, fs.ErrNotExist }
+
 // LinkName implements sock.Socket.
 func (r *replay) LinkName(uint32) (string, error) { return "", fs.ErrNotExist }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -21,10 +23,10 @@ func feed(t *testing.T, bypass bool) {
 	testutil.Feed(t, netns.Rule{Protocol: netns.UDP, Action: netns.Enqueue, Queue: to})
 }
 
-// serve binds queue 3.
-func serve(t *testing.T) {
+// serve binds a queue.
+func serve(t *testing.T, number uint16) {
 	t.Helper()
-	q, err := queue.Open(context.Background(), queue.Config{Number: 3})
+	q, err := queue.Open(context.Background(), queue.Config{Number: number})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,6 +36,7 @@ func serve(t *testing.T) {
 func TestDoctor(t *testing.T) {
 	testutil.RequireKernel(t)
 	program := testutil.Build(t)
+	self := fmt.Sprintf("(process %d, ", os.Getpid())
 	for _, test := range []struct {
 		name   string
 		setup  func(t *testing.T)
@@ -48,9 +51,11 @@ func TestDoctor(t *testing.T) {
 			[]string{"FAULT", "inet TestDoctor_a_rule_drops hook3_0", "drops packets, because nobody has bound queue 3", "-> start the program"}},
 		{"a rule lets pass", func(t *testing.T) { feed(t, true) }, "-queue 3", 0,
 			[]string{"note", "lets packets pass", "Packets can flow"}},
-		{"it works", func(t *testing.T) { feed(t, false); serve(t) }, "-queue=3", 0,
+		{"it works", func(t *testing.T) { feed(t, false); serve(t, 3) }, "-queue=3", 0,
 			[]string{"Queue 3 belongs to netlink port", "in mode WholePacket.", "queue 3 feeds the queue", "Packets can flow"}},
-		{"another queue", func(t *testing.T) { feed(t, false); serve(t) }, "", 1,
+		{"two queues of a process", func(t *testing.T) { feed(t, false); serve(t, 3); serve(t, 4) }, "-queue 3", 0,
+			[]string{"good", "Queue 3 belongs", self, "note", "Queue 4 belongs", self}},
+		{"another queue", func(t *testing.T) { feed(t, false); serve(t, 3) }, "", 1,
 			[]string{"note", "Queue 3 belongs to", "No rule hands packets to queue 0", "Packets cannot flow"}},
 		{"no ip_queue", func(*testing.T) {}, "-ip_queue", 1, []string{"Module ip_queue is not loaded", "use nfnetlink_queue"}},
 		{"no ip6_queue", func(*testing.T) {}, "-6", 1, []string{"Module ip6_queue is not loaded"}},

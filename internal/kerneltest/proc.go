@@ -51,6 +51,16 @@ func (k *Kernel) WriteFile(name string, data []byte) error {
 	return nil
 }
 
+// Holder implements sock.Kernel. All sockets are of the process of the Options.
+func (k *Kernel) Holder(protocol int, port uint32) (int, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.socket(protocol, port) == nil {
+		return 0, fs.ErrNotExist
+	}
+	return int(k.opts.Process), nil
+}
+
 // openError is why a file cannot be opened for writing.
 func (k *Kernel) openError(name string) error {
 	if _, err := k.text(name); err != nil {

@@ -114,3 +114,19 @@ func TestPeerPIDIsSigned(t *testing.T) {
 	}
 	_ = s
 }
+
+func TestHolder(t *testing.T) {
+	k := New(Options{Process: 99})
+	for range 2 {
+		s, err := k.Open(sock.Config{Protocol: sock.ProtoNetfilter})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := k.Holder(sock.ProtoNetfilter, s.Port()); got != 99 || err != nil {
+			t.Errorf("Holder of port %d = %d, %v, want 99", s.Port(), got, err)
+		}
+		if _, err := k.Holder(sock.ProtoFirewall, s.Port()); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("Holder of the port in another protocol: %v, want fs.ErrNotExist", err)
+		}
+	}
+}

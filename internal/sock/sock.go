@@ -143,6 +143,11 @@ type Kernel interface {
 	ReadFile(name string) ([]byte, error)
 	// WriteFile writes data to the existing file of that full name.
 	WriteFile(name string, data []byte) error
+	// Holder returns the number of a process that holds the netlink socket of
+	// that protocol and port in the caller's network namespace. The error
+	// matches fs.ErrNotExist if none is in sight; it takes root to see the
+	// processes of others.
+	Holder(protocol int, port uint32) (process int, err error)
 }
 
 type contextKey struct{}
