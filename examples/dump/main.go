@@ -1,0 +1,141 @@
+// Dump shows the packets of a queue, one line for each: a tcpdump for packets
+// that wait for a verdict. It needs root, and a rule that feeds the queue:
+//
+//	iptables -I INPUT -p icmp -j NFQUEUE --queue-num 0 --queue-bypass
+//	nft add rule inet filter input meta l4proto icmp queue num 0 bypass
+//
+//	go run ./examples/dump                        # queue 0, to the terminal
+//	go run ./examples/dump -queue 3 -r 128        # the first 128 bytes of each packet
+//	go run ./examples/dump -w queue.pcapng        # also to a file, for Wireshark
+//
+// It accepts every packet; with -drop it drops them. A line tells when the
+// packet came, what it is, its verdict and how long it had waited for that:
+//
+//	12:00:00.000125  #1 Output lo: UDP 127.0.0.1:4660 > 127.0.0.1:53, 39 bytes  accept  21µs
+//
+// The file has the packets with their verdict as comment. Neither a slow
+// terminal nor a slow disk holds the network up: what could not be written yet
+// waits in memory, at most 1024 packets, and beyond that packets get their
+// verdict without being written. They are counted, in the file too. A disk
+// that is full ends the writing and nothing else.
+//
+// It ends at Ctrl-C or SIGTERM, with a count, and exits with status 1 if
+// something could not be written.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+const (
+	backlog = 1024        // packets that wait to be written
+	grace   = time.Second // for writing them at the end
+)
+
+func main() {
+	if err := run(parse()); err != nil {
+		complain(err)
+		os.Exit(1)
+	}
+}
+
+func complain(err error) { fmt.Fprintln(os.Stderr, "dump:", err) }
+
+// run dumps packets until a signal ends it.
+func run(o options) error {
+	out, err := o.printer() // before Open: to open a FIFO takes until it has a reader
+	if err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	q, err := queue.Open(ctx, o.Config)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	r := newRecorder(backlog, o.file != "", out.print)
+	for p := range q.All() {
+		decide(p, o.verdict(), r)
+	}
+	err = r.end(grace)
+	if err == nil {
+		err = out.close()
+	}
+	s := q.Stats()
+	fmt.Fprintf(os.Stderr, "%d packets, %d not written, %d missed\n",
+		s.Received, s.Received-out.written.Load(), s.Missed)
+	return errors.Join(q.Err(), err)
+}
+
+// decide gives the packet its verdict, and has it written if there is room.
+func decide(p queue.Packet, verdict queue.Action, r *recorder) {
+	record := r.take(p)
+	if record != nil {
+		record.verdict, record.waited = verdict, p.Age()
+		defer r.put(record)
+	}
+	// An error would say that the packet has gone, which Stats counts. To print
+	// it here would be to wait for the terminal.
+	_ = p.Decide(queue.Verdict{Action: verdict})
+}
+
+type options struct {
+	queue.Config
+	drop bool
+	file string
+}
+
+func (o options) verdict() queue.Action {
+	if o.drop {
+		return queue.Drop
+	}
+	return queue.Accept
+}
+
+// printer returns what writes to standard output and to the file, if there is
+// to be one.
+func (o options) printer() (*printer, error) {
+	if o.file == "" {
+		return newPrinter(os.Stdout, nil), nil
+	}
+	f, err := os.Create(o.file)
+	if err != nil {
+		return nil, err
+	}
+	return newPrinter(os.Stdout, f), nil
+}
+
+// parse reads the command line. It ends the program if that is wrong.
+func parse() options {
+	o := options{Config: queue.Config{TrackAge: true}}
+	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
+		n, err := strconv.ParseUint(s, 10, 16)
+		o.Number = uint16(n)
+		return errors.Unwrap(err)
+	})
+	flag.Func("r", "copy the first `N` bytes of each packet (default all)", func(s string) error {
+		n, err := strconv.ParseUint(s, 10, 16)
+		o.Mode = queue.Range(int(n))
+		return errors.Unwrap(err)
+	})
+	flag.BoolVar(&o.drop, "drop", false, "drop every packet")
+	flag.StringVar(&o.file, "w", "", "write the packets to `FILE` in pcapng format")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		complain(fmt.Errorf("unexpected argument %q", flag.Arg(0)))
+		flag.Usage()
+		os.Exit(2)
+	}
+	return o
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/ipqueue/ipqueue/internal/testutil"
+)
+
+func TestMain(m *testing.M) { testutil.Main(m) }
+
+func TestDump(t *testing.T) {
+	testutil.RequireKernel(t)
+	program := testutil.Build(t)
+	t.Run("accepts", func(t *testing.T) { testAccepts(t, program) })
+	t.Run("drops", func(t *testing.T) { testDrops(t, program) })
+	t.Run("stuck terminal", func(t *testing.T) { testStuck(t, program) })
+	t.Run("full disk", func(t *testing.T) { testFull(t, program) })
+	t.Run("complains", func(t *testing.T) { testComplains(t, program) })
+}
+
+// line is that of a datagram of some bytes over the loopback link.
+func line(bytes int, tail string) *regexp.Regexp {
+	return regexp.MustCompile(fmt.Sprintf(
+		`(?m)^\d\d:\d\d:\d\d\.\d{6}  #\d+ Output lo: UDP \S+ > \S+, %d bytes%s  \d[^ ]*s$`, bytes, tail))
+}
+
+func testAccepts(t *testing.T, program string) {
+	testutil.FeedUDP(t, 3)
+	file := filepath.Join(t.TempDir(), "queue.pcapng")
+	p := testutil.Start(t, program, "-queue", "3", "-r", "40", "-w", file)
+	testutil.AwaitOwner(t, 3)
+	echo(t, make([]byte, 100), 3)
+	p.Interrupt(t)
+	out := p.Stdout.String()
+	if got := len(line(128, ` \(40 copied\)  accept`).FindAllString(out, -1)); got != 6 {
+		t.Errorf("%d such lines, want 6:\n%s", got, out)
+	}
+	if want := "6 packets, 0 not written, 0 missed\n"; p.Stderr.String() != want {
+		t.Errorf("standard error has %q, want %q", &p.Stderr, want)
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCapture(t, readBlocks(t, b)[2:])
+	if got := strings.Count(tshark(t, file), " 128 40 accept after "); got != 6 {
+		t.Errorf("tshark shows %d such packets, want 6", got)
+	}
+}
+
+// echo sends a datagram to and fro over IPv4, n times.
+func echo(t *testing.T, payload []byte, n int) {
+	t.Helper()
+	lo := testutil.Loopback(t)
+	client, server := testutil.UDP(t, lo.NS, lo.NS, lo.IPv4)
+	for range n {
+		testutil.EchoUDP(t, client, server, payload)
+	}
+}
+
+func wantCapture(t *testing.T, blocks []block) {
+	t.Helper()
+	if len(blocks) != 6 {
+		t.Fatalf("the file has %d packets, want 6", len(blocks))
+	}
+	for _, b := range blocks {
+		got := captured(t, b)
+		if got.length != 128 || len(got.data) != 40 || got.data[0] != 0x45 {
+			t.Errorf("captured %d bytes of %d, %x, want 40 of 128, IPv4", len(got.data), got.length, got.data)
+		}
+		if got := b.options[1]; !strings.HasPrefix(got, "accept after ") {
+			t.Errorf("comment %q, want accept", got)
+		}
+	}
+}
+
+func testDrops(t *testing.T, program string) {
+	testutil.FeedUDP(t, 0)
+	p := testutil.Start(t, program, "-drop")
+	testutil.AwaitOwner(t, 0)
+	lo := testutil.Loopback(t)
+	client, _ := testutil.UDP(t, lo.NS, lo.NS, lo.IPv6)
+	if _, err := client.Write([]byte("lost")); err != nil {
+		t.Fatal(err)
+	}
+	out := p.Stdout.Await(t, "\n")
+	if !line(52, "  drop").MatchString(out) {
+		t.Errorf("printed %q, want a line about a packet dropped", out)
+	}
+	p.Interrupt(t)
+}
+
+// Packets pass although nobody reads what the program prints: more of them than
+// wait to be written.
+func testStuck(t *testing.T, program string) {
+	testutil.FeedUDP(t, 0)
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer w.Close()
+	// sh, so that the program writes to the pipe itself.
+	cmd := exec.Command("/bin/sh", "-c", `exec "$0" >&3`, program)
+	cmd.ExtraFiles = []*os.File{w}
+	p := testutil.StartCmd(t, cmd)
+	testutil.AwaitOwner(t, 0)
+	echo(t, []byte("passes"), 2*backlog)
+	p.Signal(t, os.Interrupt)
+	if got := p.Wait(t); got != 1 {
+		t.Errorf("exit status %d, want 1", got)
+	}
+	told := regexp.MustCompile(`(?m)^4096 packets, [1-9]\d* not written, 0 missed\ndump: the output took nothing for 1s$`)
+	if !told.MatchString(p.Stderr.String()) {
+		t.Errorf("standard error has %q, want that packets were not written", &p.Stderr)
+	}
+}
+
+// Packets pass although nothing can be written.
+func testFull(t *testing.T, program string) {
+	const full = "/dev/full"
+	if _, err := os.Stat(full); err != nil {
+		t.Skip(err)
+	}
+	testutil.FeedUDP(t, 0)
+	p := testutil.Start(t, program, "-w", full)
+	testutil.AwaitOwner(t, 0)
+	echo(t, []byte("passes"), 2)
+	p.Signal(t, os.Interrupt)
+	if got := p.Wait(t); got != 1 {
+		t.Errorf("exit status %d, want 1", got)
+	}
+	for _, want := range []string{"no more packets are written: ", "no space left", "4 packets, 4 not written"} {
+		if !strings.Contains(p.Stderr.String(), want) {
+			t.Errorf("standard error has %q, want %q", &p.Stderr, want)
+		}
+	}
+}
+
+func testComplains(t *testing.T, program string) {
+	for _, test := range []struct {
+		args   []string
+		status int
+		want   string // part of standard error
+	}{
+		{[]string{"-queue", "65536"}, 2, "value out of range"},
+		{[]string{"-r", "-1"}, 2, "invalid syntax"},
+		{[]string{"all"}, 2, `unexpected argument "all"`},
+		{[]string{"-w", "/nonexistent/file"}, 1, "no such file"},
+	} {
+		p := testutil.Start(t, program, test.args...)
+		if got := p.Wait(t); got != test.status || !strings.Contains(p.Stderr.String(), test.want) {
+			t.Errorf("%q: exit status %d, complaints %q, want %d and %q", test.args, got, &p.Stderr, test.status, test.want)
+		}
+	}
+}

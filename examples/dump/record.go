@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// A record is what is written of a packet.
+type record struct {
+	when    time.Time
+	about   string
+	length  uint32
+	data    []byte
+	verdict queue.Action
+	waited  time.Duration
+	skipped uint64 // packets just before it that are not written
+}
+
+// A recorder hands packets over to a goroutine that writes them. There is a
+// fixed number of records; while all of them wait to be written take has none.
+type recorder struct {
+	free, full chan *record
+	copies     bool // of the packets' bytes, up to 64 KiB for each record
+	skipped    uint64
+	ended      chan struct{}
+}
+
+// newRecorder starts the goroutine, which calls write for each record and says
+// whether another one follows at once.
+func newRecorder(records int, copies bool, write func(r *record, more bool)) *recorder {
+	r := &recorder{make(chan *record, records), make(chan *record, records), copies, 0, make(chan struct{})}
+	for range records {
+		r.free <- new(record)
+	}
+	go func() {
+		defer close(r.ended)
+		for next := range r.full {
+			write(next, len(r.full) > 0)
+			r.free <- next
+		}
+	}()
+	return r
+}
+
+// take returns a record of the packet, which must be undecided, or nil if there
+// is none to be had. It does not wait.
+func (r *recorder) take(p queue.Packet) *record {
+	select {
+	case next := <-r.free:
+		next.skipped, r.skipped = r.skipped, 0
+		next.fill(p, r.copies)
+		return next
+	default:
+		r.skipped++
+		return nil
+	}
+}
+
+// put has the record written. It does not wait: all records have room.
+func (r *recorder) put(next *record) { r.full <- next }
+
+// end waits until all is written, but not longer than the given time.
+func (r *recorder) end(within time.Duration) error {
+	close(r.full)
+	select {
+	case <-r.ended:
+		return nil
+	case <-time.After(within):
+		return fmt.Errorf("the output took nothing for %v", within)
+	}
+}
+
+func (r *record) fill(p queue.Packet, copies bool) {
+	r.about, r.length, r.data = p.String(), p.Length, r.data[:0]
+	if copies {
+		r.data = append(r.data, p.Payload...)
+	}
+	if r.when = p.Time(); r.when.IsZero() {
+		r.when = time.Now().Add(-p.Age())
+	}
+}
