@@ -1,0 +1,104 @@
+// Metrics accepts every packet of a queue and tells Prometheus how the queue
+// fares. It needs root, and a rule that feeds the queue:
+//
+//	iptables -I FORWARD -j NFQUEUE --queue-num 0 --queue-bypass
+//	nft add rule inet filter forward queue num 0 bypass
+//
+//	cd examples/metrics && go run .      # it is a module of its own
+//	curl http://127.0.0.1:9763/metrics
+//
+// Collector is what a program of your own needs: it reads Stats when it is
+// asked, and costs nothing for a packet. The file dashboard.json shows it all
+// in Grafana (Dashboards, New, Import).
+//
+// It ends at Ctrl-C or SIGTERM.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+func main() {
+	number, listen := parse()
+	if err := run(number, listen); err != nil {
+		complain(err)
+		os.Exit(1)
+	}
+}
+
+func complain(err error) { fmt.Fprintln(os.Stderr, "metrics:", err) }
+
+// run accepts packets until a signal ends it.
+func run(number uint16, listen string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	q, err := queue.Open(ctx, queue.Config{Number: number, TrackAge: true})
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	server := newServer(NewCollector(q.Stats, number))
+	defer server.Close()
+	go serve(server, listener)
+	fmt.Printf("http://%v/metrics\n", listener.Addr())
+	for p := range q.Packets() {
+		// An error would say that the packet has gone, which Stats counts.
+		_ = p.Accept()
+	}
+	return q.Err()
+}
+
+// newServer returns what answers Prometheus. Whoever asks slowly is cut off.
+func newServer(queue prometheus.Collector) *http.Server {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(queue, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	return &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
+}
+
+// serve answers until the server is closed. Without it packets still pass.
+func serve(server *http.Server, listener net.Listener) {
+	if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		complain(err)
+	}
+}
+
+// parse reads the command line. It ends the program if that is wrong.
+func parse() (number uint16, listen string) {
+	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
+		n, err := strconv.ParseUint(s, 10, 16)
+		number = uint16(n)
+		return errors.Unwrap(err)
+	})
+	flag.StringVar(&listen, "listen", "127.0.0.1:9763", "`address` to serve /metrics at")
+	flag.Parse()
+	if flag.NArg() > 0 {
+		complain(fmt.Errorf("unexpected argument %q", flag.Arg(0)))
+		flag.Usage()
+		os.Exit(2)
+	}
+	return number, listen
+}

@@ -1,0 +1,97 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/testutil"
+)
+
+func TestMain(m *testing.M) { testutil.Main(m) }
+
+func TestMetrics(t *testing.T) {
+	testutil.RequireKernel(t)
+	program := testutil.Build(t)
+	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		t.Run(signal.String(), func(t *testing.T) { testServes(t, program, signal) })
+	}
+	t.Run("complains", func(t *testing.T) { testComplains(t, program) })
+}
+
+func testServes(t *testing.T, program string, end os.Signal) {
+	testutil.FeedUDP(t, 3)
+	p := testutil.Start(t, program, "-queue", "3", "-listen", "127.0.0.1:0")
+	url := strings.TrimSpace(p.Stdout.Await(t, "\n"))
+	lo := testutil.Loopback(t)
+	client, server := testutil.UDP(t, lo.NS, lo.NS, lo.IPv6)
+	testutil.EchoUDP(t, client, server, []byte("count this"))
+	// A packet may arrive before its verdict is counted.
+	text := await(t, url, "\nipqueue_accepted_total{queue=\"3\"} 2\n")
+	for _, want := range []string{
+		"\nipqueue_received_total{queue=\"3\"} 2\n",
+		"\nipqueue_missed_total{queue=\"3\"} 0\n",
+		"\nipqueue_kernel_up{queue=\"3\"} 1\n",
+		"\nipqueue_kernel_queued_total{queue=\"3\"} 2\n",
+		"\n# HELP ipqueue_received_total Packets read from the kernel.\n",
+		"\nprocess_cpu_seconds_total ",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("not served: %q, but:\n%s", want, text)
+		}
+	}
+	p.Signal(t, end)
+	if got := p.Wait(t); got != 0 || p.Stderr.String() != "" {
+		t.Errorf("exit status %d and complaints %q, want 0 and none", got, &p.Stderr)
+	}
+}
+
+// await asks until the answer has the text in it.
+func await(t *testing.T, url, text string) string {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; {
+		got := get(t, url)
+		if strings.Contains(got, text) {
+			return got
+		}
+		if time.Now().After(end) {
+			t.Fatalf("not served: %q, but:\n%s", text, got)
+		}
+	}
+}
+
+func get(t *testing.T, url string) string {
+	t.Helper()
+	defer http.DefaultClient.CloseIdleConnections()
+	r, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s, %v", url, r.Status, err)
+	}
+	return string(b)
+}
+
+func testComplains(t *testing.T, program string) {
+	for _, test := range []struct {
+		args   []string
+		status int
+		want   string // part of standard error
+	}{
+		{[]string{"-queue", "65536"}, 2, "value out of range"},
+		{[]string{"all"}, 2, `unexpected argument "all"`},
+		{[]string{"-listen", "nowhere"}, 1, "missing port"},
+	} {
+		p := testutil.Start(t, program, test.args...)
+		if got := p.Wait(t); got != test.status || !strings.Contains(p.Stderr.String(), test.want) {
+			t.Errorf("%q: exit status %d, complaints %q, want %d and %q", test.args, got, &p.Stderr, test.status, test.want)
+		}
+	}
+}
