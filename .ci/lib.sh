@@ -18,13 +18,16 @@ die() {
 	exit 1
 }
 
-# modules lists the directories of all modules.
-modules() { find . -name go.mod -not -path './.*' -printf '%h\n' | sort; }
+# modules lists the directories of all modules, the root first. git knows which
+# belong to the checkout, and is not to mind whose that is.
+modules() { git -c safe.directory='*' ls-files '*go.mod' | sed 's,^,./,; s,/go\.mod$,,' | sort; }
 
 # in_modules runs a command in each module, and fails if it fails in any.
 in_modules() {
-	local module status=0
-	for module in $(modules); do
+	local list module status=0
+	list=$(modules)
+	[ -n "$list" ] || die "git lists no module"
+	for module in $list; do
 		(cd "$module" && "$@") || { echo "in module $module: $* failed" >&2; status=1; }
 	done
 	return $status
