@@ -129,13 +129,21 @@ func (c *counters) decided(s *slot) {
 func (q *Queue) Stats() Stats {
 	s := q.writer.stats()
 	s.ReadBuffer = q.readBuffer
-	if q.life.Load() >= closing {
-		<-q.ending.done
-		s.Kernel = q.lastStatus
-	} else {
-		s.Kernel = q.kernelStatus()
-	}
+	s.Kernel = q.kernelRow()
 	return s
+}
+
+// kernelRow is the kernel's row, or the last one once the queue closes. What
+// cannot be read may have gone by that.
+func (q *Queue) kernelRow() KernelStats {
+	if q.life.Load() < closing {
+		k := q.kernelStatus()
+		if k.Err == nil || q.life.Load() < closing {
+			return k
+		}
+	}
+	<-q.ending.done
+	return q.lastStatus
 }
 
 func (w *writer) stats() Stats {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
+	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -124,4 +125,44 @@ func TestTwoQueues(t *testing.T) {
 		checkSum(s, first.Stats())
 		checkSum(s, second.Stats())
 	})
+}
+
+// A statusKernel calls before each time a socket's status file is read.
+type statusKernel struct {
+	*kerneltest.Kernel
+	before func()
+}
+
+func (k *statusKernel) Open(c sock.Config) (sock.Socket, error) {
+	s, err := k.Kernel.Open(c)
+	return statusSocket{s, k}, err
+}
+
+type statusSocket struct {
+	sock.Socket
+	kernel *statusKernel
+}
+
+func (s statusSocket) Status(b []byte) (int, error) {
+	s.kernel.before()
+	return s.Socket.Status(b)
+}
+
+// TestStatsMeetsClose closes the queue between Stats' look at its state and the
+// reading of the row, which is then gone: the last one is told instead.
+func TestStatsMeetsClose(t *testing.T) {
+	k := &statusKernel{kerneltest.New(kerneltest.Options{}), func() {}}
+	q, err := queue.Open(sock.WithKernel(t.Context(), k), queue.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	k.Inject(kerneltest.Packet{Payload: make([]byte, 20)})
+	k.before = func() {
+		k.before = func() {} // Close reads the row too
+		q.Close()
+	}
+	if got := q.Stats().Kernel; got.Err != nil || got.LastID != 1 {
+		t.Errorf("the kernel's row has id %d, %v, want 1, nil", got.LastID, got.Err)
+	}
 }
