@@ -21,7 +21,8 @@ func (r Rule) exprs() []expr.Any {
 	if r.DstPort != 0 {
 		list = append(list, dstPort(r.DstPort)...)
 	}
-	list = append(list, r.Mark.exprs()...)
+	list = append(list, r.Mark.exprs(&expr.Meta{Key: expr.MetaKeyMARK, Register: register})...)
+	list = append(list, r.ConnMark.exprs(&expr.Ct{Key: expr.CtKeyMARK, Register: register})...)
 	if r.InLink != "" {
 		list = append(list, compare(expr.MetaKeyIIFNAME, expr.CmpOpEq, linkName(r.InLink))...)
 	}
@@ -34,15 +35,22 @@ func (r Rule) exprs() []expr.Any {
 			&expr.Immediate{Register: register, Data: markData(r.SetMark)},
 			&expr.Meta{Key: expr.MetaKeyMARK, SourceRegister: true, Register: register})
 	}
+	if r.SaveMark {
+		list = append(list,
+			&expr.Meta{Key: expr.MetaKeyMARK, Register: register},
+			&expr.Ct{Key: expr.CtKeyMARK, SourceRegister: true, Register: register})
+	}
 	return list
 }
 
 // compare lets the rule go on if the packet's property compares to data.
 func compare(key expr.MetaKey, op expr.CmpOp, data []byte) []expr.Any {
-	return []expr.Any{
-		&expr.Meta{Key: key, Register: register},
-		&expr.Cmp{Op: op, Register: register, Data: data},
-	}
+	return compareLoaded(&expr.Meta{Key: key, Register: register}, op, data)
+}
+
+// compareLoaded is compare for what load puts into the register.
+func compareLoaded(load expr.Any, op expr.CmpOp, data []byte) []expr.Any {
+	return []expr.Any{load, &expr.Cmp{Op: op, Register: register, Data: data}}
 }
 
 // dstPort compares bytes 2 and 3 of the transport header: the destination port
@@ -54,12 +62,13 @@ func dstPort(port uint16) []expr.Any {
 	}
 }
 
-func (m Mark) exprs() []expr.Any {
+// exprs returns the condition on the mark that load puts into the register.
+func (m Mark) exprs(load expr.Any) []expr.Any {
 	switch m.match {
 	case sameMark:
-		return compare(expr.MetaKeyMARK, expr.CmpOpEq, markData(m.value))
+		return compareLoaded(load, expr.CmpOpEq, markData(m.value))
 	case otherMark:
-		return compare(expr.MetaKeyMARK, expr.CmpOpNeq, markData(m.value))
+		return compareLoaded(load, expr.CmpOpNeq, markData(m.value))
 	}
 	return nil
 }
@@ -76,6 +85,10 @@ func linkName(name string) []byte {
 	return padded[:]
 }
 
+// rejectTCPReset is NFT_REJECT_TCP_RST of
+// include/uapi/linux/netfilter/nf_tables.h.
+const rejectTCPReset = 1
+
 // exprs returns the verdict; Enqueue has none.
 func (a Action) exprs() []expr.Any {
 	switch a {
@@ -83,6 +96,8 @@ func (a Action) exprs() []expr.Any {
 		return []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}
 	case Drop:
 		return []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}
+	case Reset:
+		return []expr.Any{&expr.Reject{Type: rejectTCPReset}}
 	}
 	return nil
 }

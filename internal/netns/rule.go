@@ -41,6 +41,7 @@ const (
 	Accept                 // the chain ends, the chains after it go on
 	Drop
 	Enqueue // to Rule.Queue; what is accepted there goes on as with Accept
+	Reset   // Drop, and a TCP reset to the sender; not at Prerouting
 )
 
 // A Rule says what happens to which packets. Each field's zero value leaves
@@ -49,15 +50,18 @@ type Rule struct {
 	Protocol Protocol
 	DstPort  uint16 // destination port; Protocol must be one that has ports
 	Mark     Mark
+	ConnMark Mark   // of the packet's connection, which conntrack keeps
 	InLink   string // name of the link the packet came in through
 	OutLink  string // name of the link it goes out through
 
-	SetMark uint32 // not 0: becomes the packet's mark, before Action
-	Action  Action
-	Queue   Queue // used by Enqueue
+	SetMark  uint32 // not 0: becomes the packet's mark, before Action
+	SaveMark bool   // the packet's mark becomes its connection's, before Action
+	Action   Action
+	Queue    Queue // used by Enqueue
 }
 
-// A Mark is a condition on a packet's mark. The zero Mark holds always.
+// A Mark is a condition on the mark of a packet or a connection. The zero Mark
+// holds always.
 type Mark struct {
 	value uint32
 	match markMatch
@@ -71,10 +75,10 @@ const (
 	otherMark
 )
 
-// MarkIs holds for packets with that mark. Packets start with mark 0.
+// MarkIs holds for that mark. Packets and connections start with mark 0.
 func MarkIs(value uint32) Mark { return Mark{value, sameMark} }
 
-// MarkIsNot holds for packets with any other mark.
+// MarkIsNot holds for any other mark.
 func MarkIsNot(value uint32) Mark { return Mark{value, otherMark} }
 
 // A Queue says to which queues a rule hands packets. The zero Queue is queue

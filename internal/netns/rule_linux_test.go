@@ -281,6 +281,53 @@ func TestSetMark(t *testing.T) {
 	wantCounts(t, chains[1], 1)
 }
 
+// What one packet's mark makes of its connection holds for the later ones, and
+// for the answers.
+func TestConnMark(t *testing.T) {
+	requireInside(t)
+	n := testutil.NewNamespace(t)
+	for _, addr := range []string{"127.0.0.1", "::1"} {
+		t.Run(addr, func(t *testing.T) {
+			_, chain := rules(t, n, netns.Inet, netns.Output,
+				netns.Rule{ConnMark: netns.MarkIs(markTry)},
+				netns.Rule{ConnMark: netns.MarkIsNot(markTry)},
+				netns.Rule{Mark: netns.MarkIs(markTry), SaveMark: true})
+			client, server := testutil.UDP(t, n, n, netip.MustParseAddr(addr))
+			testutil.EchoUDP(t, client, server, []byte("not marked"))
+			wantCounts(t, chain, 0, 2, 0)
+			send(t, client, markTry, "marked")
+			wantNext(t, server, "marked")
+			wantCounts(t, chain, 0, 3, 1)
+			testutil.SetMark(t, client, 0)
+			testutil.EchoUDP(t, client, server, []byte("marked before"))
+			wantCounts(t, chain, 2, 3, 1)
+		})
+	}
+}
+
+func TestReset(t *testing.T) {
+	requireInside(t)
+	for _, family := range []netns.Family{netns.IPv4, netns.IPv6, netns.Inet} {
+		lo := testutil.Loopback(t)
+		for _, addr := range addrsOf(family, lo) {
+			t.Run(fmt.Sprintf("family %d %v", family, addr), func(t *testing.T) {
+				client, _ := testutil.TCP(t, lo.NS, lo.NS, addr)
+				rules(t, lo.NS, family, netns.Output, netns.Rule{Mark: netns.MarkIs(markTry), Action: netns.Reset})
+				testutil.SetMark(t, client, markTry)
+				if _, err := client.Write([]byte("reset this")); err != nil {
+					t.Fatal(err)
+				}
+				if err := client.SetReadDeadline(time.Now().Add(patience)); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := client.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("Read = %v, want ECONNRESET", err)
+				}
+			})
+		}
+	}
+}
+
 func TestBridgeFamily(t *testing.T) {
 	requireInside(t)
 	left, right, n := bridged(t)
