@@ -13,6 +13,13 @@ import (
 // the test is done.
 func Feed(t testing.TB, rule netns.Rule) {
 	t.Helper()
+	FeedAt(t, netns.Output, rule)
+}
+
+// FeedAt makes a chain of rules at a hook of the process's own namespace, until
+// the test is done.
+func FeedAt(t testing.TB, hook netns.Hook, rules ...netns.Rule) *netns.Chain {
+	t.Helper()
 	var own netns.Namespace
 	table, err := own.AddTable(netns.Inet, strings.ReplaceAll(t.Name(), "/", "_"))
 	if err != nil {
@@ -23,9 +30,11 @@ func Feed(t testing.TB, rule netns.Rule) {
 			t.Error(err)
 		}
 	})
-	if _, err := table.AddChain(netns.Output, 0, rule); err != nil {
+	chain, err := table.AddChain(hook, 0, rules...)
+	if err != nil {
 		t.Fatal(err)
 	}
+	return chain
 }
 
 // FeedUDP makes a rule that sends UDP packets to the queue.
