@@ -27,18 +27,18 @@ func serverName(stream []byte) (string, finding) {
 }
 
 // handshake joins the first handshake message from the records that it is cut
-// into (RFC 8446, section 5.1). It is whole if all of it is there, and not ok
-// if it is no ClientHello.
+// into (RFC 8446, section 5.1). It is whole if there can be no more of it, and
+// not ok if it is no ClientHello.
 func handshake(b []byte) (message []byte, whole, ok bool) {
 	const header, longest = 5, 1 << 14
 	const typeHandshake, versionMajor = 22, 3
 	for len(b) >= header {
 		n := int(binary.BigEndian.Uint16(b[3:]))
 		if b[0] != typeHandshake || b[1] != versionMajor || n == 0 || n > longest {
-			return nil, false, false
+			return message, true, len(message) > 0 && isHello(message)
 		}
 		fragment := b[header:min(header+n, len(b))]
-		message = append(message[:len(message):len(message)], fragment...)
+		message = append(message, fragment...)
 		if end, known := messageEnd(message); known && end <= len(message) {
 			return message[:end], true, isHello(message)
 		}
@@ -47,7 +47,8 @@ func handshake(b []byte) (message []byte, whole, ok bool) {
 		}
 		b = b[header+n:]
 	}
-	return message, false, isHello(message) && (len(b) == 0 || b[0] == typeHandshake)
+	whole = len(b) > 0 && b[0] != typeHandshake
+	return message, whole, isHello(message) && !(whole && len(message) == 0)
 }
 
 // isHello reports whether the message is a ClientHello, as far as it goes.

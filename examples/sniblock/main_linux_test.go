@@ -63,7 +63,7 @@ func serve(t *testing.T, addr netip.Addr) {
 			}
 			go func() {
 				defer conn.Close()
-				_ = conn.SetDeadline(time.Now().Add(patience))
+				defer context.AfterFunc(t.Context(), func() { conn.Close() })()
 				_, _ = io.Copy(conn, conn)
 			}()
 		}
