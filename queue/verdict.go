@@ -105,7 +105,8 @@ func (p Packet) Repeat() error { return p.slot.judge(p.seq, Repeat) }
 // checksums are computed. The caller's bytes stay as they are.
 //
 // A payload shorter than its own IP header says is taken for a cut copy and
-// refused with ErrTruncated; one that is too short to be a packet or too long
+// refused with ErrTruncated: checksum.Resize makes the header of one that was
+// made shorter say so. A payload that is too short to be a packet or too long
 // for the kernel is refused with ErrInvalid; another length for a GSO packet
 // with ErrUnsupported. See Decide for the rest.
 func (p Packet) Replace(payload []byte) error {
