@@ -21,6 +21,9 @@ func (r Rule) exprs() []expr.Any {
 	if r.DstPort != 0 {
 		list = append(list, dstPort(r.DstPort)...)
 	}
+	if r.SYN {
+		list = append(list, opens()...)
+	}
 	list = append(list, r.Mark.exprs(&expr.Meta{Key: expr.MetaKeyMARK, Register: register})...)
 	list = append(list, r.ConnMark.exprs(&expr.Ct{Key: expr.CtKeyMARK, Register: register})...)
 	if r.InLink != "" {
@@ -62,6 +65,20 @@ func dstPort(port uint16) []expr.Any {
 	}
 }
 
+// opens compares the flags of the TCP header (RFC 9293, section 3.1) with those
+// of a connection's first segment, as iptables' --syn does.
+func opens() []expr.Any {
+	const fin, syn, rst, ack = 0x01, 0x02, 0x04, 0x10
+	return []expr.Any{
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
+		&expr.Bitwise{
+			SourceRegister: register, DestRegister: register,
+			Len: 1, Mask: []byte{fin | syn | rst | ack}, Xor: []byte{0},
+		},
+		&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: []byte{syn}},
+	}
+}
+
 // exprs returns the condition on the mark that load puts into the register.
 func (m Mark) exprs(load expr.Any) []expr.Any {
 	switch m.match {
@@ -89,15 +106,20 @@ func linkName(name string) []byte {
 // include/uapi/linux/netfilter/nf_tables.h.
 const rejectTCPReset = 1
 
-// exprs returns the verdict; Enqueue has none.
-func (a Action) exprs() []expr.Any {
-	switch a {
+// verdict returns what ends the rule; Enqueue has forms instead.
+func (r Rule) verdict() []expr.Any {
+	switch r.Action {
 	case Accept:
 		return []expr.Any{&expr.Verdict{Kind: expr.VerdictAccept}}
 	case Drop:
 		return []expr.Any{&expr.Verdict{Kind: expr.VerdictDrop}}
 	case Reset:
 		return []expr.Any{&expr.Reject{Type: rejectTCPReset}}
+	case Redirect:
+		return []expr.Any{
+			&expr.Immediate{Register: register, Data: binary.BigEndian.AppendUint16(nil, r.ToPort)},
+			&expr.Redir{RegisterProtoMin: register},
+		}
 	}
 	return nil
 }

@@ -27,8 +27,8 @@ func (n *Namespace) request(netlink.HeaderType, netlink.HeaderFlags, []byte) ([]
 
 func ignoreUnreachable(err error) error { return err }
 
-func (t *Table) create() error                        { return errUnsupported }
-func (t *Table) remove() error                        { return errUnsupported }
-func (t *Table) addChain(Hook, int32) (*Chain, error) { return nil, errUnsupported }
-func (c *Chain) add(Rule) error                       { return errUnsupported }
-func (c *Chain) counts() ([]uint64, error)            { return nil, errUnsupported }
+func (t *Table) create() error                                   { return errUnsupported }
+func (t *Table) remove() error                                   { return errUnsupported }
+func (t *Table) addChain(chainType, Hook, int32) (*Chain, error) { return nil, errUnsupported }
+func (c *Chain) add(Rule) error                                  { return errUnsupported }
+func (c *Chain) counts() ([]uint64, error)                       { return nil, errUnsupported }

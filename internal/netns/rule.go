@@ -42,6 +42,11 @@ const (
 	Drop
 	Enqueue // to Rule.Queue; what is accepted there goes on as with Accept
 	Reset   // Drop, and a TCP reset to the sender; not at Prerouting
+
+	// Redirect sends the connection that the packet opens to Rule.ToPort of
+	// this host. It is for chains of AddNATChain, and for rules with a
+	// Protocol that has ports.
+	Redirect
 )
 
 // A Rule says what happens to which packets. Each field's zero value leaves
@@ -49,6 +54,7 @@ const (
 type Rule struct {
 	Protocol Protocol
 	DstPort  uint16 // destination port; Protocol must be one that has ports
+	SYN      bool   // opens a connection (SYN without ACK, FIN, RST); Protocol must be TCP
 	Mark     Mark
 	ConnMark Mark   // of the packet's connection, which conntrack keeps
 	InLink   string // name of the link the packet came in through
@@ -57,7 +63,8 @@ type Rule struct {
 	SetMark  uint32 // not 0: becomes the packet's mark, before Action
 	SaveMark bool   // the packet's mark becomes its connection's, before Action
 	Action   Action
-	Queue    Queue // used by Enqueue
+	Queue    Queue  // used by Enqueue
+	ToPort   uint16 // used by Redirect
 }
 
 // A Mark is a condition on the mark of a packet or a connection. The zero Mark
@@ -128,7 +135,27 @@ type Chain struct {
 // first, whichever table they are in; ordinary filter chains have 0. What no
 // rule decides is accepted.
 func (t *Table) AddChain(hook Hook, priority int32, rules ...Rule) (*Chain, error) {
-	c, err := t.addChain(hook, priority)
+	return t.addRules(filterChain, hook, priority, rules)
+}
+
+// AddNATChain is AddChain for a chain that is asked only about packets that
+// open a connection, after conntrack, and whose rules may redirect it. The
+// usual priority is -100 at Prerouting and Output, the hooks for Redirect. A
+// table of family Inet can have such chains since Linux 5.2.
+func (t *Table) AddNATChain(hook Hook, priority int32, rules ...Rule) (*Chain, error) {
+	return t.addRules(natChain, hook, priority, rules)
+}
+
+// A chainType is what nftables calls the type of a chain.
+type chainType string
+
+const (
+	filterChain chainType = "filter"
+	natChain    chainType = "nat"
+)
+
+func (t *Table) addRules(typ chainType, hook Hook, priority int32, rules []Rule) (*Chain, error) {
+	c, err := t.addChain(typ, hook, priority)
 	if err != nil {
 		return nil, err
 	}

@@ -37,11 +37,11 @@ func (t *Table) flush(conn *nftables.Conn, what string) error {
 	return nil
 }
 
-func (t *Table) addChain(hook Hook, priority int32) (*Chain, error) {
-	c := &Chain{table: t, name: fmt.Sprintf("hook%d_%d", hook, priority)}
+func (t *Table) addChain(typ chainType, hook Hook, priority int32) (*Chain, error) {
+	c := &Chain{table: t, name: fmt.Sprintf("%s_hook%d_%d", typ, hook, priority)}
 	conn := t.ns.nftables()
 	chain := c.nft()
-	chain.Type = nftables.ChainTypeFilter
+	chain.Type = nftables.ChainType(typ)
 	chain.Hooknum = nftables.ChainHookRef(nftables.ChainHook(hook))
 	chain.Priority = nftables.ChainPriorityRef(nftables.ChainPriority(priority))
 	conn.AddChain(chain)
@@ -54,7 +54,7 @@ func (c *Chain) nft() *nftables.Chain {
 
 func (c *Chain) add(r Rule) error {
 	if r.Action != Enqueue {
-		return c.addExprs(append(r.exprs(), r.Action.exprs()...))
+		return c.addExprs(append(r.exprs(), r.verdict()...))
 	}
 	forms, err := r.Queue.exprs()
 	if err != nil {
