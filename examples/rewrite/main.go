@@ -1,0 +1,95 @@
+// Rewrite replaces a text with another one in the data of UDP datagrams and TCP
+// segments, over IPv4 and IPv6, and prints a line for each packet that has it.
+// It needs CAP_NET_ADMIN, and a rule that feeds the queue:
+//
+//	iptables -I OUTPUT -p udp --dport 9999 -j NFQUEUE --queue-num 0 --queue-bypass
+//	nft insert rule inet filter output udp dport 9999 queue num 0 bypass
+//
+// For example
+//
+//	rewrite -from hello -to "good morning"
+//	rewrite -from 'password=\x00' -to 'password=?' -queue 3
+//
+// The texts may have the escapes of Go strings. In a datagram the new one may
+// be of any length; should that make it larger than the MTU, it is fragmented
+// or dropped like any other. TCP counts bytes: once a segment has another
+// length, every later one of both sides, their acknowledgements and those of
+// SACK must be renumbered, and a retransmission, cut at other places, must be
+// rewritten to the same bytes. That is a proxy's work (examples/proxy leads
+// connections to one), so here a text in TCP can only become one that is as
+// long, or shorter and padded:
+//
+//	rewrite -from "gzip, deflate" -to identity -pad " "
+//
+// A text that is split over two segments, or fragments, is not found. Packets
+// that cannot be rewritten pass as they are, and the line says why. The program
+// ends at Ctrl-C or SIGTERM.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+func main() {
+	c, r, err := parse(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		os.Exit(2) // parse has said why
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, c, r); err != nil {
+		complain(err)
+		os.Exit(1)
+	}
+}
+
+func complain(err error) { fmt.Fprintln(os.Stderr, "rewrite:", err) }
+
+// run rewrites the packets of the queue until ctx ends.
+func run(ctx context.Context, c queue.Config, r *rewriter) error {
+	q, err := queue.Open(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	for p := range q.All() {
+		if err := r.decide(p); err != nil {
+			complain(err)
+		}
+	}
+	return q.Err()
+}
+
+// decide gives the packet its verdict, and prints a line if it has the text.
+func (r *rewriter) decide(p queue.Packet) error {
+	if !bytes.Contains(p.Payload, r.from) {
+		return p.Accept()
+	}
+	payload, matches, err := r.rewrite(p)
+	if matches == 0 && err == nil {
+		return p.Accept() // the text is in the headers
+	}
+	line := p.String() // Payload is valid until the verdict
+	if err == nil {
+		err = p.Replace(payload)
+	}
+	// What Replace refuses, as too long say, is still to be decided.
+	if err != nil {
+		fmt.Printf("%s: not rewritten: %v\n", line, err)
+		return p.Accept()
+	}
+	fmt.Printf("%s: %d replaced, now %d bytes\n", line, matches, len(payload))
+	return nil
+}
