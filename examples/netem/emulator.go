@@ -1,0 +1,113 @@
+package main
+
+import (
+	"container/heap"
+	"fmt"
+	"time"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// An emulator holds packets until they are due: all of them in one heap, with
+// one timer.
+type emulator struct {
+	dice  *dice
+	held  schedule
+	timer *time.Timer
+	free  time.Time // when the link has sent all that is before the next packet
+	stats stats
+}
+
+// stats is what became of the packets.
+type stats struct {
+	arrived, lost, reordered, passed, failed int
+	mostHeld                                 int
+	delay                                    time.Duration // of all that passed when due
+}
+
+func newEmulator(n network) *emulator {
+	return &emulator{dice: newDice(n), timer: time.NewTimer(0)}
+}
+
+// run passes the packets on until the channel is closed, and then at once those
+// that it still holds.
+func (e *emulator) run(packets <-chan queue.Packet) {
+	defer e.timer.Stop()
+	for {
+		select {
+		case p, open := <-packets:
+			if !open {
+				e.release(time.Now(), len(e.held))
+				return
+			}
+			e.arrive(p, time.Now())
+		case now := <-e.timer.C:
+			e.release(now, 0)
+		}
+	}
+}
+
+// arrive gives the packet its place in the schedule.
+func (e *emulator) arrive(p queue.Packet, now time.Time) {
+	f := e.dice.next()
+	e.stats.arrived++
+	if f.lost {
+		e.stats.lost++
+		e.check(p.Drop())
+		return
+	}
+	if f.reordered {
+		e.stats.reordered++
+	}
+	if e.free.Before(now) {
+		e.free = now
+	}
+	e.free = e.free.Add(e.dice.rate.time(p.Length))
+	heap.Push(&e.held, held{p, now, e.free.Add(f.delay), e.stats.arrived})
+	e.stats.mostHeld = max(e.stats.mostHeld, len(e.held))
+	e.release(now, 0)
+}
+
+// release lets those packets go that are due, and at least n, and sets the
+// timer for the next.
+func (e *emulator) release(now time.Time, n int) {
+	for ; len(e.held) > 0 && (n > 0 || !e.held[0].due.After(now)); n-- {
+		h := heap.Pop(&e.held).(held)
+		e.stats.passed++
+		e.stats.delay += now.Sub(h.arrived)
+		e.check(h.packet.Accept())
+	}
+	if len(e.held) > 0 {
+		e.timer.Reset(time.Until(e.held[0].due))
+	}
+}
+
+// check counts packets that the kernel has given up meanwhile.
+func (e *emulator) check(err error) {
+	if err != nil {
+		e.stats.failed++
+	}
+}
+
+// report tells what became of the packets, s being the queue's own account.
+func (e *emulator) report(s queue.Stats) string {
+	mean := e.stats.delay / time.Duration(max(1, e.stats.passed))
+	text := ""
+	for _, line := range []struct {
+		name  string
+		value any
+	}{
+		{"arrived", e.stats.arrived},
+		{"lost", e.stats.lost},
+		{"passed", e.stats.passed},
+		{"reordered", e.stats.reordered},
+		{"mean delay", mean.Round(time.Microsecond)},
+		{"most held", e.stats.mostHeld},
+		{"over the limit", s.Kernel.QueueDropped},
+		{"not delivered", s.Kernel.SocketDropped},
+		{"failed", uint64(e.stats.failed) + s.Refused},
+	} {
+		text += fmt.Sprintf("%-14s %v\n", line.name, line.value)
+	}
+	return text
+}

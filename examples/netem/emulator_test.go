@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/kerneltest"
+	"github.com/ipqueue/ipqueue/internal/sock"
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// size is that of the packets in these tests: a second at 8 kbit/s.
+const size = 1000
+
+// lost is the delay of packets that do not pass.
+const lost = time.Duration(-1)
+
+// An emulation is a network at work, on a kernel and a clock of its own.
+type emulation struct {
+	kernel *kerneltest.Kernel
+	*emulator
+	end func() queue.Stats
+}
+
+// emulate starts the network. It must be called in a bubble of synctest.
+func emulate(t *testing.T, n network) *emulation {
+	t.Helper()
+	k := kerneltest.New(kerneltest.Options{})
+	ctx, cancel := context.WithCancel(sock.WithKernel(t.Context(), k))
+	q, err := queue.Open(ctx, queue.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, ended := newEmulator(n), make(chan struct{})
+	go func() {
+		defer close(ended)
+		e.run(q.Packets())
+	}()
+	return &emulation{k, e, func() queue.Stats {
+		cancel()
+		<-ended
+		q.Close()
+		if err := q.Err(); err != nil {
+			t.Error(err)
+		}
+		return q.Stats()
+	}}
+}
+
+// send sends a packet now, and returns a channel that tells its delay.
+func (e *emulation) send() <-chan time.Duration {
+	sent, delay := time.Now(), make(chan time.Duration, 1)
+	j := e.kernel.Inject(kerneltest.Packet{Payload: make([]byte, size)})
+	go func() {
+		if j.Wait() != kerneltest.Accepted {
+			delay <- lost
+			return
+		}
+		delay <- time.Since(sent)
+	}()
+	return delay
+}
+
+func TestEmulator(t *testing.T) {
+	const s, ms = time.Second, time.Millisecond
+	for _, test := range []struct {
+		name    string
+		network network
+		gap     time.Duration // between packets
+		want    []time.Duration
+	}{
+		{"nothing", network{}, 0, []time.Duration{0, 0, 0}},
+		{"delay", network{delay: 100 * ms}, 10 * ms, []time.Duration{100 * ms, 100 * ms, 100 * ms}},
+		{"loss", network{loss: 1, delay: s}, 0, []time.Duration{lost, lost}},
+		{"reorder", network{reorder: 1, delay: s}, 0, []time.Duration{0, 0}},
+		{"rate", network{rate: 8000}, 0, []time.Duration{s, 2 * s, 3 * s}},
+		{"rate and delay", network{rate: 8000, delay: s / 2}, 0, []time.Duration{3 * s / 2, 5 * s / 2}},
+		{"rate that is enough", network{rate: 8000}, 2 * s, []time.Duration{s, s}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := emulate(t, test.network)
+				var delays []<-chan time.Duration
+				for range test.want {
+					delays = append(delays, e.send())
+					synctest.Wait()
+					time.Sleep(test.gap)
+				}
+				for i, want := range test.want {
+					// A verdict may wait for others for a moment.
+					if got := <-delays[i]; got < want || got > want+ms {
+						t.Errorf("packet %d: delay %v, want %v", i, got, want)
+					}
+				}
+				e.end()
+			})
+		})
+	}
+}
+
+// Packets pass when they are due, whatever the order in which they came.
+func TestEmulatorOvertaking(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bad := network{seed: 3, delay: time.Second, jitter: time.Second, reorder: 0.2}
+		e := emulate(t, bad)
+		var delays []<-chan time.Duration
+		for range 100 {
+			delays = append(delays, e.send())
+			synctest.Wait()
+		}
+		for i, f := range fates(bad, len(delays)) {
+			if got := <-delays[i]; got < f.delay || got > f.delay+time.Millisecond {
+				t.Errorf("packet %d: delay %v, want %v", i, got, f.delay)
+			}
+		}
+		if s := e.end(); s.Accepted != 100 {
+			t.Errorf("%d passed, want 100", s.Accepted)
+		}
+	})
+}
+
+// At the end the held packets pass at once.
+func TestEmulatorEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := emulate(t, network{delay: time.Hour})
+		delays := []<-chan time.Duration{e.send(), e.send(), e.send()}
+		synctest.Wait()
+		s := e.end()
+		for i, delay := range delays {
+			if got := <-delay; got < 0 || got > time.Millisecond {
+				t.Errorf("packet %d: delay %v, want 0", i, got)
+			}
+		}
+		want := stats{arrived: 3, passed: 3, mostHeld: 3}
+		if e.stats != want || s.Abandoned != 0 {
+			t.Errorf("stats %+v, %d abandoned, want %+v, 0", e.stats, s.Abandoned, want)
+		}
+	})
+}
+
+func TestReport(t *testing.T) {
+	e := &emulator{stats: stats{10, 2, 3, 4, 1, 6, 4 * time.Second}}
+	s := queue.Stats{Refused: 6, Kernel: queue.KernelStats{QueueDropped: 7, SocketDropped: 8}}
+	const want = `arrived        10
+lost           2
+passed         4
+reordered      3
+mean delay     1s
+most held      6
+over the limit 7
+not delivered  8
+failed         7
+`
+	if got := e.report(s); got != want {
+		t.Errorf("report:\n%swant:\n%s", got, want)
+	}
+}

@@ -1,0 +1,78 @@
+// Netem makes a network as bad as one wants, like the queueing discipline of
+// that name, but for the packets of any firewall rule, incoming ones included,
+// and in the same way each time: packets are delayed, lost, sent out of order
+// and held to a bit rate. It needs CAP_NET_ADMIN, and a rule that feeds the
+// queue:
+//
+//	iptables -I INPUT -p tcp --sport 443 -j NFQUEUE --queue-num 0 --queue-bypass
+//	nft insert rule inet filter input tcp sport 443 queue num 0 bypass
+//
+// For example
+//
+//	netem -delay 80ms -jitter 20ms -loss 1%
+//	netem -delay 10ms -reorder 25% -seed 7
+//	netem -rate 2mbit -limit 50
+//
+// Each packet meets these in turn: it is lost; it waits its turn on a link of
+// that rate; it is delayed by delay plus or minus up to jitter, or not at all
+// if it is one of those to be reordered, which so overtake others. The packet
+// number and the seed decide what happens to it, whatever the other settings.
+// The seed is printed at the start, the statistics at the end: at Ctrl-C or
+// SIGTERM, when the packets held are let go at once.
+//
+// At most limit packets are held; those above it are lost in the kernel.
+//
+// It cannot duplicate: a verdict is about one packet. The kernel can, by
+// iptables' target TEE or nft's dup, with a rule before the one above.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+func main() {
+	o, err := parse(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		os.Exit(2) // parse has said why
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "netem:", err)
+		os.Exit(1)
+	}
+}
+
+// run emulates the network until ctx ends.
+func run(ctx context.Context, o options) error {
+	q, err := queue.Open(ctx, queue.Config{
+		Number: o.number,
+		// One packet is one of the wire, and not the many that GSO makes one.
+		NoGSO: true,
+		// The kernel counts a packet until its verdict: it never has more
+		// than limit of them. One more keeps the reader going when as many
+		// are held, so that it sees the end.
+		QueueLength:  o.limit,
+		MaxUndecided: o.limit + 1,
+	})
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	fmt.Printf("seed %d\n", o.seed)
+	e := newEmulator(o.network)
+	e.run(q.Packets())
+	fmt.Print(e.report(q.Stats()))
+	return q.Err()
+}

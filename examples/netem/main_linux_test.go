@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/testutil"
+)
+
+func TestMain(m *testing.M) { testutil.Main(m) }
+
+// start starts the program on queue 0, and returns it with the two ends of the
+// packets' way.
+func start(t *testing.T, program string, args ...string) (p *testutil.Process, client, server *net.UDPConn) {
+	t.Helper()
+	testutil.FeedUDP(t, 0)
+	p = testutil.Start(t, program, args...)
+	testutil.AwaitOwner(t, 0)
+	lo := testutil.Loopback(t)
+	client, server = testutil.UDP(t, lo.NS, lo.NS, lo.IPv6)
+	return p, client, server
+}
+
+// send sends n datagrams that say their numbers. They are in the queue when it
+// returns.
+func send(t *testing.T, client *net.UDPConn, n int) {
+	t.Helper()
+	for i := range n {
+		if _, err := fmt.Fprint(client, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// wantLine wants a line of the report.
+func wantLine(t *testing.T, p *testutil.Process, name string, value any) {
+	t.Helper()
+	line := regexp.MustCompile(fmt.Sprintf(`(?m)^%s +%v$`, name, value))
+	if got := p.Stdout.String(); !line.MatchString(got) {
+		t.Errorf("the report has no line %q with %v:\n%s", name, value, got)
+	}
+}
+
+func TestNetem(t *testing.T) {
+	testutil.RequireKernel(t)
+	program := testutil.Build(t)
+	t.Run("loses", func(t *testing.T) { testLoses(t, program) })
+	t.Run("delays", func(t *testing.T) { testDelays(t, program) })
+	t.Run("holds few", func(t *testing.T) { testHoldsFew(t, program) })
+	t.Run("fails", func(t *testing.T) { testFails(t, program) })
+}
+
+// The seed says which packets are lost.
+func testLoses(t *testing.T, program string) {
+	const n = 100
+	p, client, server := start(t, program, "-loss", "40%", "-seed", "5")
+	send(t, client, n)
+	lost := 0
+	for i, f := range fates(network{seed: 5, loss: 0.4}, n) {
+		if f.lost {
+			lost++
+			continue
+		}
+		if got := string(testutil.Receive(t, server)); got != fmt.Sprint(i) {
+			t.Fatalf("received %s, want %d", got, i)
+		}
+	}
+	p.Interrupt(t)
+	wantLine(t, p, "arrived", n)
+	wantLine(t, p, "lost", lost)
+	wantLine(t, p, "passed", n-lost)
+	if got := p.Stdout.String(); !strings.HasPrefix(got, "seed 5\n") {
+		t.Errorf("printed %q, want the seed first", got)
+	}
+}
+
+func testDelays(t *testing.T, program string) {
+	const delay = 30 * time.Millisecond
+	p, client, server := start(t, program, "-delay", delay.String())
+	begin := time.Now()
+	testutil.EchoUDP(t, client, server, []byte("there and back"))
+	if took := time.Since(begin); took < 2*delay {
+		t.Errorf("there and back in %v, want %v or more", took, 2*delay)
+	}
+	p.Interrupt(t)
+	wantLine(t, p, "passed", 2)
+}
+
+// The kernel drops what is above the limit. What is held passes in the end.
+func testHoldsFew(t *testing.T, program string) {
+	p, client, server := start(t, program, "-delay", "1h", "-limit", "2")
+	send(t, client, 5)
+	p.Interrupt(t)
+	for want := range 2 {
+		if got := string(testutil.Receive(t, server)); got != fmt.Sprint(want) {
+			t.Errorf("received %s, want %d", got, want)
+		}
+	}
+	wantLine(t, p, "passed", 2)
+	wantLine(t, p, "most held", 2)
+	wantLine(t, p, "over the limit", 3)
+}
+
+func testFails(t *testing.T, program string) {
+	testutil.WantFailure(t, program, 2, "not from 0% to 100%", "-loss", "200%")
+	testutil.WantFailure(t, program, 2, "value out of range", "-queue", "65536")
+	owner := testutil.Start(t, program)
+	testutil.AwaitOwner(t, 0)
+	testutil.WantFailure(t, program, 1, "the queue belongs to netlink port")
+	owner.Interrupt(t)
+}

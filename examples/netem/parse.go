@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// options are what the command line says.
+type options struct {
+	network
+	number uint16
+	limit  int
+}
+
+// parse reads the command line, and tells output what is wrong with it.
+func parse(args []string, output io.Writer) (options, error) {
+	o := options{network: network{seed: rand.Uint64()}}
+	set := flag.NewFlagSet("netem", flag.ContinueOnError)
+	set.SetOutput(output)
+	set.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
+		n, err := strconv.ParseUint(s, 10, 16)
+		o.number = uint16(n)
+		return errors.Unwrap(err)
+	})
+	set.DurationVar(&o.delay, "delay", 0, "`time` by which each packet is delayed")
+	set.DurationVar(&o.jitter, "jitter", 0, "`time` that is at random added to or taken from that")
+	set.Var(&o.loss, "loss", "`percent` of the packets that are lost")
+	set.Var(&o.reorder, "reorder", "`percent` of the packets that are not delayed")
+	set.Var(&o.rate, "rate", "bits in a second, such as `64kbit` or 2mbit (default no limit)")
+	set.IntVar(&o.limit, "limit", 1000, "most `packets` to hold")
+	set.Uint64Var(&o.seed, "seed", o.seed, "`number` that decides about each packet (default random)")
+	if err := set.Parse(args); err != nil {
+		return o, err
+	}
+	err := o.check(set.Args())
+	if err != nil {
+		fmt.Fprintln(output, err)
+		set.Usage()
+	}
+	return o, err
+}
+
+func (o options) check(arguments []string) error {
+	switch {
+	case len(arguments) > 0:
+		return fmt.Errorf("unexpected argument %q", arguments[0])
+	case o.delay < 0 || o.jitter < 0 || o.delay > maxTime || o.jitter > maxTime:
+		return fmt.Errorf("-delay and -jitter are from 0 to %v", maxTime)
+	case o.limit < 1 || o.limit > maxLimit:
+		return fmt.Errorf("-limit is from 1 to %d, all that the kernel holds", maxLimit)
+	}
+	return nil
+}
+
+const (
+	maxTime  = time.Hour
+	maxLimit = 65535
+)
+
+func (s *share) String() string { return fmt.Sprintf("%g%%", float64(*s)*100) }
+
+// Set reads a percentage, with or without its sign.
+func (s *share) Set(text string) error {
+	percent, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
+	if err != nil || !(percent >= 0 && percent <= 100) {
+		return errors.New("not from 0% to 100%")
+	}
+	*s = share(percent / 100)
+	return nil
+}
+
+// units are those of tc(8).
+var units = []struct {
+	name string
+	bits float64
+}{{"kbit", 1e3}, {"mbit", 1e6}, {"gbit", 1e9}, {"bit", 1}}
+
+func (r *bitRate) String() string { return fmt.Sprintf("%dbit", uint64(*r)) }
+
+// Set reads a number and its unit.
+func (r *bitRate) Set(text string) error {
+	for _, unit := range units {
+		number, found := strings.CutSuffix(text, unit.name)
+		if !found {
+			continue
+		}
+		n, err := strconv.ParseFloat(number, 64)
+		if n *= unit.bits; err != nil || !(n >= 1 && n <= math.MaxInt32*1e3) {
+			break
+		}
+		*r = bitRate(n)
+		return nil
+	}
+	return errors.New("not a rate such as 100bit, 64kbit, 2.5mbit or 1gbit")
+}
