@@ -36,6 +36,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/ipqueue/ipqueue/internal/lines"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -64,16 +65,17 @@ func run(ctx context.Context, c queue.Config, r *rewriter) error {
 		return err
 	}
 	defer q.Close()
+	out := lines.New(os.Stdout)
 	for p := range q.All() {
-		if err := r.decide(p); err != nil {
+		if err := r.decide(p, out); err != nil {
 			complain(err)
 		}
 	}
-	return q.Err()
+	return errors.Join(q.Err(), out.Close())
 }
 
 // decide gives the packet its verdict, and prints a line if it has the text.
-func (r *rewriter) decide(p queue.Packet) error {
+func (r *rewriter) decide(p queue.Packet, out *lines.Printer) error {
 	if !bytes.Contains(p.Payload, r.from) {
 		return p.Accept()
 	}
@@ -87,9 +89,9 @@ func (r *rewriter) decide(p queue.Packet) error {
 	}
 	// What Replace refuses, as too long say, is still to be decided.
 	if err != nil {
-		fmt.Printf("%s: not rewritten: %v\n", line, err)
+		out.Printf("%s: not rewritten: %v\n", line, err)
 		return p.Accept()
 	}
-	fmt.Printf("%s: %d replaced, now %d bytes\n", line, matches, len(payload))
+	out.Printf("%s: %d replaced, now %d bytes\n", line, matches, len(payload))
 	return nil
 }
