@@ -1,0 +1,50 @@
+package main
+
+import "github.com/ipqueue/ipqueue/queue"
+
+// most is how many conversations a worker tells apart.
+const most = 10000
+
+// A worker decides packets one after the other.
+type worker struct {
+	packets chan job
+	// conversations belong to the worker's goroutine alone while it runs.
+	conversations map[queue.Flow]traffic
+	all           traffic
+	failed        int // verdicts
+}
+
+// A job is a packet and the conversation it belongs to.
+type job struct {
+	packet       queue.Packet
+	conversation queue.Flow
+}
+
+// traffic is what was said.
+type traffic struct{ packets, bytes int }
+
+func (t traffic) and(bytes int) traffic { return traffic{t.packets + 1, t.bytes + bytes} }
+
+func newWorker() *worker {
+	return &worker{packets: make(chan job, backlog), conversations: map[queue.Flow]traffic{}}
+}
+
+// run works until the channel is closed.
+func (w *worker) run(decide func(queue.Packet) error) {
+	for j := range w.packets {
+		w.count(j)
+		if err := decide(j.packet); err != nil {
+			w.failed++
+		}
+	}
+}
+
+// count leaves out the conversations that are too many.
+func (w *worker) count(j job) {
+	length := int(j.packet.Length)
+	w.all = w.all.and(length)
+	t, known := w.conversations[j.conversation]
+	if known || len(w.conversations) < most {
+		w.conversations[j.conversation] = t.and(length)
+	}
+}
