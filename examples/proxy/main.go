@@ -1,0 +1,88 @@
+// Proxy decides, at the first packet of each TCP connection, whether the
+// connection goes to a transparent proxy on this host. Its policy is the
+// destination; its decision is a mark, upon which a rule redirects the
+// connection. No other packet leaves the kernel, so that it costs nothing once
+// the connection is there. It needs CAP_NET_ADMIN and two rules, one that asks
+// it and one that obeys:
+//
+//	iptables -t mangle -A OUTPUT -p tcp --syn -m mark --mark 0 -j NFQUEUE --queue-num 0 --queue-bypass
+//	iptables -t nat -A OUTPUT -p tcp -m mark --mark 1 -j REDIRECT --to-ports 3128
+//
+//	table inet proxy {
+//		chain ask { type route hook output priority mangle;
+//			tcp flags & (fin | syn | rst | ack) == syn meta mark 0 queue num 0 bypass; }
+//		chain obey { type nat hook output priority dstnat;
+//			meta l4proto tcp meta mark 1 redirect to :3128; }
+//	}
+//
+// For connections that this host forwards the hook is PREROUTING. For example
+//
+//	proxy -to 203.0.113.0/24 -to 2001:db8::/32 -port 80 -port 443
+//
+// sends connections to these networks and ports through whatever listens at
+// port 3128 (squid, redsocks, ...), and marks all others with 2. The verdict is
+// Repeat: the packet meets the chain again from its first rule, so that rules
+// behind the one that asked see the mark, CONNMARK say. With Accept they would
+// be left out. This is why each decision has a mark: without one the packet
+// would be asked about for ever.
+//
+// The proxy's own connections must not end up in the proxy again: give them a
+// mark (SO_MARK), or put "-m owner --uid-owner squid -j RETURN" in front.
+//
+// A mark can do more: "ip rule add fwmark 1 table 100" takes the connection
+// another way, TPROXY at PREROUTING leaves its addresses as they are.
+//
+// Without the program connections go on directly, which is what bypass says. It
+// ends at Ctrl-C or SIGTERM.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/ipqueue/ipqueue/internal/lines"
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+func main() {
+	number, policy, err := parse(os.Args[1:], os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return
+	case err != nil:
+		os.Exit(2) // parse has said why
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, number, policy); err != nil {
+		fmt.Fprintln(os.Stderr, "proxy:", err)
+		os.Exit(1)
+	}
+}
+
+// headers is how much of a SYN tells where it goes.
+const headers = 128
+
+// run decides about connections until ctx ends.
+func run(ctx context.Context, number uint16, policy policy) error {
+	q, err := queue.Open(ctx, queue.Config{Number: number, Mode: queue.Range(headers)})
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	out := lines.New(os.Stdout)
+	for p := range q.All() {
+		flow, verdict := p.Flow(), policy.judge(p)
+		if err := p.Decide(verdict); err != nil {
+			out.Printf("%v: %v\n", flow, err)
+			continue
+		}
+		out.Printf("%-7s %v\n", policy.name(verdict), flow)
+	}
+	return errors.Join(q.Err(), out.Close())
+}
