@@ -11,7 +11,7 @@
 //	table inet proxy {
 //		chain ask { type route hook output priority mangle;
 //			tcp flags & (fin | syn | rst | ack) == syn meta mark 0 queue num 0 bypass; }
-//		chain obey { type nat hook output priority dstnat;
+//		chain obey { type nat hook output priority -100;
 //			meta l4proto tcp meta mark 1 redirect to :3128; }
 //	}
 //
