@@ -1,0 +1,103 @@
+package rawip
+
+import (
+	"encoding/binary"
+	"errors"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+
+	"github.com/ipqueue/ipqueue/checksum"
+	"github.com/ipqueue/ipqueue/internal/netns"
+	"github.com/ipqueue/ipqueue/internal/testutil"
+)
+
+func TestMain(m *testing.M) { testutil.Main(m) }
+
+// datagram returns a UDP packet to that end, with its checksums.
+func datagram(t *testing.T, to netip.AddrPort, text string) []byte {
+	t.Helper()
+	b := []byte{0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0}
+	if to.Addr().Is6() {
+		b = []byte{0x60, 0, 0, 0, 0, 0, 17, 64}
+	}
+	b = append(b, to.Addr().AsSlice()...) // as its own sender
+	b = append(b, to.Addr().AsSlice()...)
+	b = binary.BigEndian.AppendUint16(b, to.Port())
+	b = binary.BigEndian.AppendUint16(b, to.Port())
+	b = append(append(b, 0, 0, 0xff, 0xff), text...)
+	if err := errors.Join(checksum.Resize(b), checksum.Fix(b)); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// openSocket returns a socket that closes when the test is done.
+func openSocket(t *testing.T, mark uint32) *Socket {
+	t.Helper()
+	testutil.RequireKernel(t)
+	s, err := Open(mark)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestSend(t *testing.T) {
+	const mark = 0x7e57
+	s := openSocket(t, mark)
+	var own netns.Namespace
+	table, err := own.AddTable(netns.Inet, "rawip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Delete()
+	chain, err := table.AddChain(netns.Output, 0, netns.Rule{Protocol: netns.UDP, Mark: netns.MarkIs(mark)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lo := testutil.Loopback(t)
+	for _, addr := range lo.Addrs() {
+		server, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer server.Close()
+		if err := s.Send(datagram(t, server.LocalAddr().(*net.UDPAddr).AddrPort(), "raw")); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(testutil.Receive(t, server)); got != "raw" {
+			t.Errorf("%v: received %q, want %q", addr, got, "raw")
+		}
+	}
+	if counts, err := chain.Counts(); err != nil || counts[0] != 2 {
+		t.Errorf("%d packets with the mark, %v, want 2", counts, err)
+	}
+}
+
+func TestSendRefuses(t *testing.T) {
+	s := openSocket(t, 0)
+	for _, packet := range [][]byte{nil, {0x45}, make([]byte, 40), append([]byte{0x60}, make([]byte, 38)...)} {
+		if err := s.Send(packet); !errors.Is(err, errNoPacket) {
+			t.Errorf("Send(% x) = %v, want %v", packet, err, errNoPacket)
+		}
+	}
+	large := datagram(t, netip.MustParseAddrPort("[::1]:9"), string(make([]byte, 65500)))
+	link, err := (&netns.Namespace{}).Link("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := link.SetMTU(1500); err != nil {
+		t.Fatal(err)
+	}
+	defer link.SetMTU(65536)
+	if err := s.Send(large); !errors.Is(err, syscall.EMSGSIZE) {
+		t.Errorf("Send of %d bytes = %v, want EMSGSIZE", len(large), err)
+	}
+}
