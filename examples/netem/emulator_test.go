@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,8 +25,9 @@ type emulation struct {
 	end func() queue.Stats
 }
 
-// emulate starts the network. It must be called in a bubble of synctest.
-func emulate(t *testing.T, n network) *emulation {
+// emulate starts the network, with send for duplicates. It must be called in a
+// bubble of synctest.
+func emulate(t *testing.T, n network, send func([]byte) error) *emulation {
 	t.Helper()
 	k := kerneltest.New(kerneltest.Options{})
 	ctx, cancel := context.WithCancel(sock.WithKernel(t.Context(), k))
@@ -34,6 +36,7 @@ func emulate(t *testing.T, n network) *emulation {
 		t.Fatal(err)
 	}
 	e, ended := newEmulator(n), make(chan struct{})
+	e.send = send
 	go func() {
 		defer close(ended)
 		e.run(q.Packets())
@@ -49,8 +52,8 @@ func emulate(t *testing.T, n network) *emulation {
 	}}
 }
 
-// send sends a packet now, and returns a channel that tells its delay.
-func (e *emulation) send() <-chan time.Duration {
+// inject sends a packet now, and returns a channel that tells its delay.
+func (e *emulation) inject() <-chan time.Duration {
 	sent, delay := time.Now(), make(chan time.Duration, 1)
 	j := e.kernel.Inject(kerneltest.Packet{Payload: make([]byte, size)})
 	go func() {
@@ -81,10 +84,10 @@ func TestEmulator(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				e := emulate(t, test.network)
+				e := emulate(t, test.network, nil)
 				var delays []<-chan time.Duration
 				for range test.want {
-					delays = append(delays, e.send())
+					delays = append(delays, e.inject())
 					synctest.Wait()
 					time.Sleep(test.gap)
 				}
@@ -104,10 +107,10 @@ func TestEmulator(t *testing.T) {
 func TestEmulatorOvertaking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bad := network{seed: 3, delay: time.Second, jitter: time.Second, reorder: 0.2}
-		e := emulate(t, bad)
+		e := emulate(t, bad, nil)
 		var delays []<-chan time.Duration
 		for range 100 {
-			delays = append(delays, e.send())
+			delays = append(delays, e.inject())
 			synctest.Wait()
 		}
 		for i, f := range fates(bad, len(delays)) {
@@ -124,8 +127,8 @@ func TestEmulatorOvertaking(t *testing.T) {
 // At the end the held packets pass at once.
 func TestEmulatorEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := emulate(t, network{delay: time.Hour})
-		delays := []<-chan time.Duration{e.send(), e.send(), e.send()}
+		e := emulate(t, network{delay: time.Hour}, nil)
+		delays := []<-chan time.Duration{e.inject(), e.inject(), e.inject()}
 		synctest.Wait()
 		s := e.end()
 		for i, delay := range delays {
@@ -140,13 +143,54 @@ func TestEmulatorEnd(t *testing.T) {
 	})
 }
 
+// What leaves the host can be duplicated, and its duplicate is not treated
+// again.
+func TestEmulatorDuplicates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		copies := 0
+		e := emulate(t, network{duplicate: 1, delay: time.Second, mark: 7}, func([]byte) error {
+			if copies++; copies == 2 {
+				return errors.New("no room")
+			}
+			return nil
+		})
+		var journeys []*kerneltest.Journey
+		for _, p := range []kerneltest.Packet{
+			{Hook: kerneltest.LocalOut},
+			{Hook: kerneltest.Forward},
+			{Hook: kerneltest.PostRouting},
+			{Hook: kerneltest.PreRouting},
+			{Hook: kerneltest.LocalIn},
+			{Hook: kerneltest.LocalOut, Mark: 7},
+		} {
+			p.Payload = make([]byte, size)
+			journeys = append(journeys, e.kernel.Inject(p))
+		}
+		for _, j := range journeys {
+			if got := j.Wait(); got != kerneltest.Accepted {
+				t.Errorf("a packet was %v, want Accepted", got)
+			}
+		}
+		e.end()
+		want := stats{arrived: 5, passed: 5, duplicated: 2, undoubled: 3, mostHeld: 5, delay: 5 * time.Second}
+		if e.stats != want || copies != 3 {
+			t.Errorf("stats %+v, %d copies, want %+v, 3", e.stats, copies, want)
+		}
+	})
+}
+
 func TestReport(t *testing.T) {
-	e := &emulator{stats: stats{10, 2, 3, 4, 1, 6, 4 * time.Second}}
+	e := &emulator{stats: stats{
+		arrived: 10, lost: 2, reordered: 3, passed: 4, duplicated: 5, undoubled: 9, failed: 1,
+		mostHeld: 6, delay: 4 * time.Second,
+	}}
 	s := queue.Stats{Refused: 6, Kernel: queue.KernelStats{QueueDropped: 7, SocketDropped: 8}}
 	const want = `arrived        10
 lost           2
 passed         4
 reordered      3
+duplicated     5
+not duplicated 9
 mean delay     1s
 most held      6
 over the limit 7

@@ -1,8 +1,8 @@
 // Netem makes a network as bad as one wants, like the queueing discipline of
 // that name, but for the packets of any firewall rule, incoming ones included,
-// and in the same way each time: packets are delayed, lost, sent out of order
-// and held to a bit rate. It needs CAP_NET_ADMIN, and a rule that feeds the
-// queue:
+// and in the same way each time: packets are delayed, lost, sent out of order,
+// sent twice and held to a bit rate. It needs CAP_NET_ADMIN, and a rule that
+// feeds the queue:
 //
 //	iptables -I INPUT -p tcp --sport 443 -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft insert rule inet filter input tcp sport 443 queue num 0 bypass
@@ -12,6 +12,7 @@
 //	netem -delay 80ms -jitter 20ms -loss 1%
 //	netem -delay 10ms -reorder 25% -seed 7
 //	netem -rate 2mbit -limit 50
+//	netem -duplicate 5% -queue 3
 //
 // Each packet meets these in turn: it is lost; it waits its turn on a link of
 // that rate; it is delayed by delay plus or minus up to jitter, or not at all
@@ -22,8 +23,11 @@
 //
 // At most limit packets are held; those above it are lost in the kernel.
 //
-// It cannot duplicate: a verdict is about one packet. The kernel can, by
-// iptables' target TEE or nft's dup, with a rule before the one above.
+// A verdict is about one packet and cannot duplicate it, so the second one is
+// sent by a raw socket, which needs CAP_NET_RAW. It passes the Output hook from
+// the beginning, with a mark (-mark) by which the program lets it pass if it
+// comes back. That is right for packets that leave this host, and so packets
+// at the hooks Prerouting and Input are not duplicated, but counted.
 package main
 
 import (
@@ -35,6 +39,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/ipqueue/ipqueue/internal/rawip"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -70,8 +75,16 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer q.Close()
-	fmt.Printf("seed %d\n", o.seed)
 	e := newEmulator(o.network)
+	if o.duplicate > 0 {
+		raw, err := rawip.Open(o.mark)
+		if err != nil {
+			return fmt.Errorf("-duplicate: %w", err)
+		}
+		defer raw.Close()
+		e.send = raw.Send
+	}
+	fmt.Printf("seed %d\n", o.seed)
 	e.run(q.Packets())
 	fmt.Print(e.report(q.Stats()))
 	return q.Err()

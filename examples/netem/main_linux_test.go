@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"regexp"
 	"strings"
@@ -14,14 +15,18 @@ import (
 func TestMain(m *testing.M) { testutil.Main(m) }
 
 // start starts the program on queue 0, and returns it with the two ends of the
-// packets' way.
-func start(t *testing.T, program string, args ...string) (p *testutil.Process, client, server *net.UDPConn) {
+// packets' way, which is of the family.
+func start(t *testing.T, program, family string, args ...string) (p *testutil.Process, client, server *net.UDPConn) {
 	t.Helper()
 	testutil.FeedUDP(t, 0)
 	p = testutil.Start(t, program, args...)
 	testutil.AwaitOwner(t, 0)
 	lo := testutil.Loopback(t)
-	client, server = testutil.UDP(t, lo.NS, lo.NS, lo.IPv6)
+	addr := lo.IPv6
+	if family == "IPv4" {
+		addr = lo.IPv4
+	}
+	client, server = testutil.UDP(t, lo.NS, lo.NS, addr)
 	return p, client, server
 }
 
@@ -50,6 +55,7 @@ func TestNetem(t *testing.T) {
 	program := testutil.Build(t)
 	t.Run("loses", func(t *testing.T) { testLoses(t, program) })
 	t.Run("delays", func(t *testing.T) { testDelays(t, program) })
+	t.Run("duplicates", func(t *testing.T) { testDuplicates(t, program) })
 	t.Run("holds few", func(t *testing.T) { testHoldsFew(t, program) })
 	t.Run("fails", func(t *testing.T) { testFails(t, program) })
 }
@@ -57,7 +63,7 @@ func TestNetem(t *testing.T) {
 // The seed says which packets are lost.
 func testLoses(t *testing.T, program string) {
 	const n = 100
-	p, client, server := start(t, program, "-loss", "40%", "-seed", "5")
+	p, client, server := start(t, program, "IPv6", "-loss", "40%", "-seed", "5")
 	send(t, client, n)
 	lost := 0
 	for i, f := range fates(network{seed: 5, loss: 0.4}, n) {
@@ -80,7 +86,7 @@ func testLoses(t *testing.T, program string) {
 
 func testDelays(t *testing.T, program string) {
 	const delay = 30 * time.Millisecond
-	p, client, server := start(t, program, "-delay", delay.String())
+	p, client, server := start(t, program, "IPv6", "-delay", delay.String())
 	begin := time.Now()
 	testutil.EchoUDP(t, client, server, []byte("there and back"))
 	if took := time.Since(begin); took < 2*delay {
@@ -90,9 +96,29 @@ func testDelays(t *testing.T, program string) {
 	wantLine(t, p, "passed", 2)
 }
 
+// Both packets arrive, and the duplicate makes no further ones.
+func testDuplicates(t *testing.T, program string) {
+	for _, family := range []string{"IPv4", "IPv6"} {
+		t.Run(family, func(t *testing.T) {
+			p, client, server := start(t, program, family, "-duplicate", "100%")
+			send(t, client, 3)
+			got := map[string]int{}
+			for range 6 {
+				got[string(testutil.Receive(t, server))]++
+			}
+			if want := (map[string]int{"0": 2, "1": 2, "2": 2}); !maps.Equal(got, want) {
+				t.Errorf("received %v, want %v", got, want)
+			}
+			p.Interrupt(t)
+			wantLine(t, p, "arrived", 3)
+			wantLine(t, p, "duplicated", 3)
+		})
+	}
+}
+
 // The kernel drops what is above the limit. What is held passes in the end.
 func testHoldsFew(t *testing.T, program string) {
-	p, client, server := start(t, program, "-delay", "1h", "-limit", "2")
+	p, client, server := start(t, program, "IPv6", "-delay", "1h", "-limit", "2")
 	send(t, client, 5)
 	p.Interrupt(t)
 	for want := range 2 {

@@ -9,8 +9,11 @@ import (
 type network struct {
 	seed          uint64
 	delay, jitter time.Duration
-	loss, reorder share
 	rate          bitRate
+
+	loss, reorder, duplicate share
+
+	mark uint32 // of duplicates, which are not for this network any more
 }
 
 // A share is a part of all packets, from 0 to 1.
@@ -29,8 +32,9 @@ func (r bitRate) time(n uint32) time.Duration {
 
 // A fate is what is to happen to one packet.
 type fate struct {
-	lost, reordered bool
-	delay           time.Duration
+	lost, reordered, duplicated bool
+
+	delay time.Duration
 }
 
 // A dice gives each packet its fate.
@@ -43,12 +47,13 @@ func newDice(n network) *dice {
 	return &dice{n, rand.New(rand.NewPCG(n.seed, 0))}
 }
 
-// next returns the fate of the next packet. It rolls three times for each, so
+// next returns the fate of the next packet. It rolls four times for each, so
 // that a packet's rolls depend on nothing but its number and the seed.
 func (d *dice) next() (f fate) {
 	f.lost = d.random.Float64() < float64(d.loss)
 	f.reordered = d.random.Float64() < float64(d.reorder)
 	f.delay = max(0, d.delay+time.Duration((2*d.random.Float64()-1)*float64(d.jitter)))
+	f.duplicated = d.random.Float64() < float64(d.duplicate)
 	if f.reordered {
 		f.delay = 0
 	}

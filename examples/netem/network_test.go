@@ -38,8 +38,8 @@ func TestDiceIsReproducible(t *testing.T) {
 
 func TestDice(t *testing.T) {
 	const n = 10000
-	bad := network{loss: 0.25, reorder: 0.1, delay: 10 * time.Millisecond, jitter: 20 * time.Millisecond}
-	lost, reordered, least, most := 0, 0, time.Hour, time.Duration(0)
+	bad := network{loss: 0.25, reorder: 0.1, duplicate: 0.5, delay: 10 * time.Millisecond, jitter: 20 * time.Millisecond}
+	lost, reordered, duplicated, least, most := 0, 0, 0, time.Hour, time.Duration(0)
 	for _, f := range fates(bad, n) {
 		if f.lost {
 			lost++
@@ -50,6 +50,9 @@ func TestDice(t *testing.T) {
 				t.Errorf("a packet to be reordered is delayed by %v, want 0", f.delay)
 			}
 		}
+		if f.duplicated {
+			duplicated++
+		}
 		least, most = min(least, f.delay), max(most, f.delay)
 	}
 	if got := float64(lost) / n; got < 0.23 || got > 0.27 {
@@ -57,6 +60,9 @@ func TestDice(t *testing.T) {
 	}
 	if got := float64(reordered) / n; got < 0.08 || got > 0.12 {
 		t.Errorf("%g reordered, want 0.1", got)
+	}
+	if got := float64(duplicated) / n; got < 0.48 || got > 0.52 {
+		t.Errorf("%g duplicated, want 0.5", got)
 	}
 	if least != 0 || most > 30*time.Millisecond || most < 29*time.Millisecond {
 		t.Errorf("delays from %v to %v, want 0 to 30ms", least, most)
@@ -70,9 +76,9 @@ func TestDiceExtremes(t *testing.T) {
 			t.Fatalf("packet %d: %+v, want delay 5ns alone", i, f)
 		}
 	}
-	for i, f := range fates(network{loss: 1, reorder: 1}, 1000) {
-		if !f.lost || !f.reordered {
-			t.Fatalf("packet %d: %+v, want lost and reordered", i, f)
+	for i, f := range fates(network{loss: 1, reorder: 1, duplicate: 1}, 1000) {
+		if !f.lost || !f.reordered || !f.duplicated {
+			t.Fatalf("packet %d: %+v, want lost, reordered and duplicated", i, f)
 		}
 	}
 }

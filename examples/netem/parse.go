@@ -21,7 +21,7 @@ type options struct {
 
 // parse reads the command line, and tells output what is wrong with it.
 func parse(args []string, output io.Writer) (options, error) {
-	o := options{network: network{seed: rand.Uint64()}}
+	o := options{network: network{seed: rand.Uint64(), mark: defaultMark}}
 	set := flag.NewFlagSet("netem", flag.ContinueOnError)
 	set.SetOutput(output)
 	set.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
@@ -33,6 +33,12 @@ func parse(args []string, output io.Writer) (options, error) {
 	set.DurationVar(&o.jitter, "jitter", 0, "`time` that is at random added to or taken from that")
 	set.Var(&o.loss, "loss", "`percent` of the packets that are lost")
 	set.Var(&o.reorder, "reorder", "`percent` of the packets that are not delayed")
+	set.Var(&o.duplicate, "duplicate", "`percent` of the packets that are sent twice")
+	set.Func("mark", fmt.Sprintf("`mark` of duplicates (default %#x)", defaultMark), func(s string) error {
+		n, err := strconv.ParseUint(s, 0, 32)
+		o.mark = uint32(n)
+		return errors.Unwrap(err)
+	})
 	set.Var(&o.rate, "rate", "bits in a second, such as `64kbit` or 2mbit (default no limit)")
 	set.IntVar(&o.limit, "limit", 1000, "most `packets` to hold")
 	set.Uint64Var(&o.seed, "seed", o.seed, "`number` that decides about each packet (default random)")
@@ -53,6 +59,8 @@ func (o options) check(arguments []string) error {
 		return fmt.Errorf("unexpected argument %q", arguments[0])
 	case o.delay < 0 || o.jitter < 0 || o.delay > maxTime || o.jitter > maxTime:
 		return fmt.Errorf("-delay and -jitter are from 0 to %v", maxTime)
+	case o.mark == 0:
+		return errors.New("-mark 0 is that of all packets")
 	case o.limit < 1 || o.limit > maxLimit:
 		return fmt.Errorf("-limit is from 1 to %d, all that the kernel holds", maxLimit)
 	}
@@ -60,8 +68,9 @@ func (o options) check(arguments []string) error {
 }
 
 const (
-	maxTime  = time.Hour
-	maxLimit = 65535
+	maxTime     = time.Hour
+	maxLimit    = 65535
+	defaultMark = 0x6e65
 )
 
 func (s *share) String() string { return fmt.Sprintf("%g%%", float64(*s)*100) }

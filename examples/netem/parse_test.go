@@ -7,15 +7,18 @@ import (
 )
 
 func TestParse(t *testing.T) {
-	bad := network{7, 80 * time.Millisecond, 20 * time.Millisecond, 0.01, 0.255, 2_500_000}
+	bad := network{
+		seed: 7, delay: 80 * time.Millisecond, jitter: 20 * time.Millisecond,
+		rate: 2_500_000, loss: 0.01, reorder: 0.255, duplicate: 1, mark: 0x10,
+	}
 	for _, test := range []struct {
 		name string
 		args []string
 		want options
 	}{
-		{"defaults", []string{"-seed", "1"}, options{network{seed: 1}, 0, 1000}},
+		{"defaults", []string{"-seed", "1"}, options{network{seed: 1, mark: 0x6e65}, 0, 1000}},
 		{"all", []string{"-seed", "7", "-delay", "80ms", "-jitter=20ms", "-loss", "1%", "-reorder", "25.5",
-			"-rate", "2.5mbit", "-queue", "65535", "-limit", "65535"}, options{bad, 65535, 65535}},
+			"-rate", "2.5mbit", "-duplicate", "100", "-mark", "0x10", "-queue", "65535", "-limit", "65535"}, options{bad, 65535, 65535}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got, err := parse(test.args, io.Discard); err != nil || got != test.want {
@@ -52,6 +55,9 @@ func TestParseRefuses(t *testing.T) {
 		{"-limit", "0"},
 		{"-limit", "65536"},
 		{"-seed", "-1"},
+		{"-duplicate", "a"},
+		{"-mark", "0"},
+		{"-mark", "0x100000000"},
 	} {
 		if _, err := parse(args, io.Discard); err == nil {
 			t.Errorf("parse took %q", args)
