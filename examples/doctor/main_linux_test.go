@@ -48,7 +48,7 @@ func TestDoctor(t *testing.T) {
 			[]string{"good", "Module nfnetlink_queue is there.", "note", "Nobody has bound queue 3.",
 				"FAULT", "No rule hands packets to queue 3.", "-> add one", "Packets cannot flow: 1 FAULT"}},
 		{"a rule drops", func(t *testing.T) { feed(t, false) }, "-queue 3", 1,
-			[]string{"FAULT", "inet TestDoctor_a_rule_drops hook3_0", "drops packets, because nobody has bound queue 3", "-> start the program"}},
+			[]string{"FAULT", "inet TestDoctor_a_rule_drops filter_hook3_0", "drops packets, because nobody has bound queue 3", "-> start the program"}},
 		{"a rule lets pass", func(t *testing.T) { feed(t, true) }, "-queue 3", 0,
 			[]string{"note", "lets packets pass", "Packets can flow"}},
 		{"it works", func(t *testing.T) { feed(t, false); serve(t, 3) }, "-queue=3", 0,
