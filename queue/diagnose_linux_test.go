@@ -39,7 +39,7 @@ func TestKernelDiagnose(t *testing.T) {
 	wantFinding(t, d, queue.Good, queue.AboutQueue, "Queue 7 belongs to netlink port", "Range(64)")
 	wantFinding(t, d, queue.Note, queue.AboutQueue, "Queue 10 belongs to netlink port", "WholePacket")
 	wantFinding(t, d, queue.Note, queue.AboutLoss, "3 packets wait in Queue 7")
-	wantFinding(t, d, queue.Good, queue.AboutRules, "inet lab hook3_0", "queue 7 feeds the queue", "(3 packets so far)")
+	wantFinding(t, d, queue.Good, queue.AboutRules, "inet lab filter_hook3_0", "queue 7 feeds the queue", "(3 packets so far)")
 	wantFinding(t, d, queue.Warning, queue.AboutRules, "queue 9-11 drops packets", "nobody has bound queues 9, 11", "(no packet so far)")
 	wantFinding(t, d, queue.Note, queue.AboutRules, "queue 12 bypass lets packets pass")
 	if len(d.Rules) != 3 || len(d.Queues) != 2 {
