@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"syscall"
+	"time"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// A judge gives the packets of one queue their verdicts. Its methods may be
+// called from any goroutine.
+type judge struct {
+	q     *queue.Queue
+	cfg   queue.Config
+	mark  uint32 // of what it accepts
+	given sharedTally
+	shelf shelf
+}
+
+// receive decides a packet, holds it or forgets it.
+func (j *judge) receive(r *rand.Rand, p queue.Packet) error {
+	if err := j.dawdle(r); err != nil {
+		return err
+	}
+	switch n := r.IntN(100); {
+	case n < 2 && j.cfg.Deadline > 0:
+		return nil // the deadline decides it
+	case n < 12:
+		j.shelf.put(p)
+		return nil
+	}
+	return j.decide(r, p)
+}
+
+// dawdle wastes time now and then, so that buffers fill, or changes the mode.
+func (j *judge) dawdle(r *rand.Rand) error {
+	switch n := r.IntN(20000); {
+	case n == 0:
+		time.Sleep(upTo(r, 400*time.Millisecond))
+	case n < 10:
+		time.Sleep(upTo(r, 20*time.Millisecond))
+	case n < 20:
+		return j.setMode(randomMode(r))
+	}
+	return nil
+}
+
+// setMode fails if the kernel's answer does not come.
+func (j *judge) setMode(m queue.Mode) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := j.q.SetMode(ctx, m)
+	switch {
+	case err == nil, errors.Is(err, queue.ErrClosed):
+		return nil
+	case errors.Is(err, syscall.ENOBUFS) && j.cfg.MaxUndecided > 0:
+		return nil // the answer is behind packets for which there is no room
+	}
+	return fmt.Errorf("SetMode(%v): %w", m, err)
+}
+
+// decide gives a packet its verdict.
+func (j *judge) decide(r *rand.Rand, p queue.Packet) error {
+	v := j.verdict(r, p)
+	err := p.Decide(v)
+	switch {
+	case err == nil:
+		j.given.add(v)
+		return nil
+	case errors.Is(err, queue.ErrClosed):
+		return nil
+	case errors.Is(err, queue.ErrDecided) && j.cfg.Deadline > 0:
+		return nil
+	}
+	return fmt.Errorf("packet %v: verdict %v: %w", p, v, err)
+}
+
+func (j *judge) verdict(r *rand.Rand, p queue.Packet) queue.Verdict {
+	accept := queue.Verdict{Action: queue.Accept, Mark: j.mark}
+	protocol := p.Flow().Protocol
+	switch n := r.IntN(100); {
+	case protocol == tcp && n < 98:
+		// It is slow to recover from losses.
+	case n < 15:
+		return queue.Verdict{Action: queue.Drop}
+	case n < 25:
+		accept.Payload = replacement(r, p, protocol)
+	case j.mark != acceptedMark:
+	case n < 30:
+		return queue.Verdict{Action: queue.Repeat, Mark: repeatedMark}
+	case n < 50 && protocol != tcp:
+		return queue.Verdict{Action: queue.Requeue, Number: secondQueue, Mark: requeuedMark}
+	}
+	return accept
+}
+
+// IANA's protocol numbers.
+const (
+	tcp = 6
+	udp = 17
+)
+
+// replacement returns something to replace the packet by, or nil if too little
+// of it is known. Its payload is the queue's.
+func replacement(r *rand.Rand, p queue.Packet, protocol uint8) []byte {
+	if len(p.Payload) == 0 || p.Truncated() {
+		return nil
+	}
+	if protocol != udp || maybe(r, 2) {
+		return p.Payload
+	}
+	_, segment := p.Transport()
+	const header = 8
+	least := len(p.Payload) - len(segment) + header
+	length := least + r.IntN(max(len(p.Payload), 1500)-least+1)
+	b := make([]byte, length)
+	copy(b, p.Payload)
+	if ip := b; ip[0]>>4 == 4 {
+		binary.BigEndian.PutUint16(ip[2:], uint16(length))
+	} else {
+		binary.BigEndian.PutUint16(ip[4:], uint16(length-40))
+	}
+	return b
+}
