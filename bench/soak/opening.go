@@ -40,7 +40,7 @@ func (p *post) serve(ctx context.Context, r *rand.Rand) error {
 
 // life is one opening of the queue, from before to after.
 func (p *post) life(ctx context.Context, r *rand.Rand) error {
-	before, err := p.world.passage()
+	before, err := p.before()
 	if err != nil {
 		return err
 	}
@@ -60,6 +60,15 @@ func (p *post) life(ctx context.Context, r *rand.Rand) error {
 		return fmt.Errorf("%w\n%v", problems, o)
 	}
 	return nil
+}
+
+// before is what has passed so far. Nobody may be sending meanwhile: a packet
+// that the last opening let pass as it ended could still be on its way to the
+// rule that counts it, in its sender's system call.
+func (p *post) before() (passage, error) {
+	p.gate.Lock()
+	defer p.gate.Unlock()
+	return p.world.passage()
 }
 
 // An opening is an open queue and who serves it.
