@@ -21,8 +21,8 @@ type ending struct {
 	known bool
 	over  bool // the stream has ended: Err may tell
 
-	unwatch func() bool   // lets go of the context; nil before Open returns
-	done    chan struct{} // closed when nothing is left to do
+	disarm func() bool   // of the context or, when that has ended, of Config.Grace; nil before Open returns
+	done   chan struct{} // closed when nothing is left to do
 }
 
 // settle records why the stream ends. The first reason counts.
@@ -91,21 +91,28 @@ func (q *Queue) fail(op string, err error) {
 
 // watch ends the queue with ctx.
 func (q *Queue) watch(ctx context.Context) {
-	stop := context.AfterFunc(ctx, func() { q.contextEnded(ctx) })
+	q.arm(func() (disarm func() bool) {
+		return context.AfterFunc(ctx, func() { q.contextEnded(ctx) })
+	})
+}
+
+// arm calls start for something that will end the queue, and has it disarmed
+// as soon as the queue has ended otherwise: it would keep the queue's memory.
+func (q *Queue) arm(start func() (disarm func() bool)) {
 	q.ending.mu.Lock()
 	defer q.ending.mu.Unlock()
-	q.ending.unwatch = stop
+	q.ending.disarm = start()
 	if q.life.Load() >= closing {
-		stop()
+		q.ending.disarm()
 	}
 }
 
-// unwatched lets go of the context.
-func (e *ending) unwatched() {
+// disarmed disarms what was to end the queue.
+func (e *ending) disarmed() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.unwatch != nil {
-		e.unwatch()
+	if e.disarm != nil {
+		e.disarm()
 	}
 }
 
@@ -120,7 +127,7 @@ func (q *Queue) contextEnded(ctx context.Context) {
 	}
 	q.wakeReader()
 	if q.cfg.Grace > 0 {
-		time.AfterFunc(q.cfg.Grace, q.finish)
+		q.arm(func() (disarm func() bool) { return time.AfterFunc(q.cfg.Grace, q.finish).Stop })
 	}
 }
 
@@ -173,7 +180,7 @@ func (q *Queue) finish() {
 		<-q.ending.done
 		return
 	}
-	q.ending.unwatched()
+	q.ending.disarmed()
 	q.ending.reached()
 	close(q.stopped)
 	q.wakeReader()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -346,5 +347,49 @@ func TestErrSignal(t *testing.T) {
 	}
 	if err := q.Err(); err != nil {
 		t.Errorf("Err: %v, want nil", err)
+	}
+}
+
+// TestStopForgets ends queues in each order of context, Close and the last
+// verdict, with much time left of Grace. Nothing holds on to them.
+func TestStopForgets(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		end  func(q *queue.Queue, cancel func())
+	}{
+		{"Close", func(q *queue.Queue, _ func()) { q.Close() }},
+		{"context and Close", func(q *queue.Queue, cancel func()) {
+			cancel()
+			<-q.Packets()
+			q.Close()
+		}},
+		{"context alone", func(q *queue.Queue, cancel func()) {
+			cancel()
+			<-q.Packets()
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			kernel := kerneltest.New(kerneltest.Options{Modules: nfqueueKind.modules, Layout: nfqueueKind.layout})
+			ctx, cancel := context.WithCancel(sock.WithKernel(t.Context(), kernel))
+			defer cancel()
+			collected := make(chan struct{})
+			func() {
+				q, err := nfqueueKind.open(ctx, queue.Config{Grace: time.Hour})
+				if err != nil {
+					t.Fatal(err)
+				}
+				runtime.AddCleanup(q, func(c chan struct{}) { close(c) }, collected)
+				test.end(q, cancel)
+			}()
+			eventually(t, "the queue is collected", func() bool {
+				runtime.GC()
+				select {
+				case <-collected:
+					return true
+				default:
+					return false
+				}
+			})
+		})
 	}
 }
