@@ -68,6 +68,25 @@ func TestCloseKernelStats(t *testing.T) {
 	})
 }
 
+// What Stats returns while the queue closes is final.
+func TestStatsWhileClosing(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		s.inject(5)
+		s.nextN(5)
+		release := s.holdSends()
+		go s.q.Close()
+		synctest.Wait()
+		stats := make(chan queue.Stats, 1)
+		go func() { stats <- s.q.Stats() }()
+		synctest.Wait()
+		release()
+		if n := <-stats; n.Undecided != 0 || n.Abandoned != 5 {
+			s.Errorf("%d undecided, %d abandoned, want 0, 5", n.Undecided, n.Abandoned)
+		}
+	})
+}
+
 func TestCloseUnused(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{OnClose: queue.Accept})

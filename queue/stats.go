@@ -125,8 +125,13 @@ func (c *counters) decided(s *slot) {
 }
 
 // Stats returns the queue's counters, taken at one moment, and the kernel's,
-// read a little later. It may be called from anywhere, also after Close.
+// read a little later. It may be called from anywhere, also after Close. While
+// the queue closes it waits for the end of that, which does not wait for the
+// application: what it returns after the stream has ended by Close is final.
 func (q *Queue) Stats() Stats {
+	if q.life.Load() >= closing {
+		<-q.ending.done
+	}
 	s := q.writer.stats()
 	s.ReadBuffer = q.readBuffer
 	s.Kernel = q.kernelRow()
