@@ -47,7 +47,7 @@ func FeedUDP(t testing.TB, number uint16) {
 // namespace.
 func AwaitOwner(t testing.TB, number uint16) {
 	t.Helper()
-	await(t, fmt.Sprintf("somebody to bind queue %d", number), func() bool { return bound(t, number) })
+	Await(t, fmt.Sprintf("somebody to bind queue %d", number), func() bool { return bound(t, number) })
 }
 
 func bound(t testing.TB, number uint16) bool {

@@ -110,12 +110,12 @@ func (o *Output) String() string {
 // Await waits until the output contains text, and returns the output.
 func (o *Output) Await(t testing.TB, text string) string {
 	t.Helper()
-	await(t, "output of "+text, func() bool { return strings.Contains(o.String(), text) })
+	Await(t, "output of "+text, func() bool { return strings.Contains(o.String(), text) })
 	return o.String()
 }
 
-// await waits until something is so.
-func await(t testing.TB, what string, so func() bool) {
+// Await waits until something is so.
+func Await(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !so(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
