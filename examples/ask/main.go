@@ -1,0 +1,144 @@
+// Ask holds the first packet of each new TCP connection and asks the person at
+// the terminal whether it may be made.
+//
+//	go build ./examples/ask
+//	sudo ./ask -wait 30s -default drop
+//
+// The rules that feed the queue:
+//
+//	iptables -I OUTPUT -p tcp --syn -j NFQUEUE --queue-num 0 --queue-bypass
+//	ip6tables -I OUTPUT -p tcp --syn -j NFQUEUE --queue-num 0 --queue-bypass
+//	nft insert rule inet filter output 'tcp flags & (fin|syn|rst|ack) == syn queue flags bypass to 0'
+//
+// A question shows the packet with the number of the user who sent it, like
+//
+//	#7 Output eth0: TCP 10.0.0.1:40000 > 192.0.2.1:443 SYN, 60 bytes, uid 1000
+//	connect to 192.0.2.1:443: yes, always, no or block?
+//
+// and is about the destination, address and port, whoever else connects there.
+// The answer is a word, or its first letter, and Enter: yes and no are for the
+// connections that wait, with all retransmissions of their SYN; always and block
+// for all that follow, too, until the program ends. There is one question at a
+// time. What is typed while there is none answers nothing.
+//
+// A packet without an answer after -wait gets -default, drop or accept; so does
+// what goes beyond 64 questions or 16 packets of one, and everything once the
+// input has ended. Connections that exist, this terminal's if it is remote, are
+// not touched. Ctrl-C ends the program, and then all connections pass.
+//
+// Do not suspend it (Ctrl-Z): nobody would decide, not even by default.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+func main() {
+	o, err := parse(flag.CommandLine, os.Args[1:])
+	if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err = run(ctx, o, os.Stdin, os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ask:", err)
+		os.Exit(1)
+	}
+}
+
+// options are the command line's.
+type options struct {
+	queue    uint16
+	wait     time.Duration
+	standard queue.Action // for what has no answer
+}
+
+func parse(flags *flag.FlagSet, args []string) (o options, err error) {
+	o.standard = queue.Drop
+	flags.Func("queue", "queue `N` (default 0)", func(s string) error {
+		n, err := strconv.ParseUint(s, 10, 16)
+		o.queue = uint16(n)
+		return errors.Unwrap(err)
+	})
+	flags.DurationVar(&o.wait, "wait", 30*time.Second, "how long a packet waits for an answer")
+	flags.Func("default", "`verdict` without an answer, drop or accept (default drop)", func(s string) (err error) {
+		o.standard, err = parseVerdict(s)
+		return err
+	})
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if o.wait <= 0 || flags.NArg() > 0 {
+		err = errors.New("want a -wait above 0, and no arguments")
+	}
+	return o, err
+}
+
+// run asks until ctx ends.
+func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
+	const headers = 128 // IPv6 with extensions and TCP without options
+	q, err := queue.Open(ctx, queue.Config{
+		Number:     o.queue,
+		Mode:       queue.Range(headers),
+		Owner:      true,
+		Deadline:   o.wait,
+		OnDeadline: o.standard,
+		WhenFull:   o.standard,
+		OnClose:    o.standard,
+		FailOpen:   o.standard == queue.Accept,
+	})
+	if err != nil {
+		return err
+	}
+	t := openTerminal(in, out)
+	t.say("ask: queue %d, %s after %v without an answer", o.queue, done(o.standard), o.wait)
+	serve(q, t, newAsker(o.wait, o.standard, t.say))
+	q.Close() // what waits gets the default, though nobody may read what follows
+	s := q.Stats()
+	t.say("%d packets: %d decided, %d %s in want of an answer, %d at the end",
+		s.Received, s.Decided, s.Expired+s.Overflowed, done(o.standard), s.Abandoned)
+	t.close()
+	return q.Err()
+}
+
+// serve lets packets, questions and answers meet until the packets end.
+func serve(q *queue.Queue, t *terminal, a *asker) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	answers := t.answers
+	for packets := q.Packets(); ; {
+		question, texts := a.next(time.Now()), t.texts
+		if question == "" {
+			texts = nil
+		}
+		select {
+		case p, ok := <-packets:
+			if !ok {
+				return
+			}
+			a.take(p, time.Now())
+		case texts <- text{question, true}:
+			a.shown = true
+		case given, ok := <-answers:
+			if ok {
+				a.answer(given)
+			} else {
+				a.end()
+				answers = nil
+			}
+		case now := <-ticker.C:
+			a.expire(now)
+		}
+	}
+}

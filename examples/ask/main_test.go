@@ -1,0 +1,45 @@
+package main
+
+import (
+	"flag"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/testutil"
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+func TestMain(m *testing.M) { testutil.Main(m) }
+
+func parseLine(args string) (options, error) {
+	flags := flag.NewFlagSet("ask", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	return parse(flags, strings.Fields(args))
+}
+
+func TestParse(t *testing.T) {
+	for _, test := range []struct {
+		args string
+		want options
+		says string // "" for no error
+	}{
+		{"", options{0, 30 * time.Second, queue.Drop}, ""},
+		{"-queue 65535 -wait 1m30s -default accept", options{65535, 90 * time.Second, queue.Accept}, ""},
+		{"-default drop", options{0, 30 * time.Second, queue.Drop}, ""},
+		{"-queue 65536", options{}, "value out of range"},
+		{"-wait 0", options{}, "above 0"},
+		{"-wait -1s", options{}, "above 0"},
+		{"-default reject", options{}, "want drop or accept"},
+		{"more", options{}, "no arguments"},
+	} {
+		o, err := parseLine(test.args)
+		if test.says == "" && (err != nil || o != test.want) {
+			t.Errorf("parse(%s) = %+v, %v, want %+v", test.args, o, err, test.want)
+		}
+		if test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
+			t.Errorf("parse(%s) = %v, want %s", test.args, err, test.says)
+		}
+	}
+}
