@@ -39,7 +39,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/ipqueue/ipqueue/internal/rawip"
+	"github.com/ipqueue/ipqueue/examples/internal/rawip"
 	"github.com/ipqueue/ipqueue/queue"
 )
 

@@ -36,7 +36,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/ipqueue/ipqueue/internal/lines"
+	"github.com/ipqueue/ipqueue/examples/internal/lines"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
