@@ -40,12 +40,12 @@ func (e *emulator) run(packets <-chan queue.Packet) {
 		select {
 		case p, open := <-packets:
 			if !open {
-				e.release(time.Now(), len(e.held))
+				e.end(time.Now())
 				return
 			}
 			e.arrive(p, time.Now())
 		case now := <-e.timer.C:
-			e.release(now, 0)
+			e.release(now)
 		}
 	}
 }
@@ -72,30 +72,43 @@ func (e *emulator) arrive(p queue.Packet, now time.Time) {
 	e.free = e.free.Add(e.dice.rate.time(p.Length))
 	heap.Push(&e.held, held{p, f.duplicated, now, e.free.Add(f.delay), e.stats.arrived})
 	e.stats.mostHeld = max(e.stats.mostHeld, len(e.held))
-	e.release(now, 0)
+	e.release(now)
 }
 
-// release lets those packets go that are due, and at least n, and sets the
-// timer for the next.
-func (e *emulator) release(now time.Time, n int) {
-	for ; len(e.held) > 0 && (n > 0 || !e.held[0].due.After(now)); n-- {
-		h := heap.Pop(&e.held).(held)
-		e.stats.passed++
-		e.stats.delay += now.Sub(h.arrived)
-		if h.twice {
-			e.duplicate(h.packet)
+// release lets those packets go that are due, and sets the timer for the next.
+func (e *emulator) release(now time.Time) {
+	for len(e.held) > 0 && !e.held[0].due.After(now) {
+		if first := e.held[0]; first.twice {
+			e.duplicate(first.packet)
 		}
-		e.check(h.packet.Accept())
+		e.pass(now)
 	}
 	if len(e.held) > 0 {
 		e.timer.Reset(time.Until(e.held[0].due))
 	}
 }
 
+// end lets all packets go. The queue takes no duplicates any more.
+func (e *emulator) end(now time.Time) {
+	for len(e.held) > 0 {
+		e.pass(now)
+	}
+}
+
+// pass lets the packet go that is due first.
+func (e *emulator) pass(now time.Time) {
+	first := heap.Pop(&e.held).(held)
+	e.stats.passed++
+	e.stats.delay += now.Sub(first.arrived)
+	e.check(first.packet.Accept())
+}
+
 // duplicate sends a copy of a packet that leaves this host. With NoGSO its
-// checksums are complete.
+// checksums are complete. It is sent before the packet has its verdict, as long
+// as there is a payload.
 func (e *emulator) duplicate(p queue.Packet) {
-	if p.Hook == queue.Prerouting || p.Hook == queue.Input || e.send(p.Payload) != nil {
+	incoming := p.Hook == queue.Prerouting || p.Hook == queue.Input
+	if incoming || p.Truncated() || e.send(p.Payload) != nil {
 		e.stats.undoubled++
 		return
 	}

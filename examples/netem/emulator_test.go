@@ -124,10 +124,13 @@ func TestEmulatorOvertaking(t *testing.T) {
 	})
 }
 
-// At the end the held packets pass at once.
+// At the end the held packets pass at once, and only once.
 func TestEmulatorEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := emulate(t, network{delay: time.Hour}, nil)
+		e := emulate(t, network{delay: time.Hour, duplicate: 1, mark: 7}, func([]byte) error {
+			t.Error("a duplicate was sent at the end")
+			return nil
+		})
 		delays := []<-chan time.Duration{e.inject(), e.inject(), e.inject()}
 		synctest.Wait()
 		s := e.end()
@@ -161,9 +164,12 @@ func TestEmulatorDuplicates(t *testing.T) {
 			{Hook: kerneltest.PostRouting},
 			{Hook: kerneltest.PreRouting},
 			{Hook: kerneltest.LocalIn},
+			{Hook: kerneltest.LocalOut, Payload: make([]byte, 65535)}, // more than the kernel copies
 			{Hook: kerneltest.LocalOut, Mark: 7},
 		} {
-			p.Payload = make([]byte, size)
+			if p.Payload == nil {
+				p.Payload = make([]byte, size)
+			}
 			journeys = append(journeys, e.kernel.Inject(p))
 		}
 		for _, j := range journeys {
@@ -172,7 +178,7 @@ func TestEmulatorDuplicates(t *testing.T) {
 			}
 		}
 		e.end()
-		want := stats{arrived: 5, passed: 5, duplicated: 2, undoubled: 3, mostHeld: 5, delay: 5 * time.Second}
+		want := stats{arrived: 6, passed: 6, duplicated: 2, undoubled: 4, mostHeld: 6, delay: 6 * time.Second}
 		if e.stats != want || copies != 3 {
 			t.Errorf("stats %+v, %d copies, want %+v, 3", e.stats, copies, want)
 		}

@@ -27,7 +27,12 @@
 // sent by a raw socket, which needs CAP_NET_RAW. It passes the Output hook from
 // the beginning, with a mark (-mark) by which the program lets it pass if it
 // comes back. That is right for packets that leave this host, and so packets
-// at the hooks Prerouting and Input are not duplicated, but counted.
+// at the hooks Prerouting and Input are not duplicated, but counted. A rule
+// that leaves duplicates out saves them the way through the queue, where those
+// above the limit are lost:
+//
+//	iptables -I OUTPUT -p udp -m mark ! --mark 0x6e65 -j NFQUEUE --queue-num 3 --queue-bypass
+//	nft insert rule inet filter output meta l4proto udp meta mark != 0x6e65 queue num 3 bypass
 package main
 
 import (
