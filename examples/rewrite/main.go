@@ -51,12 +51,10 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, c, r); err != nil {
-		complain(err)
+		fmt.Fprintln(os.Stderr, "rewrite:", err)
 		os.Exit(1)
 	}
 }
-
-func complain(err error) { fmt.Fprintln(os.Stderr, "rewrite:", err) }
 
 // run rewrites the packets of the queue until ctx ends.
 func run(ctx context.Context, c queue.Config, r *rewriter) error {
@@ -68,7 +66,7 @@ func run(ctx context.Context, c queue.Config, r *rewriter) error {
 	out := lines.New(os.Stdout)
 	for p := range q.All() {
 		if err := r.decide(p, out); err != nil {
-			complain(err)
+			out.Printf("%v\n", err)
 		}
 	}
 	return errors.Join(q.Err(), out.Close())
