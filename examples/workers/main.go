@@ -7,8 +7,8 @@
 // queues, by a hash of the addresses or, with fanout, by processor:
 //
 //	iptables -I FORWARD -j NFQUEUE --queue-balance 0:3 --queue-bypass
-//	nft insert rule inet filter forward queue flags bypass to 0-3
-//	nft insert rule inet filter forward queue flags bypass,fanout to 0-3
+//	nft insert rule inet filter forward queue num 0-3 bypass
+//	nft insert rule inet filter forward queue num 0-3 bypass,fanout
 //
 // For example
 //
