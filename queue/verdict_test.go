@@ -63,6 +63,42 @@ func TestActions(t *testing.T) {
 	}
 }
 
+// TestVerdictWords gives every action, valid or not, with everything that could
+// put stray bits into the verdict's word: with ACCEPT or REPEAT they would skip
+// hooks. The kernel gets exact words or none.
+func TestVerdictWords(t *testing.T) {
+	words := map[queue.Action]uint32{
+		queue.Accept: nfAccept, queue.Drop: nfDrop, queue.Repeat: nfRepeat, queue.Stop: nfStop,
+	}
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		for a := range 256 {
+			a := queue.Action(a)
+			if a == queue.Requeue {
+				continue
+			}
+			for _, v := range []queue.Verdict{{Action: a}, {Action: a, Payload: s.datagram(9)}, {Action: a, Number: 0xffff, Bypass: true, Mark: 0xffffffff}} {
+				j := s.injectOne()
+				err := s.next().Decide(v)
+				s.quiet()
+				got := j.Result().Verdicts
+				word, known := words[a]
+				switch {
+				case err != nil && len(got) != 0:
+					s.Errorf("%+v: %v, but the kernel got %+v", v, err, got)
+				case err == nil && (!known || len(got) != 1 || got[0].Word != word):
+					s.Errorf("%+v: the kernel got %+v, want one verdict %d", v, got, word)
+				case err != nil && known && s.isNFQueue():
+					s.Errorf("%+v: %v", v, err)
+				}
+				if a == queue.Repeat && err == nil {
+					s.ok(s.next().Accept())
+				}
+			}
+		}
+	})
+}
+
 // TestRequeueIPQueue puts a packet at the end of the same queue.
 func TestRequeueIPQueue(t *testing.T) {
 	simulate(t, kinds()[1:], kerneltest.Options{}, func(s *sim) {

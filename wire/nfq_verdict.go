@@ -77,7 +77,8 @@ func (v *NFQVerdict) Validate() error {
 // is the port of the sending socket, or 0.
 //
 // v must pass Validate. Of a slice that is too long only NFQMaxPayload bytes are
-// written, which keeps the message whole but damages the packet.
+// written, which keeps the message whole but damages the packet. Bits of the
+// verdict that must be zero are written as zero.
 func AppendNFQVerdict(b []byte, flags uint16, seq, port uint32, v *NFQVerdict) []byte {
 	b, start := appendVerdictHead(b, NFQVerdictType, flags, seq, port, v)
 	if v.SetVLAN {
@@ -122,7 +123,7 @@ func appendVerdictHead(b []byte, typ, flags uint16, seq, port uint32, v *NFQVerd
 	h := (*[nfqVerdictHeadLen]byte)(m)
 	putNFQHead((*[nfqHeadLen]byte)(h[:]), typ, flags, seq, port, v.Queue)
 	putAttrHeader(h[nfqHeadLen:], nfqaVerdictHdr, 8)
-	binary.BigEndian.PutUint32(h[24:], uint32(v.Verdict))
+	binary.BigEndian.PutUint32(h[24:], v.Verdict.word())
 	binary.BigEndian.PutUint32(h[28:], v.ID)
 	if v.SetMark {
 		b = appendAttr32(b, nfqaMark, v.Mark)

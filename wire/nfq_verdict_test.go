@@ -150,6 +150,24 @@ func TestAppendNFQVerdictBatch(t *testing.T) {
 	sameBytes(t, "no fields", got, want)
 }
 
+// TestVerdictWordMasked encodes words with stray bits. nfnetlink_queue looks at
+// the low 8 bits to refuse a verdict, but knows ACCEPT and REPEAT as whole words
+// only: with stray bits they would skip hooks or drop the packet.
+func TestVerdictWordMasked(t *testing.T) {
+	for v, want := range map[wire.Verdict]uint32{
+		0: 0, 1: 1, 4: 4, 5: 5,
+		0x10000: 0, 0x10001: 1, 0x8001: 1, 0x101: 1, 0xffffff01: 1, 0x10004: 4, 0xffffff05: 5,
+		3: 3, 0x00038003: 0x00038003, 0xffff8003: 0xffff8003, 0xffffff03: 0xffff8003, 0x7f03: 3,
+		2: 2, 6: 6, 0x106: 6, // refused by the kernel
+	} {
+		head := newNFQ(0, 0).attr(2, append(hex32(want), 0, 0, 0, 0)...)
+		got := wire.AppendNFQVerdict(nil, 0, 0, 0, &wire.NFQVerdict{Verdict: v})
+		sameBytes(t, v.String(), got, head.message(wire.Header{Type: wire.NFQVerdictType, Flags: wire.FlagRequest}))
+		got = wire.AppendNFQVerdictBatch(nil, 0, 0, 0, &wire.NFQVerdict{Verdict: v})
+		sameBytes(t, "batch "+v.String(), got, head.message(wire.Header{Type: wire.NFQVerdictBatchType, Flags: wire.FlagRequest}))
+	}
+}
+
 func TestNFQVerdictValidate(t *testing.T) {
 	long := make([]byte, wire.NFQMaxPayload+1)
 	tests := []struct {

@@ -45,6 +45,15 @@ func (v Verdict) Valid() bool {
 	return v <= VerdictStop && v != VerdictStolen
 }
 
+// word returns v as it is sent: the bits that must be zero are, so that a stray
+// one cannot skip a hook.
+func (v Verdict) word() uint32 {
+	if v&0xff == VerdictQueue {
+		return uint32(v &^ 0x7f00)
+	}
+	return uint32(v & 0xff)
+}
+
 // String returns the verdict in lower case, for VerdictQueue with the number of
 // the queue, such as "queue 7 bypass".
 func (v Verdict) String() string {
