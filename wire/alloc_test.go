@@ -25,6 +25,7 @@ func TestNoAllocations(t *testing.T) {
 	nfqConfig := configCases[len(configCases)-1].want.b
 	nfqStatus := testdata(t, "proc_nfnetlink_queue_pending.txt")
 	ipqStatus := testdata(t, "proc_ip_queue.txt")
+	entry, change := ctICMPv6().b, ctChanges[len(ctChanges)-1].change
 	l := wire.BE64
 
 	var (
@@ -32,6 +33,7 @@ func TestNoAllocations(t *testing.T) {
 		nv wire.NFQVerdict
 		nc wire.NFQConfig
 		ip wire.IPQPacket
+		ct wire.Conntrack
 	)
 	tests := []struct {
 		name string
@@ -53,6 +55,8 @@ func TestNoAllocations(t *testing.T) {
 		{"ParseIPQVerdict", func() error { _, _, _, err := l.ParseIPQVerdict(ipqVerdict); return err }},
 		{"NFQPacket.Parse", func() error { return np.Parse(all.b) }},
 		{"ParseNFQVerdict", func() error { return wire.ParseNFQVerdict(nfqVerdict, &nv) }},
+		{"Conntrack.Parse", func() error { return ct.Parse(entry) }},
+		{"AppendCTChange", func() error { wire.AppendCTChange(buf, &change); return nil }},
 		{"ParseNFQConfig", func() error { return wire.ParseNFQConfig(nfqConfig, &nc) }},
 		{"ParseNFQStatus", func() error { _, _, err := wire.ParseNFQStatus(nfqStatus, 3); return err }},
 		{"ParseIPQStatus", func() error { _, err := wire.ParseIPQStatus(ipqStatus); return err }},

@@ -40,6 +40,35 @@ func BenchmarkNFQPacketParse(b *testing.B) {
 	}
 }
 
+func BenchmarkConntrackParse(b *testing.B) {
+	for _, e := range []struct {
+		name  string
+		attrs []byte
+	}{{"UDP", ctUDP().b}, {"ICMPv6-all", ctICMPv6().b}} {
+		b.Run(e.name, func(b *testing.B) {
+			b.ReportAllocs()
+			var c wire.Conntrack
+			for b.Loop() {
+				if err := c.Parse(e.attrs); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkAppendCTChange(b *testing.B) {
+	buf := make([]byte, 0, wire.CTChangeMax)
+	for _, c := range ctChanges {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				wire.AppendCTChange(buf, &c.change)
+			}
+		})
+	}
+}
+
 func BenchmarkAppendNFQVerdict(b *testing.B) {
 	verdicts := []struct {
 		name    string

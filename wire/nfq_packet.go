@@ -48,7 +48,7 @@ type NFQPacket struct {
 	Payload []byte
 
 	// Conntrack holds the attributes (CTA_*) of the connection tracking
-	// entry, encoded.
+	// entry, encoded; Conntrack.Parse decodes them.
 	Conntrack []byte
 
 	// SecCtx is the name of the security context of the local socket, as the

@@ -24,7 +24,8 @@ type NFQVerdict struct {
 	VLANProto, VLANTCI uint16
 
 	// Conntrack holds attributes (CTA_*) for the connection tracking entry,
-	// encoded; nil for none (Linux 3.6). The kernel reports no error in them.
+	// encoded, such as those of a CTChange; nil for none (Linux 3.6). The
+	// kernel reports no error in them.
 	Conntrack []byte
 
 	// Expect holds attributes (CTA_EXPECT_*) of an expectation to add,

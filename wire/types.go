@@ -160,6 +160,36 @@ func (i CTInfo) String() string {
 	return name("CTInfo", uint32(i), "established", "related", "new", "established-reply", "related-reply", "new-reply")
 }
 
+// CTStatus is the state of a connection tracking entry (CTA_STATUS, enum
+// ip_conntrack_status).
+type CTStatus uint32
+
+// The bits of CTStatus.
+const (
+	CTExpected     CTStatus = 1 << iota // belongs to another connection, whose helper foresaw it
+	CTSeenReply                         // has seen both directions
+	CTAssured                           // is not ended early when the table is full
+	CTConfirmed                         // is in the table: its first packet has left
+	CTSrcNAT                            // needs source addresses translated
+	CTDstNAT                            // needs destination addresses translated
+	CTSeqAdjust                         // needs TCP sequence numbers adjusted
+	CTSrcNATDone                        // source translation was decided
+	CTDstNATDone                        // destination translation was decided
+	CTDying                             // is about to be freed
+	CTFixedTimeout                      // the timeout is not extended by packets
+	CTTemplate                          // is a template, not a connection
+	CTUntracked                         // not tracked (before Linux 4.12)
+	CTHelper                            // got its helper from a rule (Linux 3.5)
+	CTOffload                           // is in a flow table (Linux 4.16)
+	CTHWOffload                         // is in hardware (Linux 5.7)
+)
+
+// String returns the names of the bits joined by "|", or "0" if there are none.
+func (s CTStatus) String() string {
+	return bitNames(uint32(s), "expected", "seen-reply", "assured", "confirmed", "src-nat", "dst-nat", "seq-adjust",
+		"src-nat-done", "dst-nat-done", "dying", "fixed-timeout", "template", "untracked", "helper", "offload", "hw-offload")
+}
+
 // name returns names[v], or typ(v) if there is no such name.
 func name(typ string, v uint32, names ...string) string {
 	if uint64(v) < uint64(len(names)) {

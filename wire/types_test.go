@@ -53,6 +53,14 @@ func TestStrings(t *testing.T) {
 		{wire.CTInfo(7), "CTInfo(7)"},
 		{wire.CTInfo(1 << 31), "CTInfo(2147483648)"},
 
+		{wire.CTStatus(0), "0"},
+		{wire.CTSeenReply | wire.CTAssured | wire.CTConfirmed, "seen-reply|assured|confirmed"},
+		{wire.CTStatus(0x1ffff), "expected|seen-reply|assured|confirmed|src-nat|dst-nat|seq-adjust|src-nat-done|" +
+			"dst-nat-done|dying|fixed-timeout|template|untracked|helper|offload|hw-offload|0x10000"},
+
+		{wire.CTFields(0), "0"},
+		{wire.CTHasMark | wire.CTHasLabels | 1<<6, "CTA_MARK|CTA_LABELS|0x40"},
+
 		{wire.CommandNone, "none"},
 		{wire.CommandBind, "bind"},
 		{wire.CommandUnbind, "unbind"},

@@ -1,0 +1,324 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+)
+
+// Attributes of a connection tracking entry (enum ctattr_type in
+// linux/netfilter/nfnetlink_conntrack.h), as far as they are looked at.
+const (
+	ctaTupleOrig  = 1
+	ctaTupleReply = 2
+	ctaStatus     = 3
+	ctaHelp       = 5
+	ctaTimeout    = 7
+	ctaMark       = 8
+	ctaID         = 12
+	ctaZone       = 18
+	ctaMarkMask   = 21
+	ctaLabels     = 22
+	ctaLabelsMask = 23
+)
+
+// Attributes inside ctaTupleOrig and ctaTupleReply (enum ctattr_tuple).
+const (
+	ctaTupleIP    = 1
+	ctaTupleProto = 2
+	ctaTupleZone  = 3
+)
+
+// Attributes inside ctaTupleIP (enum ctattr_ip).
+const (
+	ctaIPv4Src = 1
+	ctaIPv4Dst = 2
+	ctaIPv6Src = 3
+	ctaIPv6Dst = 4
+)
+
+// Attributes inside ctaTupleProto (enum ctattr_l4proto).
+const (
+	ctaProtoNum        = 1
+	ctaProtoSrcPort    = 2
+	ctaProtoDstPort    = 3
+	ctaProtoICMPID     = 4
+	ctaProtoICMPType   = 5
+	ctaProtoICMPCode   = 6
+	ctaProtoICMPv6ID   = 7
+	ctaProtoICMPv6Type = 8
+	ctaProtoICMPv6Code = 9
+)
+
+// ctaHelpName is inside ctaHelp (enum ctattr_help).
+const ctaHelpName = 1
+
+const conntrackName = "conntrack entry"
+
+// The attributes of each level, with the least number of bytes they hold.
+var (
+	ctaLevel = level{
+		names: []string{
+			ctaTupleOrig: "CTA_TUPLE_ORIG", ctaTupleReply: "CTA_TUPLE_REPLY", ctaStatus: "CTA_STATUS",
+			ctaHelp: "CTA_HELP", ctaTimeout: "CTA_TIMEOUT", ctaMark: "CTA_MARK", ctaID: "CTA_ID",
+			ctaZone: "CTA_ZONE", ctaLabels: "CTA_LABELS",
+		},
+		sizes: attrSizes{ctaStatus: 4, ctaTimeout: 4, ctaMark: 4, ctaID: 4, ctaZone: 2},
+	}
+	ctaTupleLevel = level{
+		names: []string{ctaTupleIP: "CTA_TUPLE_IP", ctaTupleProto: "CTA_TUPLE_PROTO", ctaTupleZone: "CTA_TUPLE_ZONE"},
+		sizes: attrSizes{ctaTupleZone: 2},
+	}
+	ctaIPLevel = level{
+		names: []string{
+			ctaIPv4Src: "CTA_IP_V4_SRC", ctaIPv4Dst: "CTA_IP_V4_DST",
+			ctaIPv6Src: "CTA_IP_V6_SRC", ctaIPv6Dst: "CTA_IP_V6_DST",
+		},
+		sizes: attrSizes{ctaIPv4Src: 4, ctaIPv4Dst: 4, ctaIPv6Src: 16, ctaIPv6Dst: 16},
+	}
+	ctaProtoLevel = level{
+		names: []string{
+			ctaProtoNum: "CTA_PROTO_NUM", ctaProtoSrcPort: "CTA_PROTO_SRC_PORT", ctaProtoDstPort: "CTA_PROTO_DST_PORT",
+			ctaProtoICMPID: "CTA_PROTO_ICMP_ID", ctaProtoICMPType: "CTA_PROTO_ICMP_TYPE", ctaProtoICMPCode: "CTA_PROTO_ICMP_CODE",
+			ctaProtoICMPv6ID: "CTA_PROTO_ICMPV6_ID", ctaProtoICMPv6Type: "CTA_PROTO_ICMPV6_TYPE", ctaProtoICMPv6Code: "CTA_PROTO_ICMPV6_CODE",
+		},
+		sizes: attrSizes{
+			ctaProtoNum: 1, ctaProtoSrcPort: 2, ctaProtoDstPort: 2,
+			ctaProtoICMPID: 2, ctaProtoICMPType: 1, ctaProtoICMPCode: 1,
+			ctaProtoICMPv6ID: 2, ctaProtoICMPv6Type: 1, ctaProtoICMPv6Code: 1,
+		},
+	}
+	ctaHelpLevel = level{names: []string{ctaHelpName: "CTA_HELP_NAME"}}
+)
+
+// CTFields is the set of the attributes that a connection tracking entry held:
+// bit 1<<n for attribute n (CTA_*).
+type CTFields uint32
+
+// The members of CTFields that are not always there.
+const (
+	CTHasHelper  CTFields = 1 << ctaHelp    // Helper; sent if there is one
+	CTHasTimeout CTFields = 1 << ctaTimeout // Timeout
+	CTHasMark    CTFields = 1 << ctaMark    // Mark; not sent without CONFIG_NF_CONNTRACK_MARK
+	CTHasID      CTFields = 1 << ctaID      // ID
+	CTHasZone    CTFields = 1 << ctaZone    // Zone; sent if not 0
+	CTHasLabels  CTFields = 1 << ctaLabels  // Labels (Linux 3.9); sent if one is set
+)
+
+// String returns the kernel's names of the attributes joined by "|".
+func (f CTFields) String() string { return bitNames(uint32(f), ctaLevel.names...) }
+
+// A Conntrack is a connection tracking entry, as NFQPacket.Conntrack holds it
+// encoded. A field whose bit in Has is not set is zero. All integers are in
+// host order.
+type Conntrack struct {
+	// Original is the connection as its first packet had it, Reply what
+	// packets of the other direction have. They differ in more than direction
+	// where addresses are translated.
+	Original, Reply CTTuple
+
+	Has    CTFields
+	Status CTStatus
+	Mark   uint32
+
+	// ID tells entries apart that follow each other with the same tuples.
+	ID uint32
+
+	// Timeout is for how many seconds more the entry lives, without another
+	// packet.
+	Timeout uint32
+
+	// Zone is the zone of both directions (Linux 2.6.34).
+	Zone uint16
+
+	Labels CTLabels
+
+	// Helper is the name of the helper module. It aliases what was decoded.
+	Helper []byte
+}
+
+// A CTTuple is one direction of a connection.
+type CTTuple struct {
+	// Source and Destination have port 0 if the protocol has no ports. An
+	// address that was not there is not valid.
+	Source, Destination netip.AddrPort
+
+	Protocol uint8 // IP protocol number
+
+	// Of ICMP and ICMPv6.
+	ICMPType, ICMPCode uint8
+	ICMPID             uint16
+
+	// Zone is the zone of this direction alone (Linux 4.3).
+	Zone uint16
+}
+
+// Parse sets all of c from encoded attributes. Attributes that it does not know
+// are skipped, and so is what an attribute holds beyond its type. Of an
+// attribute that occurs twice the last one counts, as in the kernel.
+//
+// It fails with ErrTruncated if an attribute is not all there, with ErrLength if
+// one is shorter than its type or its header, and with ErrMissing if one of the
+// tuples or the status is missing, which the kernel always sends
+// (net/netfilter/nf_conntrack_netlink.c, __ctnetlink_glue_build). Then c holds
+// what was read up to the error.
+func (c *Conntrack) Parse(attrs []byte) error {
+	*c = Conntrack{}
+	n := nest{level: &ctaLevel, rest: attrs, end: len(attrs)}
+	for n.next() {
+		c.set(&n)
+	}
+	if n.err != nil {
+		return n.err
+	}
+	for typ := ctaTupleOrig; typ <= ctaStatus; typ++ {
+		if c.Has&(1<<typ) == 0 {
+			return &Error{Message: conntrackName, What: ctaLevel.names[typ], Offset: len(attrs), Want: int(ctaLevel.sizes[typ]), Err: ErrMissing}
+		}
+	}
+	return nil
+}
+
+// set decodes the attribute that n has reached.
+func (c *Conntrack) set(n *nest) {
+	switch n.typ {
+	case ctaTupleOrig:
+		c.Original = parseTuple(n)
+	case ctaTupleReply:
+		c.Reply = parseTuple(n)
+	case ctaStatus:
+		c.Status = CTStatus(binary.BigEndian.Uint32(n.data))
+	case ctaHelp:
+		c.Helper = parseHelper(n)
+	case ctaTimeout:
+		c.Timeout = binary.BigEndian.Uint32(n.data)
+	case ctaMark:
+		c.Mark = binary.BigEndian.Uint32(n.data)
+	case ctaID:
+		c.ID = binary.BigEndian.Uint32(n.data)
+	case ctaZone:
+		c.Zone = binary.BigEndian.Uint16(n.data)
+	case ctaLabels:
+		c.Labels = parseLabels(n.data)
+	default:
+		return
+	}
+	c.Has |= 1 << n.typ
+}
+
+func parseTuple(outer *nest) (t CTTuple) {
+	n := outer.enter(&ctaTupleLevel)
+	for n.next() {
+		switch n.typ {
+		case ctaTupleIP:
+			t.setAddrs(&n)
+		case ctaTupleProto:
+			t.setProto(&n)
+		case ctaTupleZone:
+			t.Zone = binary.BigEndian.Uint16(n.data)
+		}
+	}
+	outer.err = n.err
+	return t
+}
+
+func (t *CTTuple) setAddrs(outer *nest) {
+	n := outer.enter(&ctaIPLevel)
+	for n.next() {
+		switch n.typ {
+		case ctaIPv4Src:
+			t.Source = withAddr(t.Source, netip.AddrFrom4([4]byte(n.data)))
+		case ctaIPv4Dst:
+			t.Destination = withAddr(t.Destination, netip.AddrFrom4([4]byte(n.data)))
+		case ctaIPv6Src:
+			t.Source = withAddr(t.Source, netip.AddrFrom16([16]byte(n.data)))
+		case ctaIPv6Dst:
+			t.Destination = withAddr(t.Destination, netip.AddrFrom16([16]byte(n.data)))
+		}
+	}
+	outer.err = n.err
+}
+
+func (t *CTTuple) setProto(outer *nest) {
+	n := outer.enter(&ctaProtoLevel)
+	for n.next() {
+		switch n.typ {
+		case ctaProtoNum:
+			t.Protocol = n.data[0]
+		case ctaProtoSrcPort:
+			t.Source = netip.AddrPortFrom(t.Source.Addr(), binary.BigEndian.Uint16(n.data))
+		case ctaProtoDstPort:
+			t.Destination = netip.AddrPortFrom(t.Destination.Addr(), binary.BigEndian.Uint16(n.data))
+		case ctaProtoICMPID, ctaProtoICMPv6ID:
+			t.ICMPID = binary.BigEndian.Uint16(n.data)
+		case ctaProtoICMPType, ctaProtoICMPv6Type:
+			t.ICMPType = n.data[0]
+		case ctaProtoICMPCode, ctaProtoICMPv6Code:
+			t.ICMPCode = n.data[0]
+		}
+	}
+	outer.err = n.err
+}
+
+func withAddr(p netip.AddrPort, a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, p.Port()) }
+
+// parseHelper returns the name without the NUL that ends it.
+func parseHelper(outer *nest) (name []byte) {
+	n := outer.enter(&ctaHelpLevel)
+	for n.next() {
+		if n.typ == ctaHelpName {
+			name = n.data
+		}
+	}
+	outer.err = n.err
+	if i := bytes.IndexByte(name, 0); i >= 0 {
+		return name[:i:i]
+	}
+	return name
+}
+
+// A level is a kind of nest: the names of the attributes that are looked at,
+// by type, and how many bytes each must hold.
+type level struct {
+	names []string
+	sizes attrSizes
+}
+
+// A nest walks the attributes of one level of a connection tracking entry.
+type nest struct {
+	level *level
+	rest  []byte // not walked yet
+	end   int    // offset of the end of rest
+
+	// The attribute reached.
+	typ  uint16
+	at   int // offset of its data
+	data []byte
+
+	err error // why next returned false, if not at the end
+}
+
+// next goes to the next attribute.
+func (n *nest) next() bool {
+	if n.err != nil || len(n.rest) == 0 {
+		return false
+	}
+	at := n.end - len(n.rest)
+	typ, size, err := attrHeader(n.rest)
+	if err != nil {
+		n.err = framingError(conntrackName, at, n.rest)
+		return false
+	}
+	n.typ, n.at, n.data = typ, at+attrHeaderLen, n.rest[attrHeaderLen:size:size]
+	n.rest = afterAttr(n.rest, size)
+	if int(typ) < len(n.level.names) && len(n.data) < int(n.level.sizes[typ]) {
+		n.err = &Error{Message: conntrackName, What: n.level.names[typ], Offset: at, Want: int(n.level.sizes[typ]), Got: len(n.data), Err: ErrLength}
+		return false
+	}
+	return true
+}
+
+// enter walks the attributes inside the one reached.
+func (n *nest) enter(l *level) nest {
+	return nest{level: l, rest: n.data, end: n.at + len(n.data)}
+}
