@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipqueue/ipqueue/internal/kerneltest"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -67,6 +68,16 @@ func TestAllocations(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestConntrackAllocations(t *testing.T) {
+	track(t, func(s *sim) {
+		s.injectPacket(kerneltest.Packet{Conntrack: simEntry()})
+		p := s.next()
+		if got := testing.AllocsPerRun(100, func() { p.Conntrack() }); got != 0 {
+			s.Errorf("%v allocations, want 0", got)
+		}
+	})
 }
 
 // warmUp has all of a run's packets undecided at once, so that later runs find

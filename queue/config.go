@@ -65,8 +65,9 @@ type Config struct {
 	// it cannot queue because the queue or the socket is full (Linux 3.6).
 	FailOpen bool
 
-	// Conntrack adds each packet's connection tracking entry (Linux 3.6, needs
-	// nf_conntrack_netlink).
+	// Conntrack adds each packet's connection tracking entry, which
+	// Packet.Conntrack decodes (Linux 3.6, needs nf_conntrack_netlink and
+	// CONFIG_NETFILTER_NETLINK_GLUE_CT).
 	Conntrack bool
 
 	// Owner adds user and group of the local socket that sent the packet

@@ -1,7 +1,6 @@
 package queue_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -155,7 +154,6 @@ func TestQueueLength(t *testing.T) {
 // TestConfigFlags looks for the effect of each flag of nfnetlink_queue.
 func TestConfigFlags(t *testing.T) {
 	label := []byte("system_u:object_r:x\x00")
-	conntrack := []byte{8, 0, 3, 0, 0, 0, 0, 8, 8, 0, 12, 0, 0, 0, 0, 1} // CTA_STATUS, CTA_ID
 	for name, tt := range map[string]struct {
 		c    queue.Config
 		look func(s *sim)
@@ -202,16 +200,18 @@ func TestConfigFlags(t *testing.T) {
 		}},
 		"Conntrack": {queue.Config{Conntrack: true}, func(s *sim) {
 			for _, size := range []int{9, 6000} { // copied, and left where it was received
-				s.injectPacket(kerneltest.Packet{Conntrack: conntrack, Payload: simUDP(false, pattern(size))})
-				if got := s.next().ConntrackAttributes(); !bytes.Equal(got, conntrack) {
-					s.Errorf("%d bytes: conntrack % x, want % x", size, got, conntrack)
+				s.injectPacket(kerneltest.Packet{Conntrack: simEntry(), Payload: simUDP(false, pattern(size))})
+				if got, ok := s.next().Conntrack(); !ok || got != wantEntry {
+					s.Errorf("%d bytes: conntrack %t %+v, want %+v", size, ok, got, wantEntry)
 				}
 			}
 		}},
 		"nothing asked": {queue.Config{}, func(s *sim) {
-			s.injectPacket(kerneltest.Packet{SecurityContext: label, Owner: &kerneltest.Owner{UID: 1}, Conntrack: conntrack})
+			s.injectPacket(kerneltest.Packet{SecurityContext: label, Owner: &kerneltest.Owner{UID: 1}, Conntrack: simEntry()})
 			p := s.next()
-			if _, ok := p.UID(); ok || p.SecurityContext() != "" || p.ConntrackAttributes() != nil {
+			_, owned := p.UID()
+			_, tracked := p.Conntrack()
+			if owned || p.SecurityContext() != "" || tracked {
 				s.Error("owner, security context or conntrack came unasked")
 			}
 		}},

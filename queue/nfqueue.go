@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
@@ -241,7 +242,7 @@ func (n *nfqueue) decode(body []byte, p *Packet, x *extra) (bool, error) {
 	p.HWProtocol, p.Hook, p.Family = m.HWProtocol, Hook(m.Hook), familyOf(m.Family)
 	p.hwAddr, p.hwLen = m.HWAddr, m.HWAddrLen
 	p.vlan = VLAN{m.VLANProto, m.VLANTCI}
-	p.skb = uint8(m.SKBInfo)
+	p.skb, p.ctInfo = uint8(m.SKBInfo), uint8(min(m.CTInfo, math.MaxUint8))
 	if m.Has&wire.HasTimestamp != 0 {
 		p.micros = int64(m.TimeSec)*1e6 + int64(m.TimeUsec)
 	}

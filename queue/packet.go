@@ -66,7 +66,8 @@ type Packet struct {
 	// Family is the protocol family of that hook.
 	Family Family
 
-	skb uint8
+	skb    uint8
+	ctInfo uint8
 }
 
 // A Hook is a place in the network stack where packets are filtered.
@@ -199,16 +200,6 @@ func (p Packet) SecurityContext() string {
 		return ""
 	}
 	return string(bytes.TrimRight(p.slot.secctx, "\x00"))
-}
-
-// ConntrackAttributes is the packet's connection tracking entry as the kernel
-// encodes it, attributes of the kind CTA (linux/netfilter/nfnetlink_conntrack.h),
-// with Config.Conntrack, else nil. Like Payload it is valid until the verdict.
-func (p Packet) ConntrackAttributes() []byte {
-	if p.has&wire.HasConntrack == 0 {
-		return nil
-	}
-	return p.slot.conntrack
 }
 
 // Clone returns a copy of Payload that stays valid after the verdict.

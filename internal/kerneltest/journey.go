@@ -55,7 +55,8 @@ type Verdict struct {
 type Result struct {
 	Fate Fate
 
-	// Packet is the packet as it is now: once its Fate passes, as it left.
+	// Packet is the packet as it is now: once its Fate passes, as it left. Its
+	// Conntrack is a copy.
 	Packet Packet
 
 	// Replaced tells that a verdict has replaced the payload.
@@ -134,6 +135,7 @@ func (j *Journey) Result() Result {
 func (j *Journey) copyResult() Result {
 	r := j.result
 	r.Packet = r.Packet.clone()
+	r.Packet.Conntrack = r.Packet.Conntrack.clone()
 	r.IDs = slices.Clone(r.IDs)
 	r.Verdicts = slices.Clone(r.Verdicts)
 	r.Segments = slices.Clone(r.Segments)

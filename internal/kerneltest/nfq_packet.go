@@ -131,7 +131,7 @@ func (q *nfqQueue) appendConntrack(b []byte, p *Packet) []byte {
 	if q.flags&flagConntrack == 0 || p.Conntrack == nil {
 		return b
 	}
-	b = appendAttribute(b, attrConntrack|attrNested, p.Conntrack...)
+	b = appendAttribute(b, attrConntrack|attrNested, p.Conntrack.append(nil)...)
 	return appendUint32(b, attrConntrackInfo, p.ConntrackInfo)
 }
 

@@ -22,7 +22,7 @@ var fullPacket = Packet{
 	In: Device{1, "in"}, Out: Device{2, "out"}, PhysIn: Device{3, "p"}, PhysOut: Device{4, "q"},
 	HWAddr: []byte{1, 2, 3, 4, 5, 6}, Time: time.Unix(7, 8000),
 	VLAN: &VLAN{0x8100, 5}, LinkHeader: make([]byte, 14),
-	Owner: &Owner{9, 10}, SecurityContext: []byte("label"), Conntrack: []byte{}, ConntrackInfo: 2,
+	Owner: &Owner{9, 10}, SecurityContext: []byte("label"), Conntrack: &Conntrack{}, ConntrackInfo: 2,
 	GSO: 100, Checksum: Partial, Payload: ipv4("0123456789"),
 }
 

@@ -132,15 +132,15 @@ func TestVerdictConntrack(t *testing.T) {
 	expect := appendAttribute(nil, attrExpect, 1)
 	for name, tt := range map[string]struct {
 		o     Options
-		known []byte
+		known *Conntrack
 		sent  []byte
 		taken bool
 	}{
-		"good":         {Options{}, []byte{}, good, true},
-		"empty one":    {Options{}, []byte{}, appendAttribute(nil, 8), true},
-		"malformed":    {Options{}, []byte{}, []byte{1, 2, 3}, false},
+		"good":         {Options{}, &Conntrack{}, good, true},
+		"empty one":    {Options{}, &Conntrack{}, appendAttribute(nil, 8), true},
+		"malformed":    {Options{}, &Conntrack{}, []byte{1, 2, 3}, false},
 		"no entry":     {Options{}, nil, good, false},
-		"no conntrack": {Options{NoConntrack: true}, []byte{}, good, false},
+		"no conntrack": {Options{NoConntrack: true}, &Conntrack{}, good, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k, s := boundNFQ(t, tt.o)

@@ -77,9 +77,9 @@ type Packet struct {
 	Owner           *Owner
 	SecurityContext []byte
 
-	// Conntrack is the packet's connection tracking entry as CTA attributes,
-	// ConntrackInfo its NFQA_CT_INFO.
-	Conntrack     []byte
+	// Conntrack is the connection tracking entry, which packets of one
+	// connection share, and ConntrackInfo the packet's NFQA_CT_INFO.
+	Conntrack     *Conntrack
 	ConntrackInfo uint32
 
 	// VLAN and LinkHeader are of family Bridge.

@@ -48,9 +48,10 @@ type Packet struct {
 	// SecurityContext is the label of the local socket, for
 	// Config.SecurityContext.
 	SecurityContext string
-	// Conntrack is the connection tracking entry in the kernel's encoding, for
-	// Config.Conntrack.
-	Conntrack []byte
+	// Conntrack is the connection tracking entry, for Config.Conntrack. A State
+	// of 0 is CTNew. Each packet has an entry of its own: for the next one of the
+	// connection take that of Outcome.Packet, which has what a verdict changed.
+	Conntrack *queue.Conntrack
 
 	// GSO, if not 0, makes the packet one of TCP or UDP that is to be cut into
 	// segments with that many bytes of data each. It is cut before it is queued
@@ -71,7 +72,10 @@ func (p Packet) String() string { return describe(p.Payload) }
 func (p Packet) clone() Packet {
 	p.Payload = bytes.Clone(p.Payload)
 	p.HardwareAddr = bytes.Clone(p.HardwareAddr)
-	p.Conntrack = bytes.Clone(p.Conntrack)
+	if p.Conntrack != nil {
+		entry := *p.Conntrack
+		p.Conntrack = &entry
+	}
 	return p
 }
 
@@ -84,7 +88,10 @@ func (k *Kernel) raw(p Packet) kerneltest.Packet {
 		In: k.device(p.In), Out: k.device(p.Out),
 		HWType: linkEthernet, HWAddr: p.HardwareAddr, Time: p.Time,
 		Payload: p.Payload, GSO: p.GSO,
-		Owner: (*kerneltest.Owner)(p.Owner), SecurityContext: label(p.SecurityContext), Conntrack: p.Conntrack,
+		Owner: (*kerneltest.Owner)(p.Owner), SecurityContext: label(p.SecurityContext),
+	}
+	if p.Conntrack != nil {
+		r.Conntrack, r.ConntrackInfo = rawConntrack(p.Conntrack), conntrackInfo(p.Conntrack)
 	}
 	if len(p.Payload) > 0 && p.Payload[0]>>4 == 6 {
 		r.Family, r.Protocol = kerneltest.IPv6, 0x86dd

@@ -3,6 +3,7 @@ package queuetest_test
 import (
 	"bytes"
 	"net"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -20,7 +21,13 @@ func TestMetadata(t *testing.T) {
 	sent.Time = time.UnixMicro(1700000000000001)
 	sent.Owner = &queuetest.Owner{UID: 1000, GID: 100}
 	sent.SecurityContext = "system_u"
-	sent.Conntrack = []byte{8, 0, 12, 0, 1, 2, 3, 4}
+	sent.Conntrack = &queue.Conntrack{
+		State: queue.CTEstablished, InReply: true,
+		Original: queue.CTTuple{Flow: udpFlow("10.0.0.2:53", "192.0.2.1:40000"), Zone: 3},
+		Reply:    queue.CTTuple{Flow: udpFlow("10.0.0.1:5000", "10.0.0.2:53")},
+		Status:   queue.CTSeenReply | queue.CTConfirmed, Mark: 9, ID: 10, Timeout: 30 * time.Second,
+		Zone: 2, Labels: queue.CTLabels{1, 1 << 63}, Helper: "tftp",
+	}
 	sent.ChecksumNotReady = true
 
 	eachBackend(t, func(t *testing.T, o queuetest.Options) {
@@ -47,6 +54,10 @@ func TestMetadata(t *testing.T) {
 	})
 }
 
+func udpFlow(source, destination string) queue.Flow {
+	return queue.Flow{Protocol: 17, Source: netip.MustParseAddrPort(source), Destination: netip.MustParseAddrPort(destination)}
+}
+
 // checkNFQueue looks at what only nfnetlink_queue tells.
 func checkNFQueue(t *testing.T, p queue.Packet, sent queuetest.Packet) {
 	t.Helper()
@@ -59,8 +70,8 @@ func checkNFQueue(t *testing.T, p queue.Packet, sent queuetest.Packet) {
 	if p.Priority != 8 || p.SecurityContext() != "system_u" || p.ChecksumReady() {
 		t.Errorf("priority %d, security context %q, checksum ready %t", p.Priority, p.SecurityContext(), p.ChecksumReady())
 	}
-	if !bytes.Equal(p.ConntrackAttributes(), sent.Conntrack) {
-		t.Errorf("conntrack % x, want % x", p.ConntrackAttributes(), sent.Conntrack)
+	if c, ok := p.Conntrack(); !ok || c != *sent.Conntrack {
+		t.Errorf("conntrack %t\n%+v, want\n%+v", ok, c, *sent.Conntrack)
 	}
 }
 
@@ -72,7 +83,8 @@ func TestNoMetadata(t *testing.T) {
 	p := <-q.Packets()
 	defer p.Accept()
 	_, owned := p.UID()
-	if owned || p.SecurityContext() != "" || p.ConntrackAttributes() != nil || p.HardwareAddr() != nil ||
+	_, tracked := p.Conntrack()
+	if owned || tracked || p.SecurityContext() != "" || p.HardwareAddr() != nil ||
 		!p.Time().IsZero() || p.In() != (queue.Device{}) || !p.ChecksumReady() || p.GSO() || p.Hook != queue.Prerouting {
 		t.Errorf("%+v is not empty", p)
 	}

@@ -28,7 +28,7 @@ type Outcome struct {
 	// Fate is what became of it.
 	Fate Fate
 	// Packet is the packet as it is now: once its Fate passes, as it left.
-	// Verdicts change its Payload, Mark and Priority.
+	// Verdicts change its Payload, Mark, Priority and Conntrack.
 	Packet Packet
 	// Replaced tells that a verdict has replaced the payload.
 	Replaced bool
@@ -86,6 +86,9 @@ func (s *Sent) journeys() []*kerneltest.Journey {
 func (s *Sent) outcome(r kerneltest.Result) Outcome {
 	o := Outcome{Fate: Fate(r.Fate), Packet: s.packet.clone(), Replaced: r.Replaced}
 	o.Packet.Payload, o.Packet.Mark, o.Packet.Priority = r.Packet.Payload, r.Packet.Mark, r.Packet.Priority
+	if c := r.Packet.Conntrack; c != nil {
+		update(o.Packet.Conntrack, c)
+	}
 	for _, v := range r.Verdicts {
 		a := actions[v.Word&0xff]
 		o.Verdicts = append(o.Verdicts, a)
