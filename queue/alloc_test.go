@@ -46,27 +46,32 @@ func TestAllocations(t *testing.T) {
 		} {
 			for _, pull := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%v/%s/pull %t", k.backend, tt.name, pull), func(t *testing.T) {
-					packets := perRun(tt.packet)
 					c := tt.c
-					c.Backend, c.MaxUndecided = k.backend, packets
-					r := k.replay(tt.packet)
-					take := taker(r.open(t, c), pull)
-					decide := func(p queue.Packet) {
-						if err := tt.decide(p); err != nil {
-							t.Fatal(err)
-						}
-					}
-					run := func() {
-						r.more(packets)
-						take(packets, decide)
-					}
-					warmUp(r, take, packets, decide)
-					if got := testing.AllocsPerRun(200, run); got != 0 {
-						t.Errorf("%v allocations for %d packets, want 0", got, packets)
-					}
+					c.Backend = k.backend
+					noAllocations(t, k.replay(tt.packet), c, perRun(tt.packet), pull, tt.decide)
 				})
 			}
 		}
+	}
+}
+
+// noAllocations fails the test if runs of packets allocate in steady state.
+func noAllocations(t *testing.T, r *replay, c queue.Config, packets int, pull bool, verdict func(queue.Packet) error) {
+	t.Helper()
+	c.MaxUndecided = packets
+	take := taker(r.open(t, c), pull)
+	decide := func(p queue.Packet) {
+		if err := verdict(p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run := func() {
+		r.more(packets)
+		take(packets, decide)
+	}
+	warmUp(r, take, packets, decide)
+	if got := testing.AllocsPerRun(200, run); got != 0 {
+		t.Errorf("%v allocations for %d packets, want 0", got, packets)
 	}
 }
 
@@ -77,6 +82,17 @@ func TestConntrackAllocations(t *testing.T) {
 		if got := testing.AllocsPerRun(100, func() { p.Conntrack() }); got != 0 {
 			s.Errorf("%v allocations, want 0", got)
 		}
+	})
+}
+
+// TestConntrackChangeAllocations has verdicts with all that a connection can be
+// told.
+func TestConntrackChangeAllocations(t *testing.T) {
+	small := simUDP(false, pattern(100))
+	r := nfqReplay(small)
+	r.track()
+	noAllocations(t, r, queue.Config{Backend: queue.NFQueue, Conntrack: true}, perRun(small), true, func(p queue.Packet) error {
+		return p.Decide(queue.Verdict{Action: queue.Accept, Mark: 1, Conntrack: everyChange})
 	})
 }
 

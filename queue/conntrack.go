@@ -31,8 +31,8 @@ type Conntrack struct {
 	ID uint32
 
 	// Timeout is for how long the entry lives on without another packet, in
-	// whole seconds. An entry that is not CTConfirmed has the timeout it will
-	// begin with.
+	// whole seconds. An entry that is not CTConfirmed yet has the timeout it will
+	// begin with, before Linux 6.4 0.
 	Timeout time.Duration
 
 	// Zone is the zone of both directions (Linux 2.6.34).
@@ -134,7 +134,7 @@ func (l CTLabels) String() string {
 // unless the connection has a helper.
 func (p Packet) Conntrack() (c Conntrack, ok bool) {
 	var w wire.Conntrack
-	if p.has&wire.HasConntrack == 0 || w.Parse(p.slot.conntrack) != nil {
+	if !p.entry(&w) {
 		return Conntrack{}, false
 	}
 	c = Conntrack{
@@ -147,6 +147,11 @@ func (p Packet) Conntrack() (c Conntrack, ok bool) {
 		c.State, c.InReply = ctState(wire.CTInfo(p.ctInfo))
 	}
 	return c, true
+}
+
+// entry decodes the packet's entry. It returns false if there is none.
+func (p *Packet) entry(w *wire.Conntrack) bool {
+	return p.has&wire.HasConntrack != 0 && w.Parse(p.slot.conntrack) == nil
 }
 
 func tupleOf(t *wire.CTTuple) CTTuple {

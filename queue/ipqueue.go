@@ -226,6 +226,7 @@ func (k *ipqueue) check(_ Packet, v Verdict) error {
 		{"Bypass", v.Bypass},
 		{"VLAN", v.VLAN != (VLAN{})},
 		{"LinkHeader", v.LinkHeader != nil},
+		{"Conntrack", v.Conntrack != (CTChange{})},
 	})
 }
 

@@ -303,7 +303,7 @@ func (n *nfqueue) check(p Packet, v Verdict) error {
 	if v.LinkHeader != nil && len(v.LinkHeader) != len(p.LinkHeader()) {
 		return fmt.Errorf("%w: link header of %d bytes for one of %d", ErrInvalid, len(v.LinkHeader), len(p.LinkHeader()))
 	}
-	return nil
+	return v.Conntrack.check(&p)
 }
 
 func (n *nfqueue) appendVerdict(b []byte, id uint64, v Verdict) []byte {
@@ -314,6 +314,10 @@ func (n *nfqueue) appendVerdict(b []byte, id uint64, v Verdict) []byte {
 		SetVLAN: v.VLAN != (VLAN{}), VLANProto: v.VLAN.Protocol, VLANTCI: v.VLAN.TCI,
 		LinkHeader: v.LinkHeader,
 		SetPayload: v.Payload != nil, Payload: v.Payload,
+	}
+	var attrs [wire.CTChangeMax]byte
+	if v.Conntrack != (CTChange{}) {
+		w.Conntrack = v.Conntrack.append(attrs[:0])
 	}
 	if v.Action == Requeue {
 		w.Verdict = wire.QueueVerdict(v.Number, v.Bypass)

@@ -155,5 +155,6 @@ func (v Verdict) String() string {
 	add(v.Priority != 0 || v.ZeroPriority, "priority %#x", v.Priority)
 	add(v.VLAN != (VLAN{}), "VLAN %v", v.VLAN)
 	add(v.LinkHeader != nil, "link header of %d bytes", len(v.LinkHeader))
+	add(v.Conntrack != CTChange{}, "%v", v.Conntrack)
 	return strings.Join(said, " ")
 }

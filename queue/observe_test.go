@@ -84,6 +84,7 @@ func TestVerdictString(t *testing.T) {
 		"Drop priority 0x1 VLAN 3":     {Action: queue.Drop, Priority: 1, VLAN: queue.VLAN{Protocol: 0x8100, TCI: 3}},
 		"Accept VLAN 3 priority 2":     {Action: queue.Accept, VLAN: queue.VLAN{Protocol: 0x8100, TCI: 2<<13 | 3}},
 		"Stop link header of 14 bytes": {Action: queue.Stop, LinkHeader: make([]byte, 14)},
+		"Accept mark 0x7 ct mark 0x8":  {Action: queue.Accept, Mark: 7, Conntrack: queue.CTChange{Mark: 8}},
 	} {
 		if got := v.String(); got != want {
 			t.Errorf("String = %q, want %q", got, want)

@@ -59,6 +59,20 @@ func nfqReplay(payload []byte) *replay {
 	return newReplay(m, func(m []byte, n uint64) { binary.BigEndian.PutUint32(m[24:], uint32(n)) })
 }
 
+// track adds the least of a connection tracking entry to the message of
+// nfnetlink_queue: tuples that say nothing, and a status.
+func (r *replay) track() {
+	host := binary.NativeEndian
+	for len(r.message)%4 != 0 {
+		r.message = append(r.message, 0)
+	}
+	for _, word := range [][2]uint16{{4 + 16, 11}, {4, 1}, {4, 2}, {8, 3}} { // NFQA_CT, CTA_TUPLE_ORIG, CTA_TUPLE_REPLY, CTA_STATUS
+		r.message = host.AppendUint16(host.AppendUint16(r.message, word[0]), word[1])
+	}
+	r.message = append(r.message, 0, 0, 0, 8)
+	host.PutUint32(r.message, uint32(len(r.message)))
+}
+
 // ipqReplay replays a packet message of ip_queue.
 func ipqReplay(payload []byte) *replay {
 	l, host := wire.Native(), binary.NativeEndian

@@ -10,8 +10,10 @@ import (
 // kernel is told with batch verdicts where that can be (see Decide).
 //
 // A verdict of Accept or Drop, mark and priority included, suits any packet, as
-// do the other actions; what belongs to one packet, a payload say, is refused
-// with ErrInvalid. Packets for which another goroutine is just making up a
+// do the other actions. A change of Verdict.Conntrack goes to the connection of
+// each packet, as far as that can take it; it must suit this packet. What belongs
+// to one packet, a payload say or the status of its connection, is refused with
+// ErrInvalid. Packets for which another goroutine is just making up a
 // verdict are left to it. Errors: ErrInvalid, ErrUnsupported and ErrClosed, with
 // nothing decided.
 func (p Packet) DecideUpTo(v Verdict) (int, error) {
@@ -39,6 +41,8 @@ func (q *Queue) checkForAll(p Packet, v Verdict) error {
 		return fmt.Errorf("%w: %v", ErrInvalid, v.Action)
 	case v.Payload != nil || v.VLAN != (VLAN{}) || v.LinkHeader != nil:
 		return fmt.Errorf("%w: a payload, VLAN tag or link header is for one packet", ErrInvalid)
+	case v.Conntrack.changesStatus():
+		return fmt.Errorf("%w: the status of a connection is changed by a verdict for one packet", ErrInvalid)
 	case v.plain() && !q.kernel.can(v.Action):
 		return ErrUnsupported
 	case v.plain():

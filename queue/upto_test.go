@@ -75,6 +75,34 @@ func TestDecideUpToWithMark(t *testing.T) {
 	})
 }
 
+// A change of the conntrack entry goes to each packet's own connection, and is
+// no reason to refuse the verdict where there is none.
+func TestDecideUpToConntrack(t *testing.T) {
+	track(t, func(s *sim) {
+		entries := []*kerneltest.Conntrack{simEntry(), nil, simEntry(), simEntry()}
+		var j []*kerneltest.Journey
+		for _, entry := range entries {
+			j = append(j, s.injectPacket(kerneltest.Packet{Conntrack: entry}))
+		}
+		p := s.nextN(4)[2]
+		v := queue.Verdict{Action: queue.Accept, Conntrack: queue.CTChange{Mark: 9, SetStatus: queue.CTAssured}}
+		if n, err := p.DecideUpTo(v); n != 0 || !errors.Is(err, queue.ErrInvalid) {
+			s.Errorf("DecideUpTo(%v) = %d, %v, want 0, %v", v, n, err, queue.ErrInvalid)
+		}
+		v.Conntrack.SetStatus = 0
+		if n, err := p.DecideUpTo(v); n != 3 || err != nil {
+			s.Errorf("DecideUpTo(%v) = %d, %v, want 3, nil", v, n, err)
+		}
+		s.quiet()
+		s.fates(j[:3], kerneltest.Accepted)
+		for i, want := range []uint32{9, 0, 9, 5} {
+			if entries[i] != nil && j[i].Result().Packet.Conntrack.Mark != want {
+				s.Errorf("connection %d has mark %d, want %d", i, j[i].Result().Packet.Conntrack.Mark, want)
+			}
+		}
+	})
+}
+
 func TestDecideUpToRefuses(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})

@@ -74,12 +74,16 @@ type Verdict struct {
 	// LinkHeader, if not nil, becomes the packet's link header, in the Bridge
 	// family alone; it must be as long as the original (Linux 4.7).
 	LinkHeader []byte
+
+	// Conntrack changes the packet's connection tracking entry, with
+	// Config.Conntrack.
+	Conntrack CTChange
 }
 
 // plain reports whether v says nothing but its action.
 func (v *Verdict) plain() bool {
 	return v.Payload == nil && v.Mark == 0 && !v.ZeroMark && v.Priority == 0 && !v.ZeroPriority &&
-		v.Action != Requeue && v.VLAN == (VLAN{}) && v.LinkHeader == nil
+		v.Action != Requeue && v.VLAN == (VLAN{}) && v.LinkHeader == nil && v.Conntrack == (CTChange{})
 }
 
 // op is the verdict as OpError.Op tells it.
@@ -188,7 +192,8 @@ func (s *slot) prepare(p *Packet, v *Verdict) error {
 	if err := checkPayload(p, v, k.maxPayload()); err != nil {
 		return err
 	}
-	s.out = slices.Grow(s.out[:0], len(v.Payload)+len(v.LinkHeader)+2*sizeVerdict)
+	v.Conntrack.completeStatus(p)
+	s.out = slices.Grow(s.out[:0], len(v.Payload)+len(v.LinkHeader)+3*sizeVerdict)
 	s.out = k.appendVerdict(s.out, s.id, *v)
 	s.replaces = v.Payload != nil
 	if v.Payload == nil || v.Raw || p.version() == 0 {

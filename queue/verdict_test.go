@@ -247,6 +247,7 @@ func TestVerdictUnsupported(t *testing.T) {
 		"Bypass":     {Action: queue.Requeue, Bypass: true},
 		"VLAN":       {Action: queue.Accept, VLAN: queue.VLAN{Protocol: 0x8100}},
 		"LinkHeader": {Action: queue.Accept, LinkHeader: make([]byte, 14)},
+		"Conntrack":  {Action: queue.Accept, Conntrack: queue.CTChange{Mark: 1}},
 	} {
 		t.Run(field, func(t *testing.T) {
 			simulate(t, kinds()[1:], kerneltest.Options{}, func(s *sim) {

@@ -67,12 +67,13 @@ var (
 	verdictPolicy = policy{attrVerdictHeader: 8, attrMark: 4, attrVLAN: -attrHeaderLen, attrPriority: 4}
 	batchPolicy   = policy{attrVerdictHeader: 8, attrMark: 4, attrPriority: 4}
 	configPolicy  = policy{configCommand: 4, configParams: 5, configMaxLength: 4, configMask: 4, configFlags: 4}
+	ctPolicy      = policy{ctStatus: 4, ctTimeout: 4, ctMark: 4, ctMarkMask: 4}
 	vlanPolicy    = policy{attrVLANProtocol: 2, attrVLANTCI: 2}
 )
 
-// attributes are the payloads of a message's attributes by number; nil means
-// absent.
-type attributes [attrMax + 1][]byte
+// attributes are the payloads of attributes by number, those of a message or of
+// a connection tracking entry; nil means absent.
+type attributes [max(attrMax, ctMax) + 1][]byte
 
 // parseAttributes reads attributes numbered up to limit as lib/nlattr.c does
 // without strict checking: unknown ones are skipped, the last of several

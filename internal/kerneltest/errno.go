@@ -14,6 +14,7 @@ const (
 	errBusy         = syscall.EBUSY
 	errNoDev        = syscall.ENODEV
 	errInval        = syscall.EINVAL
+	errNoSpc        = syscall.ENOSPC
 	errRange        = syscall.ERANGE
 	errMsgSize      = syscall.EMSGSIZE
 	errNoProtocol   = syscall.EPROTONOSUPPORT

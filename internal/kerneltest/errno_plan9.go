@@ -13,6 +13,7 @@ const (
 	errBusy         Errno = 16
 	errNoDev        Errno = 19
 	errInval        Errno = 22
+	errNoSpc        Errno = 28
 	errRange        Errno = 34
 	errNoData       Errno = 61
 	errComm         Errno = 70

@@ -70,7 +70,7 @@ type Result struct {
 	Verdicts []Verdict
 
 	// Conntrack and Expect are the NFQA_CT and NFQA_EXP that came with the
-	// last verdict that had them and could be parsed.
+	// last verdict whose NFQA_CT was taken.
 	Conntrack, Expect []byte
 
 	// Segments are the journeys of the segments, if Fate is Segmented.

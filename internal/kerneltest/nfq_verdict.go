@@ -94,11 +94,11 @@ func (g *judgement) paint(p *Packet) {
 	}
 }
 
-// trackInto notes conntrack attributes that the kernel would have applied. Those
-// it cannot parse are ignored, and NFQA_EXP with them.
+// trackInto changes the packet's connection. What the entry refuses is no error
+// of the verdict, but NFQA_EXP is ignored then (nfqnl_ct_parse).
 func (g *judgement) trackInto(j *Journey, possible bool) {
-	conntrack := g.attributes[attrConntrack]
-	if possible && j.packet().Conntrack != nil && conntrack != nil && wellFormed(conntrack) {
+	entry, conntrack := j.packet().Conntrack, g.attributes[attrConntrack]
+	if possible && entry != nil && conntrack != nil && entry.change(conntrack) == 0 {
 		j.track(conntrack, g.attributes[attrExpect])
 	}
 }

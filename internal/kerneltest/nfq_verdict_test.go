@@ -137,7 +137,7 @@ func TestVerdictConntrack(t *testing.T) {
 		taken bool
 	}{
 		"good":         {Options{}, &Conntrack{}, good, true},
-		"empty one":    {Options{}, &Conntrack{}, appendAttribute(nil, 8), true},
+		"short one":    {Options{}, &Conntrack{}, appendAttribute(nil, 8), false},
 		"malformed":    {Options{}, &Conntrack{}, []byte{1, 2, 3}, false},
 		"no entry":     {Options{}, nil, good, false},
 		"no conntrack": {Options{NoConntrack: true}, &Conntrack{}, good, false},

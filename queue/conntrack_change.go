@@ -1,0 +1,149 @@
+package queue
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/ipqueue/ipqueue/wire"
+)
+
+// A CTChange is what a verdict changes in the packet's connection tracking
+// entry, whatever its action. The zero value changes nothing. It needs
+// Config.Conntrack, by which Open makes sure that the kernel can do it, and a
+// packet that has an entry; otherwise it is refused with ErrUnsupported.
+//
+// The kernel makes the changes in the order Timeout, SetStatus and ClearStatus,
+// NoHelper, SetLabels and ClearLabels, Mark. If it refuses one, which the library
+// cannot always foresee, it leaves out the rest as well; the verdict stands, and
+// nothing is told (net/netfilter/nf_conntrack_netlink.c,
+// ctnetlink_glue_parse_ct).
+// The connection's next packets show what was done.
+type CTChange struct {
+	// Mark, if not 0, becomes the connection's mark; ZeroMark sets it to 0.
+	// MarkMask, if not 0, limits the change to its bits, of which Mark must
+	// be part, and which Mark 0 clears (Linux 3.14, ignored before).
+	Mark, MarkMask uint32
+	ZeroMark       bool
+
+	// NoHelper takes the connection's helper away. No verdict can give it
+	// another one; that of a connection that is CTExpected stays.
+	NoHelper bool
+
+	// SetLabels become set, ClearLabels cleared, other labels stay. The kernel
+	// refuses it for a connection without room for labels, which one has that
+	// began while some rule used labels (Linux 3.9).
+	SetLabels, ClearLabels CTLabels
+
+	// Timeout, if not 0, is for how long the entry lives on, rounded up to
+	// seconds, at most 2^32-1. The connection's next packet sets it anew unless
+	// the entry is CTFixedTimeout, which the same verdict may make it. Of one
+	// that already is, the timeout cannot be changed. Before Linux 6.4 that of
+	// an entry which is not CTConfirmed yet comes out far too long.
+	Timeout time.Duration
+
+	// SetStatus become set, ClearStatus cleared. CTSeenReply, CTAssured,
+	// CTFixedTimeout and CTHelper can be set; the latter two can be cleared
+	// (Linux 4.11, ignored before). The kernel refuses it if the connection has
+	// become CTSeenReply or CTAssured since the packet was queued.
+	SetStatus, ClearStatus CTStatus
+}
+
+// The bits of CTStatus that the kernel lets be changed
+// (IPS_UNCHANGEABLE_MASK, ctnetlink_update_status).
+const (
+	clearable = CTFixedTimeout | CTHelper
+	settable  = clearable | CTSeenReply | CTAssured
+)
+
+// maxTimeout is the longest that CTA_TIMEOUT can hold.
+const maxTimeout = math.MaxUint32 * time.Second
+
+// check refuses what makes no sense and what the kernel would not do to the
+// packet's entry.
+func (c *CTChange) check(p *Packet) error {
+	if *c == (CTChange{}) {
+		return nil
+	}
+	if err := c.valid(); err != nil {
+		return err
+	}
+	var entry wire.Conntrack
+	switch {
+	case !p.entry(&entry):
+		return fmt.Errorf("%w: no connection tracking entry to change came with the packet (Config.Conntrack)", ErrUnsupported)
+	case c.Timeout != 0 && entry.Status&wire.CTFixedTimeout != 0:
+		return fmt.Errorf("%w: the connection's timeout is fixed", ErrUnsupported)
+	case c.NoHelper && entry.Status&wire.CTExpected != 0:
+		return fmt.Errorf("%w: an expected connection keeps its helper", ErrUnsupported)
+	}
+	return nil
+}
+
+// valid refuses what makes no sense for any entry.
+func (c *CTChange) valid() error {
+	switch {
+	case c.MarkMask != 0 && c.Mark&^c.MarkMask != 0:
+		return fmt.Errorf("%w: connection mark %#x has bits outside of mask %#x", ErrInvalid, c.Mark, c.MarkMask)
+	case c.SetLabels[0]&c.ClearLabels[0]|c.SetLabels[1]&c.ClearLabels[1] != 0:
+		return fmt.Errorf("%w: a label cannot be set and cleared", ErrInvalid)
+	case c.Timeout < 0 || c.Timeout > maxTimeout:
+		return fmt.Errorf("%w: connection timeout %v", ErrInvalid, c.Timeout)
+	case c.SetStatus&^settable != 0:
+		return fmt.Errorf("%w: connection status %v cannot be set", ErrInvalid, c.SetStatus&^settable)
+	case c.ClearStatus&^clearable != 0:
+		return fmt.Errorf("%w: connection status %v cannot be cleared", ErrInvalid, c.ClearStatus&^clearable)
+	case c.SetStatus&c.ClearStatus != 0:
+		return fmt.Errorf("%w: connection status %v cannot be set and cleared", ErrInvalid, c.SetStatus&c.ClearStatus)
+	}
+	return nil
+}
+
+// completeStatus makes SetStatus the whole new status, as the kernel wants it,
+// if there is to be one.
+func (c *CTChange) completeStatus(p *Packet) {
+	var entry wire.Conntrack
+	if c.changesStatus() && p.entry(&entry) {
+		c.SetStatus = (c.SetStatus | CTStatus(entry.Status)) &^ c.ClearStatus
+	}
+}
+
+func (c *CTChange) changesStatus() bool { return c.SetStatus|c.ClearStatus != 0 }
+func (c *CTChange) changesMark() bool   { return c.Mark != 0 || c.MarkMask != 0 || c.ZeroMark }
+
+// changedLabels are those of SetLabels and ClearLabels.
+func (c *CTChange) changedLabels() CTLabels {
+	return CTLabels{c.SetLabels[0] | c.ClearLabels[0], c.SetLabels[1] | c.ClearLabels[1]}
+}
+
+// append appends the change encoded, with SetStatus completed.
+func (c *CTChange) append(b []byte) []byte {
+	labels := c.changedLabels()
+	return wire.AppendCTChange(b, &wire.CTChange{
+		SetTimeout: c.Timeout != 0, Timeout: uint32((c.Timeout + time.Second - 1) / time.Second),
+		SetStatus: c.changesStatus(), Status: wire.CTStatus(c.SetStatus),
+		SetHelper: c.NoHelper,
+		SetLabels: labels != CTLabels{}, Labels: wire.CTLabels(c.SetLabels), LabelMask: wire.CTLabels(labels),
+		SetMark: c.changesMark(), Mark: c.Mark, MarkMask: c.MarkMask,
+	})
+}
+
+// String shows the changes in the rules' words, as in "ct mark 0x5 ct timeout
+// 1m0s"; nothing of the zero value.
+func (c CTChange) String() string {
+	var said []string
+	add := func(show bool, format string, values ...any) {
+		if show {
+			said = append(said, fmt.Sprintf("ct "+format, values...))
+		}
+	}
+	add(c.changesMark() && c.MarkMask == 0, "mark %#x", c.Mark)
+	add(c.MarkMask != 0, "mark %#x/%#x", c.Mark, c.MarkMask)
+	add(c.Timeout != 0, "timeout %v", c.Timeout)
+	add(c.SetStatus != 0, "status +%v", c.SetStatus)
+	add(c.ClearStatus != 0, "status -%v", c.ClearStatus)
+	add(c.SetLabels != CTLabels{}, "labels +%v", c.SetLabels)
+	add(c.ClearLabels != CTLabels{}, "labels -%v", c.ClearLabels)
+	add(c.NoHelper, "no helper")
+	return join(" ", said...)
+}
