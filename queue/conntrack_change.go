@@ -17,8 +17,7 @@ import (
 // NoHelper, SetLabels and ClearLabels, Mark. If it refuses one, which the library
 // cannot always foresee, it leaves out the rest as well; the verdict stands, and
 // nothing is told (net/netfilter/nf_conntrack_netlink.c,
-// ctnetlink_glue_parse_ct).
-// The connection's next packets show what was done.
+// ctnetlink_glue_parse_ct). The connection's next packets show what was done.
 type CTChange struct {
 	// Mark, if not 0, becomes the connection's mark; ZeroMark sets it to 0.
 	// MarkMask, if not 0, limits the change to its bits, of which Mark must

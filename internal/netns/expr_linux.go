@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math"
+	"strconv"
 
 	"github.com/google/nftables/expr"
 	"github.com/google/nftables/xt"
@@ -12,7 +13,7 @@ import (
 // register is the nftables register that all expressions here use.
 const register = 1
 
-// exprs returns the rule without its action: matches, counter, mark.
+// exprs returns the rule without its action: matches, counter, mark, label.
 func (r Rule) exprs() []expr.Any {
 	var list []expr.Any
 	if r.Protocol != 0 {
@@ -42,6 +43,11 @@ func (r Rule) exprs() []expr.Any {
 		list = append(list,
 			&expr.Meta{Key: expr.MetaKeyMARK, Register: register},
 			&expr.Ct{Key: expr.CtKeyMARK, SourceRegister: true, Register: register})
+	}
+	if r.SetLabel != 0 {
+		list = append(list,
+			&expr.Immediate{Register: register, Data: labelData(r.SetLabel)},
+			&expr.Ct{Key: expr.CtKeyLABELS, SourceRegister: true, Register: register})
 	}
 	return list
 }
@@ -93,6 +99,18 @@ func (m Mark) exprs(load expr.Any) []expr.Any {
 // markData is a mark as registers hold it, in the machine's byte order.
 func markData(mark uint32) []byte {
 	return binary.NativeEndian.AppendUint32(nil, mark)
+}
+
+// labelData is a set of one label as registers hold it: two words of 64 bits in
+// the machine's byte order, or four of 32 (struct nf_conn_labels).
+func labelData(label uint8) []byte {
+	b := make([]byte, 16)
+	if strconv.IntSize == 32 {
+		binary.NativeEndian.PutUint32(b[label/32*4:], 1<<(label%32))
+	} else {
+		binary.NativeEndian.PutUint64(b[label/64*8:], 1<<(label%64))
+	}
+	return b
 }
 
 // linkName pads the name to IFNAMSIZ, as registers hold it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -44,6 +45,22 @@ func TestQueueExprs(t *testing.T) {
 				t.Errorf("forms %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// Labels are counted through the kernel's words.
+func TestLabelData(t *testing.T) {
+	for label, want := range map[uint8][2]uint64{1: {1 << 1}, 40: {1 << 40}, 64: {0, 1}, 127: {0, 1 << 63}} {
+		b := labelData(label)
+		got := [2]uint64{binary.NativeEndian.Uint64(b), binary.NativeEndian.Uint64(b[8:])}
+		if strconv.IntSize == 32 {
+			for i := range got {
+				got[i] = uint64(binary.NativeEndian.Uint32(b[i*8:])) | uint64(binary.NativeEndian.Uint32(b[i*8+4:]))<<32
+			}
+		}
+		if len(b) != 16 || got != want {
+			t.Errorf("label %d is % x", label, b)
+		}
 	}
 }
 

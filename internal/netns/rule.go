@@ -62,6 +62,7 @@ type Rule struct {
 
 	SetMark  uint32 // not 0: becomes the packet's mark, before Action
 	SaveMark bool   // the packet's mark becomes its connection's, before Action
+	SetLabel uint8  // not 0: its connection gets that label, of 1 to 127
 	Action   Action
 	Queue    Queue  // used by Enqueue
 	ToPort   uint16 // used by Redirect
