@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/ipqueue/ipqueue/bench/internal/sys"
+	"github.com/ipqueue/ipqueue/internal/testutil"
 	"github.com/ipqueue/ipqueue/queue"
 	"github.com/ipqueue/ipqueue/wire"
 )
@@ -127,27 +127,29 @@ func (n *nursery) life(ctx context.Context, r *rand.Rand) error {
 	case 0:
 		return nil // killed
 	case 1:
-		return n.audit(c, born)
+		_, err = n.audit(c, born)
+		return err
 	case 2:
-		err = n.audit(c, born)
+		resume, err := n.audit(c, born)
 		if err == nil {
-			err = sys.Resume(c.cmd.Process)
+			err = resume()
 		}
-		pause(ctx, r, 500*time.Millisecond)
 		if err != nil {
 			return err
 		}
+		pause(ctx, r, 500*time.Millisecond)
 	}
 	return n.end(c, born)
 }
 
 // audit stops the child and wants as many packets to have passed as the kernel
-// got verdicts for.
-func (n *nursery) audit(c *child, born passage) error {
+// got verdicts for. The function returned lets the child go on.
+func (n *nursery) audit(c *child, born passage) (resume func() error, err error) {
 	n.gate.Lock()
 	defer n.gate.Unlock()
-	if err := sys.Halt(c.cmd.Process); err != nil {
-		return err
+	resume, err = testutil.Halt(c.cmd.Process)
+	if err != nil {
+		return nil, err
 	}
 	row, ok, err := readRow(childQueue)
 	if err == nil && !ok {
@@ -155,13 +157,13 @@ func (n *nursery) audit(c *child, born passage) error {
 	}
 	now, err2 := n.world.passage()
 	if err := errors.Join(err, err2); err != nil {
-		return err
+		return nil, err
 	}
 	got, want := now.sub(born)[childMark], row.LastID-row.Pending-row.UserDropped
 	if got != uint64(want) {
-		return fmt.Errorf("stopped: %d packets have passed, the kernel had verdicts for %d: %+v", got, want, row)
+		return nil, fmt.Errorf("stopped: %d packets have passed, the kernel had verdicts for %d: %+v", got, want, row)
 	}
-	return nil
+	return resume, nil
 }
 
 // end ends the child, which checks its own books, and compares what it says to
@@ -215,7 +217,7 @@ func startChild(seed uint64) (*child, error) {
 	c := &child{cmd: cmd, in: in, out: bufio.NewReader(out)}
 	if line, err := c.out.ReadString('\n'); line != "ready\n" {
 		c.kill()
-		return nil, fmt.Errorf("it says %q: %w", line, err)
+		return nil, fmt.Errorf("it says %q: %v", line, err)
 	}
 	return c, nil
 }

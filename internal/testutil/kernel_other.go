@@ -4,6 +4,7 @@ package testutil
 
 import (
 	"errors"
+	"os"
 	"syscall"
 	"testing"
 
@@ -27,3 +28,6 @@ func SendFrame(t testing.TB, _ Host, _ []byte) {
 	t.Helper()
 	t.Fatal(errors.ErrUnsupported)
 }
+
+// Halt says that it is not supported: it is not needed elsewhere.
+func Halt(*os.Process) (resume func() error, err error) { return nil, errors.ErrUnsupported }

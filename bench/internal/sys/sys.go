@@ -1,6 +1,5 @@
 // Package sys does to processes what the standard library cannot: it pins them
-// to processors, stops them, and reads the processor time that another one has
-// used.
+// to processors and reads the processor time that another one has used.
 //
 // Off Linux every function returns an error that matches errors.ErrUnsupported.
 package sys
@@ -44,13 +43,6 @@ func (a Account) Sub(b Account) Account {
 // EnterNamespace moves the calling thread into the network namespace of the
 // file. The caller must have locked the thread and never unlock it.
 func EnterNamespace(file *os.File) error { return enterNamespace(file) }
-
-// Halt stops a process of ours with SIGSTOP, and returns when none of its
-// threads runs any more. Nothing else may wait for the process meanwhile.
-func Halt(p *os.Process) error { return halt(p) }
-
-// Resume lets a process go on that was stopped.
-func Resume(p *os.Process) error { return resume(p) }
 
 // KernelRelease is what uname -r prints.
 func KernelRelease() (string, error) { return kernelRelease() }

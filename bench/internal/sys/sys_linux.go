@@ -87,23 +87,6 @@ func enterNamespace(file *os.File) error {
 	return os.NewSyscallError("setns", unix.Setns(int(file.Fd()), unix.CLONE_NEWNET))
 }
 
-func halt(p *os.Process) error {
-	if err := p.Signal(unix.SIGSTOP); err != nil {
-		return err
-	}
-	var status unix.WaitStatus
-	_, err := unix.Wait4(p.Pid, &status, unix.WUNTRACED, nil)
-	for err == unix.EINTR {
-		_, err = unix.Wait4(p.Pid, &status, unix.WUNTRACED, nil)
-	}
-	if err == nil && !status.Stopped() {
-		return fmt.Errorf("process %d ended instead of stopping: status %#x", p.Pid, status)
-	}
-	return os.NewSyscallError("wait4", err)
-}
-
-func resume(p *os.Process) error { return p.Signal(unix.SIGCONT) }
-
 func kernelRelease() (string, error) {
 	var u unix.Utsname
 	err := unix.Uname(&u)

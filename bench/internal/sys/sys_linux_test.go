@@ -62,27 +62,6 @@ func TestAccountOfCountsAnotherProcess(t *testing.T) {
 	}
 }
 
-func TestHaltAndResume(t *testing.T) {
-	cmd := exec.Command("cat")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if err := Halt(cmd.Process); err != nil {
-		t.Error(err)
-	}
-	in.Close()
-	if err := Resume(cmd.Process); err != nil {
-		t.Error(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestParseStat(t *testing.T) {
 	const tail = " R 1 2 3 4 5 6 7 8 9 10 250 75 0 0 20 0"
 	for _, test := range []struct {

@@ -16,6 +16,4 @@ func cpus() ([]int, error)           { return nil, errUnsupported }
 func startOn(int, *exec.Cmd) error   { return errUnsupported }
 func accountOf(int) (Account, error) { return Account{}, errUnsupported }
 func enterNamespace(*os.File) error  { return errUnsupported }
-func halt(*os.Process) error         { return errUnsupported }
-func resume(*os.Process) error       { return errUnsupported }
 func kernelRelease() (string, error) { return "", errUnsupported }

@@ -1,0 +1,29 @@
+package testutil
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Halt stops a process that this one has started, with SIGSTOP, and returns
+// when none of its threads runs any more. The function returned lets it go on.
+// Nothing else may wait for the process meanwhile.
+func Halt(p *os.Process) (resume func() error, err error) {
+	if err := p.Signal(unix.SIGSTOP); err != nil {
+		return nil, err
+	}
+	var status unix.WaitStatus
+	_, err = unix.Wait4(p.Pid, &status, unix.WUNTRACED, nil)
+	for err == unix.EINTR {
+		_, err = unix.Wait4(p.Pid, &status, unix.WUNTRACED, nil)
+	}
+	if err != nil {
+		return nil, os.NewSyscallError("wait4", err)
+	}
+	if !status.Stopped() {
+		return nil, fmt.Errorf("process %d ended instead of stopping: status %#x", p.Pid, status)
+	}
+	return func() error { return p.Signal(unix.SIGCONT) }, nil
+}
