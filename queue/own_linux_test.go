@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -21,30 +22,65 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// startOwner starts a process that owns queue ownNumber of this namespace.
-func startOwner(t *testing.T) *exec.Cmd {
+// A helper is a process that a test has started.
+type helper struct {
+	t   testing.TB
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+}
+
+// startHelper starts one of helpers in the namespace, and waits until it is
+// ready.
+func startHelper(t testing.TB, ns *netns.Namespace, name string, args ...string) *helper {
 	t.Helper()
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), helperVariable+"=own")
-	in, err := cmd.StdinPipe()
+	h := &helper{t: t, cmd: exec.Command("/proc/self/exe", args...)}
+	h.cmd.Env = append(os.Environ(), helperVariable+"="+name,
+		"GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0") // else it ends a second late
+	in, err := h.cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := cmd.StdoutPipe()
+	out, err := h.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	if err := ns.Do(h.cmd.Start); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		in.Close()
-		_ = cmd.Wait() // it may have been killed
-	})
-	if line, err := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
-		t.Fatalf("the other process says %q, %v", line, err)
+	h.in, h.out = in, bufio.NewReader(out)
+	t.Cleanup(h.end)
+	if line := h.read(); line != "ready" {
+		t.Fatalf("the other process says %q", line)
 	}
-	return cmd
+	return h
+}
+
+// end ends the helper, which may have been stopped or killed before. One that
+// hangs is killed.
+func (h *helper) end() {
+	defer time.AfterFunc(patience, func() { _ = h.cmd.Process.Kill() }).Stop()
+	h.in.Close()
+	_ = h.cmd.Process.Signal(syscall.SIGCONT)
+	_ = h.cmd.Wait()
+}
+
+// read returns the next line that the helper writes.
+func (h *helper) read() string {
+	h.t.Helper()
+	line, err := h.out.ReadString('\n')
+	if err != nil {
+		h.t.Fatalf("the other process says %q, %v", line, err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// signal sends the helper a signal.
+func (h *helper) signal(s os.Signal) {
+	h.t.Helper()
+	if err := h.cmd.Process.Signal(s); err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 // row returns the columns of a queue's line in the namespace's status file.
@@ -125,7 +161,7 @@ func TestKernelOwnedBySameProcess(t *testing.T) {
 func TestKernelOwnedByAnotherProcess(t *testing.T) {
 	testutil.RequireKernel(t)
 	testutil.CheckLeaks(t)
-	owner := startOwner(t)
+	owner := startHelper(t, &netns.Namespace{}, "own").cmd
 	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", owner.Process.Pid))
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +175,7 @@ func TestKernelOwnedByAnotherProcess(t *testing.T) {
 func TestKernelOwnerDies(t *testing.T) {
 	testutil.RequireKernel(t)
 	testutil.CheckLeaks(t)
-	owner := startOwner(t)
+	owner := startHelper(t, &netns.Namespace{}, "own").cmd
 	if err := owner.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
