@@ -60,7 +60,7 @@ func (s *source) burst(r *rand.Rand, b []byte) error {
 // ordinary reports whether sending may fail so: buffers are full of what is
 // queued.
 func ordinary(err error) bool {
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ENOBUFS)
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOBUFS)
 }
 
 // datagram has any size, mostly that of an ordinary packet.
