@@ -139,7 +139,8 @@ func (q *Queue) wakeReader() { _ = q.sock.SetReadDeadline(time.Unix(1, 0)) }
 // meanwhile are kept, in order.
 //
 // Errors: ErrInvalid for an unknown mode, ErrClosed, the cause of ctx's end, or
-// the kernel's errno.
+// the kernel's errno; also ENOBUFS if the answer lies behind more packets than
+// Config.MaxUndecided leaves room for.
 func (q *Queue) SetMode(ctx context.Context, m Mode) error {
 	if err := m.check(); err != nil {
 		return q.opError("set mode", err)
