@@ -54,6 +54,18 @@
 // packet's verdict: copy what must live longer, with Clone for instance. Nothing
 // is allocated for a packet in steady state.
 //
+// # Looking at packets
+//
+// Flow is a packet's protocol and both its ends, Transport the bytes from the
+// transport header on, IPv4 and IPv6 its IP header decoded, Conntrack its
+// connection, String all of it in a line. They read the payload, and so they
+// must be asked before the verdict.
+//
+// # Several queues
+//
+// Rules can spread flows over several queues, which OpenGroup opens together.
+// Queues share nothing: each has its own socket, reader, locks and buffers.
+//
 // # Back-pressure and loss
 //
 // A full channel stops the reader. Packets then pile up in the kernel, in the

@@ -9,6 +9,7 @@ import (
 	"log"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
 	"github.com/ipqueue/ipqueue/queue"
@@ -153,4 +154,46 @@ func ExampleDiagnose() {
 			fmt.Println(f)
 		}
 	}
+}
+
+// Each queue of a group is served on its own, so that none waits for another.
+func ExampleOpenGroup() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	g, err := queue.OpenGroup(ctx, queue.Config{Number: 0}, 4) // --queue-balance 0:3
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer g.Close()
+	var servers sync.WaitGroup
+	for _, q := range g.Queues() {
+		servers.Go(func() {
+			for p := range q.All() {
+				p.Accept()
+			}
+		})
+	}
+	servers.Wait()
+	if err := g.Err(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// A flow is a key for what is known about a conversation. Packet.Flow reads it
+// from the packet.
+func ExampleFlow() {
+	p := queue.Packet{Payload: []byte{
+		0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, // IPv4
+		0x12, 0x34, 0, 53, 0, 8, 0, 0, // UDP
+	}}
+	f := p.Flow()
+	seen := map[queue.Flow]int{}
+	seen[f]++
+	fmt.Println(f)
+	fmt.Println("to port", f.Destination.Port(), "of", f.Destination.Addr())
+	fmt.Println("answers:", f.Reverse())
+	// Output:
+	// UDP 192.0.2.1:4660 > 192.0.2.2:53
+	// to port 53 of 192.0.2.2
+	// answers: UDP 192.0.2.2:53 > 192.0.2.1:4660
 }
