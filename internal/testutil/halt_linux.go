@@ -3,21 +3,20 @@ package testutil
 import (
 	"fmt"
 	"os"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 )
 
 // Halt stops a process that this one has started, with SIGSTOP, and returns
 // when none of its threads runs any more. The function returned lets it go on.
 // Nothing else may wait for the process meanwhile.
 func Halt(p *os.Process) (resume func() error, err error) {
-	if err := p.Signal(unix.SIGSTOP); err != nil {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		return nil, err
 	}
-	var status unix.WaitStatus
-	_, err = unix.Wait4(p.Pid, &status, unix.WUNTRACED, nil)
-	for err == unix.EINTR {
-		_, err = unix.Wait4(p.Pid, &status, unix.WUNTRACED, nil)
+	var status syscall.WaitStatus
+	_, err = syscall.Wait4(p.Pid, &status, syscall.WUNTRACED, nil)
+	for err == syscall.EINTR {
+		_, err = syscall.Wait4(p.Pid, &status, syscall.WUNTRACED, nil)
 	}
 	if err != nil {
 		return nil, os.NewSyscallError("wait4", err)
@@ -25,5 +24,5 @@ func Halt(p *os.Process) (resume func() error, err error) {
 	if !status.Stopped() {
 		return nil, fmt.Errorf("process %d ended instead of stopping: status %#x", p.Pid, status)
 	}
-	return func() error { return p.Signal(unix.SIGCONT) }, nil
+	return func() error { return p.Signal(syscall.SIGCONT) }, nil
 }
