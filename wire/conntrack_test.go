@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/ipqueue/ipqueue/wire"
@@ -78,6 +79,55 @@ func ctIPv4(source, destination [4]byte) *nfqBuilder {
 // ctTuple builds the inside of a tuple.
 func ctTuple(ip, proto *nfqBuilder) []byte {
 	return (&nfqBuilder{}).attr(0x8001, ip.pad()...).attr(0x8002, proto.pad()...).pad()
+}
+
+// TestConntrackCaptures compares entries of a real kernel with the kernel's own
+// text about them.
+func TestConntrackCaptures(t *testing.T) {
+	littleEndianOnly(t)
+	for _, c := range captures(t, "ct_le64.hex") {
+		var got wire.Conntrack
+		if err := got.Parse(c.data); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		at := strings.LastIndex(c.decoded, "src=")
+		head := strings.Fields(c.decoded) // CT ipv4 2 udp 17 29 ...
+		f := fields(c.decoded)
+		proto := num(t, map[string]string{"": head[4]}, "")
+		want := wire.Conntrack{
+			Original: decodedTuple(t, c.decoded[:at], proto), Reply: decodedTuple(t, c.decoded[at:], proto),
+			Mark: uint32(num(t, f, "mark")), Zone: uint16(num(t, f, "zone")), Timeout: uint32(num(t, map[string]string{"": head[5]}, "")),
+			Has: got.Has, ID: got.ID, Status: got.Status, // not in the text, or only in part
+		}
+		if n, ok := f["label"]; ok {
+			label := num(t, f, "label")
+			want.Labels[label/64] = 1 << (label % 64)
+			if got.Has&wire.CTHasLabels == 0 {
+				t.Errorf("%s: has %v, want label %s", c.name, got.Has, n)
+			}
+		}
+		same(t, c.name, got, want)
+		if wantAll := wire.CTHasMark | wire.CTHasID | wire.CTHasTimeout; got.Has&wantAll != wantAll || got.Has&wire.CTHasHelper != 0 {
+			t.Errorf("%s: has %v", c.name, got.Has)
+		}
+		assured, unreplied := strings.Contains(c.decoded, "[ASSURED]"), strings.Contains(c.decoded, "[UNREPLIED]")
+		if got.Status&wire.CTAssured != 0 != assured || got.Status&wire.CTSeenReply == 0 != unreplied || got.Status&wire.CTConfirmed == 0 {
+			t.Errorf("%s: status %v", c.name, got.Status)
+		}
+	}
+}
+
+// decodedTuple reads one direction of a line of /proc/net/nf_conntrack.
+func decodedTuple(t *testing.T, text string, proto uint64) wire.CTTuple {
+	t.Helper()
+	f := fields(text)
+	port := func(addr, port string) netip.AddrPort {
+		return netip.AddrPortFrom(netip.MustParseAddr(f[addr]), uint16(num(t, f, port)))
+	}
+	return wire.CTTuple{
+		Source: port("src", "sport"), Destination: port("dst", "dport"), Protocol: uint8(proto),
+		ICMPType: uint8(num(t, f, "type")), ICMPCode: uint8(num(t, f, "code")), ICMPID: uint16(num(t, f, "id")),
+	}
 }
 
 func TestConntrackParse(t *testing.T) {

@@ -298,6 +298,9 @@ func FuzzConntrack(f *testing.F) {
 		f.Add(b[:len(b)*2/3])
 		f.Add(append(bytes.Clone(b), b...))
 	}
+	for _, c := range captures(f, "ct_le64.hex") {
+		f.Add(c.data)
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parse := func(b []byte) (wire.Conntrack, [][]byte, error) {
 			c := wire.Conntrack{ID: 5, Helper: []byte("old")}

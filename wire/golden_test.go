@@ -154,6 +154,7 @@ func TestCapturesComplete(t *testing.T) {
 		"ipq_packets_le32.hex": {"IPQM_PACKET": 96, "NLMSG_ERROR": 0, "tx": 3, "short": 0},
 		"ipq_errors_le64.hex":  {"IPQM_PACKET": 47, "NLMSG_ERROR": 129, "tx": 152, "short": 4},
 		"ipq_errors_le32.hex":  {"IPQM_PACKET": 46, "NLMSG_ERROR": 126, "tx": 150, "short": 4},
+		"ct_le64.hex":          {"CT": 5},
 		"nfq_le64.hex":         {"NFQ_PACKET": 28, "NLMSG_ERROR": 45, "tx": 45},
 	} {
 		all := captures(t, file)
