@@ -18,9 +18,6 @@ const (
 // change applies the NFQA_CT of a verdict, in the kernel's order and up to the
 // first part that it refuses (nf_conntrack_netlink.c, ctnetlink_glue_parse_ct).
 func (c *Conntrack) change(b []byte) Errno {
-	if !wellFormed(b) {
-		return errInval
-	}
 	a, errno := parseAttributes(b, ctMax, ctPolicy)
 	if errno != 0 {
 		return errno

@@ -23,7 +23,7 @@ func TestConntrackChange(t *testing.T) {
 	}{
 		"nothing":           {Conntrack{Mark: 1}, nil, Conntrack{Mark: 1}, 0},
 		"unknown":           {Conntrack{}, [][]byte{u32(12, 1), u32(100, 1)}, Conntrack{}, 0},
-		"half an attribute": {Conntrack{}, [][]byte{u32(ctMark, 1), {8, 0, 1}}, Conntrack{}, errInval},
+		"half an attribute": {Conntrack{}, [][]byte{u32(ctMark, 1), {8, 0, 1}}, Conntrack{Mark: 1}, 0},
 		"short mark":        {Conntrack{}, [][]byte{u32(ctTimeout, 1), appendAttribute(nil, ctMark, 1, 2, 3)}, Conntrack{}, errRange},
 		"mark":              {Conntrack{Mark: 0xf0}, [][]byte{u32(ctMark, 0xf)}, Conntrack{Mark: 0xf}, 0},
 		"mark in mask":      {Conntrack{Mark: 0xf0}, [][]byte{u32(ctMark, 0x21), u32(ctMarkMask, 0x31)}, Conntrack{Mark: 0xe1}, 0},

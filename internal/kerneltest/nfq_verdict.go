@@ -103,18 +103,6 @@ func (g *judgement) trackInto(j *Journey, possible bool) {
 	}
 }
 
-// wellFormed reports whether b is nothing but whole attributes.
-func wellFormed(b []byte) bool {
-	for len(b) >= attrHeaderLen {
-		n := int(native.Uint16(b))
-		if n < attrHeaderLen || n > len(b) {
-			return false
-		}
-		b = b[min(align(n), len(b)):]
-	}
-	return len(b) == 0
-}
-
 // relink applies VLAN tag and link header, which packets of a bridge have
 // (nfqa_parse_bridge).
 func (g *judgement) relink(p *Packet) Errno {
