@@ -49,10 +49,11 @@
 //
 // # Memory
 //
-// Packet is a value and its fields stay valid. Payload, LinkHeader and
-// SecurityContext are memory of the queue, which it uses again after the
-// packet's verdict: copy what must live longer, with Clone for instance. Nothing
-// is allocated for a packet in steady state.
+// Packet is a value and its fields stay valid. Payload and LinkHeader are
+// memory of the queue, which it uses again after the packet's verdict: copy what
+// must live longer, with Clone for instance. SecurityContext and Conntrack are
+// made of such memory when they are called, before the verdict, and stay valid.
+// Nothing is allocated for a packet in steady state.
 //
 // # Looking at packets
 //

@@ -102,6 +102,25 @@ func ExamplePacket_Decide() {
 	}
 }
 
+// The first packet of a connection decides for all that follow: its verdict
+// marks the connection, and a rule before the one that queues lets packets of
+// marked connections pass, "ct mark 1 accept".
+func ExamplePacket_Conntrack() {
+	q, err := queue.Open(context.Background(), queue.Config{Conntrack: true})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer q.Close()
+	for p := range q.Packets() {
+		c, tracked := p.Conntrack()
+		if !tracked || c.State != queue.CTNew || c.Original.Destination.Port() != 53 {
+			p.Drop()
+			continue
+		}
+		p.Decide(queue.Verdict{Action: queue.Accept, Conntrack: queue.CTChange{Mark: 1}})
+	}
+}
+
 // The kernel may refuse a verdict after it was sent. Most often it has given
 // the packet up, because its interface went down.
 func ExampleConfig_onRefused() {
