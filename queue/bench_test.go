@@ -56,6 +56,44 @@ func BenchmarkVerdict(b *testing.B) {
 	}
 }
 
+// BenchmarkConntrack decodes connection tracking entries of packets that are
+// pulled, and changes them; "accept" leaves them alone.
+func BenchmarkConntrack(b *testing.B) {
+	for _, tt := range []struct {
+		name   string
+		decide func(queue.Packet) error
+	}{
+		{"accept", queue.Packet.Accept},
+		{"decode", func(p queue.Packet) error {
+			if c, ok := p.Conntrack(); !ok || c.Status != queue.CTConfirmed {
+				b.Fatalf("conntrack %v, %t", c, ok)
+			}
+			return p.Accept()
+		}},
+		{"mark", func(p queue.Packet) error {
+			return p.Decide(queue.Verdict{Action: queue.Accept, Conntrack: queue.CTChange{Mark: 1}})
+		}},
+		{"change", func(p queue.Packet) error {
+			return p.Decide(queue.Verdict{Action: queue.Accept, Conntrack: everyChange})
+		}},
+	} {
+		b.Run(tt.name, func(b *testing.B) {
+			r := nfqReplay(simUDP(false, pattern(64)))
+			r.track()
+			q := r.open(b, queue.Config{Backend: queue.NFQueue, Conntrack: true})
+			r.more(b.N)
+			b.ReportAllocs()
+			b.ResetTimer()
+			taker(q, true)(b.N, func(p queue.Packet) {
+				if err := tt.decide(p); err != nil {
+					b.Fatal(err)
+				}
+			})
+			r.finish(b, q, b.N)
+		})
+	}
+}
+
 // BenchmarkAll pulls packets and accepts them on one goroutine: decode, copy,
 // verdict.
 func BenchmarkAll(b *testing.B) {

@@ -59,7 +59,7 @@ func (k kind) sample(t testing.TB) (list [][]byte) {
 	late := wire.Native().AppendIPQVerdict(nil, 0, 1<<31|2, s.Port(), 12345, wire.VerdictAccept, nil)
 	if k.isNFQueue() {
 		bind = wire.AppendNFQConfig(nil, 0, 1, 0, &wire.NFQConfig{Queue: simNumber, Command: wire.CommandBind,
-			SetMode: true, Mode: wire.CopyPacket, Range: 65531})
+			SetMode: true, Mode: wire.CopyPacket, Range: 65531, Flags: wire.ConfigConntrack, Mask: wire.ConfigConntrack})
 		late = wire.AppendNFQVerdict(nil, 0, 12345, 0, &wire.NFQVerdict{Queue: simNumber, ID: 12345})
 	}
 	send := func(b []byte) {
@@ -70,7 +70,7 @@ func (k kind) sample(t testing.TB) (list [][]byte) {
 	send(bind)
 	for n := range 3 {
 		kernel.Inject(kerneltest.Packet{Queue: simNumber, Mark: uint32(n), In: eth0, HWAddr: []byte{1, 2, 3, 4, 5, 6},
-			Payload: simUDP(false, pattern(n))})
+			Conntrack: simEntry(), Payload: simUDP(false, pattern(n))})
 	}
 	send(late)
 	batch := make([]sock.Datagram, 8)
@@ -178,8 +178,17 @@ func (s *sim) judge(p queue.Packet, n uint64) bool {
 	_ = len(p.In().String()) + len(p.Out().String()) + len(p.LinkHeader()) + len(p.SecurityContext()) +
 		len(p.HardwareAddr()) + len(p.Time().String())
 	err := errors.ErrUnsupported
-	if n%3 == 0 {
+	switch _, tracked := p.Conntrack(); {
+	case n%3 == 0:
 		err = p.ReplaceRaw(s.datagram(int(n)))
+	case n%3 == 1:
+		err = p.Decide(queue.Verdict{Action: queue.Accept, Conntrack: queue.CTChange{Mark: 1, SetStatus: queue.CTHelper}})
+		if !tracked && err == nil {
+			s.Errorf("packet %#x is not tracked, but took a change of its connection", p.ID)
+		}
+		if tracked && errors.Is(err, errors.ErrUnsupported) {
+			s.Errorf("packet %#x is tracked, but took no change of its connection: %v", p.ID, err)
+		}
 	}
 	if errors.Is(err, queue.ErrInvalid) || errors.Is(err, errors.ErrUnsupported) {
 		err = p.Drop()
