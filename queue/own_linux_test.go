@@ -167,7 +167,7 @@ func TestKernelOwnedByAnotherProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = queue.Open(context.Background(), queue.Config{Number: ownNumber})
-	wantEPERM(t, err, fmt.Sprintf("port %d", owner.Process.Pid),
+	wantEPERM(t, err, fmt.Sprintf("port %d", ownerPort(t, &netns.Namespace{}, ownNumber)),
 		fmt.Sprintf("process %d", owner.Process.Pid), strings.TrimSpace(string(comm)))
 }
 

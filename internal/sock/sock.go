@@ -103,9 +103,9 @@ type Config struct {
 	// Port is the kernel side's netlink port. It is 0, the kernel itself,
 	// except in tests that put a simulated kernel behind a real socket.
 	Port uint32
-	// PositivePort binds explicitly to a port in 1..0x7fffffff, the process
-	// id first, others when that is taken. ip_queue refuses the negative port
-	// that the kernel gives to a process's second socket.
+	// PositivePort binds to a port in 1..0x7fffffff, the process id first,
+	// others when that is taken, for ip_queue refuses negative ports. Without it
+	// the port is a negative one, chosen at random.
 	PositivePort bool
 	// NetNS is a descriptor of the network namespace to open in; 0 is the
 	// caller's.

@@ -122,19 +122,30 @@ func newConn(nl *netlink.Conn, c Config) (Socket, error) {
 // dial opens and binds. Any local user may hold any port of a netlink
 // protocol, so a taken one is ordinary and the next is tried.
 func dial(c Config) (*netlink.Conn, error) {
-	if !c.PositivePort {
-		return netlink.Dial(c.Protocol, &netlink.Config{Groups: c.Groups})
+	port := freshPort()
+	if c.PositivePort {
+		port = uint32(os.Getpid())
 	}
-	port := uint32(os.Getpid())
 	for range 32 {
 		nl, err := netlink.Dial(c.Protocol, &netlink.Config{PID: port, Groups: c.Groups})
 		if !errors.Is(err, unix.EADDRINUSE) {
 			return nl, err
 		}
-		port = 1 + rand.Uint32N(1<<31-1)
+		port = freshPort()
+		if c.PositivePort {
+			port = 1 + rand.Uint32N(1<<31-1)
+		}
 	}
 	return nil, os.NewSyscallError("bind", unix.EADDRINUSE)
 }
+
+// freshPort returns a port that no socket is likely to have had lately, in the
+// range from which the kernel gives a process its second one. The first would
+// get the process id, again and again; but the kernel frees a port before it
+// tells its subsystems of the end of the socket, whereupon nfnetlink_queue
+// destroys the queues of that port, also one that a new socket has just bound
+// (Linux 6.18, net/netlink/af_netlink.c, netlink_release).
+func freshPort() uint32 { return 1<<31 + rand.Uint32N(1<<31-4096) }
 
 func (s *conn) setup(c Config) (err error) {
 	if s.rc, err = s.nl.SyscallConn(); err != nil {

@@ -72,6 +72,19 @@ func TestPort(t *testing.T) {
 	}
 }
 
+// Ports are not used again, and not those of processes.
+func TestFreshPort(t *testing.T) {
+	seen := map[uint32]bool{}
+	for range 20 {
+		s := openSocket(t, Config{Protocol: protoUserSock})
+		if p := s.Port(); seen[p] || int32(p) >= -4096 {
+			t.Errorf("port %d, want a negative one below -4096 that was not used before", int32(p))
+		}
+		seen[s.Port()] = true
+		s.Close()
+	}
+}
+
 func TestPositivePort(t *testing.T) {
 	pid := uint32(os.Getpid())
 	first := openSocket(t, Config{Protocol: protoUserSock, PositivePort: true})
