@@ -48,11 +48,13 @@ func floodICMP(ctx context.Context, s Spec, m *Meter) error {
 	return flood(ctx, conn, echoRequest(s.Size), s.SendBuffer, m)
 }
 
-// echoRequest is the message of RFC 792 with n bytes of data.
+// echoRequest is the message of RFC 792 with n bytes of data. Its identifier is
+// not 0: the kernel's reply to nothing but zeros has a wrong checksum, 0 (Linux
+// 6.18, net/ipv4/icmp.c, icmp_push_reply).
 func echoRequest(n int) []byte {
-	const echo = 8
+	const echo, identifier = 8, 7
 	b := make([]byte, 8+n)
-	b[0] = echo
+	b[0], b[5] = echo, identifier
 	binary.BigEndian.PutUint16(b[2:], ^checksum.Fold(checksum.Sum(b)))
 	return b
 }
