@@ -58,7 +58,7 @@ func consumeChild(r *rand.Rand) error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		q.Close()
 	}()
-	j := &judge{q: q, cfg: cfg}
+	j := &judge{q: q, cfg: cfg, noise: newNoise()}
 	for p := range q.Packets() {
 		if err := j.acceptLater(r, p); err != nil {
 			return err
@@ -83,6 +83,9 @@ func (j *judge) acceptLater(r *rand.Rand, p queue.Packet) error {
 	}
 	packets := j.shelf.take()
 	for _, i := range r.Perm(len(packets)) {
+		if err := j.inspect(packets[i]); err != nil {
+			return err
+		}
 		v := queue.Verdict{Action: queue.Accept, Mark: childMark}
 		err := packets[i].Decide(v)
 		if err == nil {

@@ -17,6 +17,7 @@ import (
 type judge struct {
 	q     *queue.Queue
 	cfg   queue.Config
+	noise noise
 	mark  uint32 // of what it accepts
 	given sharedTally
 	shelf shelf
@@ -66,6 +67,9 @@ func (j *judge) setMode(m queue.Mode) error {
 
 // decide gives a packet its verdict.
 func (j *judge) decide(r *rand.Rand, p queue.Packet) error {
+	if err := j.inspect(p); err != nil {
+		return err
+	}
 	v := j.verdict(r, p)
 	err := p.Decide(v)
 	switch {
@@ -80,6 +84,18 @@ func (j *judge) decide(r *rand.Rand, p queue.Packet) error {
 	return fmt.Errorf("packet %v: verdict %v: %w", p, v, err)
 }
 
+// inspect wants a datagram to be as it was sent, however long it was held.
+func (j *judge) inspect(p queue.Packet) error {
+	protocol, segment := p.Transport()
+	if protocol != udp || len(segment) < udpHeader {
+		return nil
+	}
+	if _, _, err := j.noise.check(segment[udpHeader:]); err != nil {
+		return fmt.Errorf("packet %v: %w", p, err)
+	}
+	return nil
+}
+
 func (j *judge) verdict(r *rand.Rand, p queue.Packet) queue.Verdict {
 	accept := queue.Verdict{Action: queue.Accept, Mark: j.mark}
 	protocol := p.Flow().Protocol
@@ -89,7 +105,7 @@ func (j *judge) verdict(r *rand.Rand, p queue.Packet) queue.Verdict {
 	case n < 15:
 		return queue.Verdict{Action: queue.Drop}
 	case n < 25:
-		accept.Payload = replacement(r, p, protocol)
+		accept.Payload = j.replacement(r, p, protocol)
 	case j.mark != acceptedMark:
 	case n < 30:
 		return queue.Verdict{Action: queue.Repeat, Mark: repeatedMark}
@@ -105,21 +121,23 @@ const (
 	udp = 17
 )
 
+const udpHeader = 8 // bytes
+
 // replacement returns something to replace the packet by, or nil if too little
-// of it is known. Its payload is the queue's.
-func replacement(r *rand.Rand, p queue.Packet, protocol uint8) []byte {
+// of it is known. Its payload is the queue's. A datagram keeps its number.
+func (j *judge) replacement(r *rand.Rand, p queue.Packet, protocol uint8) []byte {
 	if len(p.Payload) == 0 || p.Truncated() {
 		return nil
 	}
-	if protocol != udp || maybe(r, 2) {
+	_, segment := p.Transport()
+	if protocol != udp || len(segment) < udpHeader+datagramHead || maybe(r, 2) {
 		return p.Payload
 	}
-	_, segment := p.Transport()
-	const header = 8
-	least := len(p.Payload) - len(segment) + header
+	least := len(p.Payload) - len(segment) + udpHeader
 	length := least + r.IntN(max(len(p.Payload), 1500)-least+1)
 	b := make([]byte, length)
 	copy(b, p.Payload)
+	j.noise.datagram(b[least:], binary.BigEndian.Uint64(segment[udpHeader:]))
 	if ip := b; ip[0]>>4 == 4 {
 		binary.BigEndian.PutUint16(ip[2:], uint16(length))
 	} else {

@@ -17,7 +17,10 @@
 // goroutines and packets does not, so that a seed makes a failure likely again,
 // not certain. Each opening ends with an audit: the counters of Stats against
 // each other, against the verdicts given, against the kernel's row of the
-// queue and against the packets that a rule behind the queue has counted. After
+// queue and against the packets that a rule behind the queue has counted. Each
+// byte of a datagram is checked when the verdict is given, however long the
+// packet was held, and where it arrives, which it must do once only; each byte
+// of a connection where it arrives; checksums by the kernel's counters. After
 // each round nothing may be left: no packet in the kernel, no goroutine, no
 // descriptor, and no more memory than after the first rounds.
 //

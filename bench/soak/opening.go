@@ -89,7 +89,7 @@ func (p *post) open(r *rand.Rand) (*opening, error) {
 		cancel(nil)
 		return nil, err
 	}
-	return &opening{post: p, judge: judge{q: q, cfg: cfg, mark: p.mark}, cancel: cancel, consumers: r.IntN(4)}, nil
+	return &opening{post: p, judge: judge{q: q, cfg: cfg, noise: newNoise(), mark: p.mark}, cancel: cancel, consumers: r.IntN(4)}, nil
 }
 
 // live serves the queue from its opening to its end.

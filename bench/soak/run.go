@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -65,14 +66,14 @@ func soak(ctx context.Context, o options, w io.Writer) error {
 }
 
 // round lets everything work for a while and waits until all of it has ended.
-func (s *soaking) round(ctx context.Context, length time.Duration, r *rand.Rand) error {
+func (s *soaking) round(ctx context.Context, length time.Duration, r *rand.Rand) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	t, err := newTraffic()
 	if err != nil {
 		return err
 	}
-	defer t.close()
+	defer func() { err = errors.Join(err, t.close()) }()
 	main := &post{world: s.world, gate: &t.main, number: mainQueue, mark: acceptedMark, totals: &s.totals}
 	second := &post{world: s.world, gate: &t.main, number: secondQueue, mark: secondMark, unasked: requeuedMark, totals: &s.totals}
 	children := &nursery{s.world, &t.child, &s.totals}
@@ -96,6 +97,9 @@ func (s *soaking) rest(w io.Writer) error {
 	}
 	if leaks := s.start.Leaks(patience); len(leaks) > 0 {
 		return fmt.Errorf("left after the round: %s", strings.Join(leaks, "\n"))
+	}
+	if err := checkChecksums(); err != nil {
+		return err
 	}
 	heap := heapInUse()
 	s.report(w, heap)

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -63,23 +64,14 @@ func ordinary(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOBUFS)
 }
 
-// datagram has any size, mostly that of an ordinary packet.
-func datagram(r *rand.Rand, b []byte) []byte {
-	switch r.IntN(100) {
-	case 0:
-		return b[:r.IntN(len(b)+1)]
-	case 1:
-		return b
-	}
-	return b[:r.IntN(1473)]
-}
-
-// echoRequest is the message of RFC 792 with some data.
+// echoRequest is the message of RFC 792 with some data. Its identifier is not
+// 0: the kernel's reply to nothing but zeros has a wrong checksum, 0 (Linux 6.18,
+// net/ipv4/icmp.c, icmp_push_reply).
 func echoRequest(r *rand.Rand, b []byte) []byte {
-	const echo = 8
+	const echo, identifier = 8, 7
 	b = b[:8+r.IntN(1400)]
 	clear(b[:8])
-	b[0] = echo
+	b[0], b[5] = echo, identifier
 	binary.BigEndian.PutUint16(b[6:], uint16(r.Uint32()))
 	binary.BigEndian.PutUint16(b[2:], ^checksum.Fold(checksum.Sum(b)))
 	return b
@@ -105,71 +97,76 @@ func newSource(network, address string, g *gate, next func(*rand.Rand, []byte) [
 type traffic struct {
 	main, child gate // what comes to mainQueue, and to childQueue
 	sources     []*source
-	sinks       []io.Closer
+	sinks       map[string]*sink // by address
 	listener    net.Listener
+	noise       noise
 }
 
 func newTraffic() (*traffic, error) {
-	t := new(traffic)
+	t := &traffic{noise: newNoise(), sinks: make(map[string]*sink)}
 	if err := errors.Join(t.listen(), t.dial()); err != nil {
-		t.close()
-		return nil, err
+		return nil, errors.Join(err, t.close())
 	}
 	return t, nil
 }
 
-// listen opens what spares the sender an ICMP error for each datagram.
+// listen opens the ends of datagrams and connections.
 func (t *traffic) listen() error {
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		for _, port := range []int{mainPort, childPort} {
-			sink, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.ParseIP(host), Port: port})
+			s, err := newSink(host, port, t.noise)
 			if err != nil {
 				return err
 			}
-			t.sinks = append(t.sinks, sink)
-			if err := sink.SetReadBuffer(1); err != nil {
-				return err
-			}
+			t.sinks[s.conn.LocalAddr().String()] = s
 		}
 	}
 	var err error
 	t.listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", tcpPort))
-	if err == nil {
-		t.sinks = append(t.sinks, t.listener)
-	}
 	return err
 }
 
 func (t *traffic) dial() error {
+	pings, err := newSource("ip4:1", "127.0.0.1", &t.main, echoRequest)
+	if err != nil {
+		return err
+	}
+	t.sources = append(t.sources, pings)
 	for _, d := range []struct {
-		network, address string
-		gate             *gate
-		next             func(*rand.Rand, []byte) []byte
+		host  string
+		port  int
+		gate  *gate
+		count int
 	}{
-		{"udp", fmt.Sprintf("127.0.0.1:%d", mainPort), &t.main, datagram},
-		{"udp", fmt.Sprintf("127.0.0.1:%d", mainPort), &t.main, datagram},
-		{"udp", fmt.Sprintf("[::1]:%d", mainPort), &t.main, datagram},
-		{"udp", fmt.Sprintf("[::1]:%d", mainPort), &t.main, datagram},
-		{"ip4:1", "127.0.0.1", &t.main, echoRequest},
-		{"udp", fmt.Sprintf("127.0.0.1:%d", childPort), &t.child, datagram},
-		{"udp", fmt.Sprintf("[::1]:%d", childPort), &t.child, datagram},
+		{"127.0.0.1", mainPort, &t.main, 2},
+		{"::1", mainPort, &t.main, 2},
+		{"127.0.0.1", childPort, &t.child, 1},
+		{"::1", childPort, &t.child, 1},
 	} {
-		s, err := newSource(d.network, d.address, d.gate, d.next)
-		if err != nil {
-			return err
+		address := net.JoinHostPort(d.host, strconv.Itoa(d.port))
+		for range d.count {
+			s, err := newSource("udp", address, d.gate, t.sinks[address].next)
+			if err != nil {
+				return err
+			}
+			t.sources = append(t.sources, s)
 		}
-		t.sources = append(t.sources, s)
 	}
 	return nil
 }
 
-func (t *traffic) close() {
+// close ends everything and returns what was wrong with what arrived.
+func (t *traffic) close() (err error) {
 	for _, s := range t.sources {
 		s.conn.Close()
 	}
 	for _, s := range t.sinks {
-		s.Close()
+		err = errors.Join(err, s.Close())
 	}
+	if t.listener != nil {
+		t.listener.Close()
+	}
+	return err
 }
 
 // run sends until ctx ends.
@@ -179,7 +176,7 @@ func (t *traffic) run(ctx context.Context, r *rand.Rand) error {
 		tasks.start(r, func(r *rand.Rand) error { return s.run(ctx, r) })
 	}
 	tasks.start(r, func(r *rand.Rand) error { return t.stream(ctx, r) })
-	tasks.start(r, func(*rand.Rand) error { return t.serve(ctx) })
+	tasks.start(r, func(r *rand.Rand) error { return t.serve(ctx, r) })
 	return tasks.wait()
 }
 
@@ -205,8 +202,10 @@ func (t *traffic) connection(ctx context.Context, r *rand.Rand) {
 	}
 	defer reset(conn)
 	_ = conn.SetDeadline(time.Now().Add(time.Duration(r.IntN(300)) * time.Millisecond))
-	for b := make([]byte, 256<<10); err == nil && ctx.Err() == nil; {
-		_, err = conn.Write(b)
+	for sent := uint64(0); err == nil && ctx.Err() == nil; {
+		var n int
+		n, err = conn.Write(t.noise.at(sent, period))
+		sent += uint64(n)
 		pause(ctx, r, 10*time.Millisecond)
 	}
 }
@@ -217,10 +216,10 @@ func reset(conn net.Conn) {
 	conn.Close()
 }
 
-// serve reads what comes over connections.
-func (t *traffic) serve(ctx context.Context) error {
-	var readers sync.WaitGroup
-	defer readers.Wait()
+// serve reads and checks what comes over connections.
+func (t *traffic) serve(ctx context.Context, r *rand.Rand) (err error) {
+	var readers tasks
+	defer func() { err = errors.Join(err, readers.wait()) }()
 	defer context.AfterFunc(ctx, func() { t.listener.Close() })()
 	for {
 		conn, err := t.listener.Accept()
@@ -233,12 +232,19 @@ func (t *traffic) serve(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		readers.Go(func() {
-			defer reset(conn)
-			_ = conn.SetDeadline(time.Now().Add(time.Second))
-			_, _ = io.Copy(io.Discard, conn)
-		})
+		readers.start(r, func(*rand.Rand) error { return t.verify(conn) })
 	}
+}
+
+// verify reads a connection until it ends, in whichever way.
+func (t *traffic) verify(conn net.Conn) error {
+	defer reset(conn)
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	_, err := io.Copy(&verifier{noise: t.noise}, conn)
+	if errors.Is(err, errChanged) {
+		return err
+	}
+	return nil
 }
 
 // pause waits for a random time below limit, or until ctx ends.
