@@ -375,3 +375,24 @@ func TestKernelRow(t *testing.T) {
 		t.Errorf("after Close there is still a row: %v", columns)
 	}
 }
+
+// A queue outlives another one that closes as it opens. The kernel destroys the
+// queues of a port some time after it has let others have the port
+// (net/netlink/af_netlink.c, netlink_release).
+func TestKernelOpenWhileAnotherCloses(t *testing.T) {
+	l := newLab(t)
+	for range 100 {
+		old := l.open(queue.Config{Number: 1})
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			old.Close()
+		}()
+		q := l.open(queue.Config{Number: 2})
+		<-closed
+		if err := q.Stats().Kernel.Err; err != nil {
+			t.Fatalf("the queue has gone with another one: %v", err)
+		}
+		q.Close()
+	}
+}
