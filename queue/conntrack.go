@@ -174,22 +174,16 @@ func (t CTTuple) String() string {
 //
 //	established reply, TCP 192.0.2.1:4000 > 192.0.2.2:80, seen-reply|confirmed, 2m0s, mark 0x1
 func (c Conntrack) String() string {
-	said := []string{c.State.String()}
-	if c.InReply {
-		said[0] += " reply"
-	}
-	add := func(show bool, format string, value any) {
-		if show {
-			said = append(said, fmt.Sprintf(format, value))
-		}
-	}
-	add(true, "%v", c.Original)
-	add(c.Reply.Flow != c.Original.Reverse(), "answered by %v", c.Reply)
-	add(c.Zone != 0, "zone %d", c.Zone)
-	add(true, "%v", c.Status)
-	add(true, "%v", c.Timeout)
-	add(c.Mark != 0, "mark %#x", c.Mark)
-	add(c.Labels != CTLabels{}, "labels %v", c.Labels)
-	add(c.Helper != "", "helper %s", c.Helper)
+	var said parts
+	said.add(!c.InReply, "%v", c.State)
+	said.add(c.InReply, "%v reply", c.State)
+	said.add(true, "%v", c.Original)
+	said.add(c.Reply.Flow != c.Original.Reverse(), "answered by %v", c.Reply)
+	said.add(c.Zone != 0, "zone %d", c.Zone)
+	said.add(true, "%v", c.Status)
+	said.add(true, "%v", c.Timeout)
+	said.add(c.Mark != 0, "mark %#x", c.Mark)
+	said.add(c.Labels != CTLabels{}, "labels %v", c.Labels)
+	said.add(c.Helper != "", "helper %s", c.Helper)
 	return strings.Join(said, ", ")
 }

@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/ipqueue/ipqueue/wire"
@@ -130,19 +131,14 @@ func (c *CTChange) append(b []byte) []byte {
 // String shows the changes in the rules' words, as in "ct mark 0x5 ct timeout
 // 1m0s"; nothing of the zero value.
 func (c CTChange) String() string {
-	var said []string
-	add := func(show bool, format string, values ...any) {
-		if show {
-			said = append(said, fmt.Sprintf("ct "+format, values...))
-		}
-	}
-	add(c.changesMark() && c.MarkMask == 0, "mark %#x", c.Mark)
-	add(c.MarkMask != 0, "mark %#x/%#x", c.Mark, c.MarkMask)
-	add(c.Timeout != 0, "timeout %v", c.Timeout)
-	add(c.SetStatus != 0, "status +%v", c.SetStatus)
-	add(c.ClearStatus != 0, "status -%v", c.ClearStatus)
-	add(c.SetLabels != CTLabels{}, "labels +%v", c.SetLabels)
-	add(c.ClearLabels != CTLabels{}, "labels -%v", c.ClearLabels)
-	add(c.NoHelper, "no helper")
-	return join(" ", said...)
+	var said parts
+	said.add(c.changesMark() && c.MarkMask == 0, "ct mark %#x", c.Mark)
+	said.add(c.MarkMask != 0, "ct mark %#x/%#x", c.Mark, c.MarkMask)
+	said.add(c.Timeout != 0, "ct timeout %v", c.Timeout)
+	said.add(c.SetStatus != 0, "ct status +%v", c.SetStatus)
+	said.add(c.ClearStatus != 0, "ct status -%v", c.ClearStatus)
+	said.add(c.SetLabels != CTLabels{}, "ct labels +%v", c.SetLabels)
+	said.add(c.ClearLabels != CTLabels{}, "ct labels -%v", c.ClearLabels)
+	said.add(c.NoHelper, "ct no helper")
+	return strings.Join(said, " ")
 }

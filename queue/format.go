@@ -55,6 +55,16 @@ func join(separator string, parts ...string) string {
 	return strings.Join(said, separator)
 }
 
+// parts are what a line about something says, one by one.
+type parts []string
+
+// add says one thing more if that is worth showing.
+func (p *parts) add(show bool, format string, values ...any) {
+	if show {
+		*p = append(*p, fmt.Sprintf(format, values...))
+	}
+}
+
 // about is the packet's flow, or what it is if not IP.
 func (p *Packet) about() string {
 	if f := p.Flow(); f != (Flow{}) {

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"strings"
 )
 
 // A counter is a field of Stats or KernelStats with the name it has in logs.
@@ -130,31 +129,4 @@ func (k KernelStats) MarshalJSON() ([]byte, error) {
 		v.Err = k.Err.Error()
 	}
 	return json.Marshal(v)
-}
-
-// String shows the tag's VLAN and, if that is not 0, its priority.
-func (v VLAN) String() string {
-	if priority := v.TCI >> 13; priority != 0 {
-		return fmt.Sprintf("%d priority %d", v.ID(), priority)
-	}
-	return fmt.Sprint(v.ID())
-}
-
-// String shows the verdict in a line, a payload by its length.
-func (v Verdict) String() string {
-	said := []string{v.Action.String()}
-	add := func(show bool, format string, value any) {
-		if show {
-			said = append(said, fmt.Sprintf(format, value))
-		}
-	}
-	add(v.Action == Requeue, "to %d", v.Number)
-	add(v.Bypass, "or %s", "accept")
-	add(v.Payload != nil, "with %d bytes", len(v.Payload))
-	add(v.Mark != 0 || v.ZeroMark, "mark %#x", v.Mark)
-	add(v.Priority != 0 || v.ZeroPriority, "priority %#x", v.Priority)
-	add(v.VLAN != (VLAN{}), "VLAN %v", v.VLAN)
-	add(v.LinkHeader != nil, "link header of %d bytes", len(v.LinkHeader))
-	add(v.Conntrack != CTChange{}, "%v", v.Conntrack)
-	return strings.Join(said, " ")
 }

@@ -108,6 +108,14 @@ type VLAN struct {
 // ID is the VLAN's number.
 func (v VLAN) ID() uint16 { return v.TCI & 0xfff }
 
+// String shows the tag's VLAN and, if that is not 0, its priority.
+func (v VLAN) String() string {
+	if priority := v.TCI >> 13; priority != 0 {
+		return fmt.Sprintf("%d priority %d", v.ID(), priority)
+	}
+	return fmt.Sprint(v.ID())
+}
+
 // Truncated reports whether Payload is known to be only the beginning of the
 // packet.
 func (p Packet) Truncated() bool { return int(p.Length) > len(p.Payload) }

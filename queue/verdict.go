@@ -3,6 +3,7 @@ package queue
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // An Action is what becomes of a packet. Its zero value is not an action.
@@ -84,6 +85,20 @@ type Verdict struct {
 func (v *Verdict) plain() bool {
 	return v.Payload == nil && v.Mark == 0 && !v.ZeroMark && v.Priority == 0 && !v.ZeroPriority &&
 		v.Action != Requeue && v.VLAN == (VLAN{}) && v.LinkHeader == nil && v.Conntrack == (CTChange{})
+}
+
+// String shows the verdict in a line, a payload by its length.
+func (v Verdict) String() string {
+	said := parts{v.Action.String()}
+	said.add(v.Action == Requeue, "to %d", v.Number)
+	said.add(v.Bypass, "or accept")
+	said.add(v.Payload != nil, "with %d bytes", len(v.Payload))
+	said.add(v.Mark != 0 || v.ZeroMark, "mark %#x", v.Mark)
+	said.add(v.Priority != 0 || v.ZeroPriority, "priority %#x", v.Priority)
+	said.add(v.VLAN != (VLAN{}), "VLAN %v", v.VLAN)
+	said.add(v.LinkHeader != nil, "link header of %d bytes", len(v.LinkHeader))
+	said.add(v.Conntrack != CTChange{}, "%v", v.Conntrack)
+	return strings.Join(said, " ")
 }
 
 // op is the verdict as OpError.Op tells it.
