@@ -28,6 +28,9 @@ type consumerSpec struct {
 	// is the price of being told of each refusal.
 	Each    bool
 	Verdict string // one of decisions
+	// Segments has the kernel queue the datagrams that it makes of a large
+	// message one by one rather than the message.
+	Segments bool
 }
 
 // A consumerState is what a consumer says, when it is ready and later.
@@ -81,7 +84,7 @@ func consume(ctx context.Context, text []byte) error {
 }
 
 func (s *consumerSpec) config() queue.Config {
-	c := queue.Config{Number: queueNumber, QueueLength: queueLength, ReadBuffer: readBuffer}
+	c := queue.Config{Number: queueNumber, QueueLength: queueLength, ReadBuffer: readBuffer, NoGSO: s.Segments}
 	if s.Each {
 		c.OnRefused = func(uint64, error) {}
 	}

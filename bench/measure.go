@@ -86,7 +86,7 @@ func (s *stand) startConsumer(r row) (*process, consumerState, error) {
 	if r.contender.isOurs() {
 		return startConsumer(s.consumerCPU, r.contender.ours)
 	}
-	return startPeer(s.consumerCPU, r.contender.program, r.scene.verdict)
+	return startPeer(s.consumerCPU, r.contender.program, r.scene)
 }
 
 // sameBuffer fails if a consumer has another receive buffer than the first.
@@ -100,22 +100,32 @@ func (s *stand) sameBuffer(n int) error {
 	return nil
 }
 
-// smallPacket is what the kernel counts for a small packet in a socket's
-// buffer, at least.
-const smallPacket = 768
+// What the kernel counts for a packet in a socket's buffer, in bytes.
+const (
+	inSendBuffer    = 768  // beside its size, about, also for each segment of a message
+	inReceiveBuffer = 2048 // beside twice its size, at most
+)
+
+// What one message becomes at most.
+const (
+	mostSegments = 40
+	mostBytes    = 60000
+)
 
 // spec is the row's load. What a flood has queued at a time is limited so that
-// it fits into half of the queue and a quarter of its socket's receive buffer,
-// where a packet counts for more than in the send buffer. A raw socket may
-// exceed its send buffer by as much again (net/ipv4/ip_output.c,
-// __ip_append_data), and there are the replies.
+// it fits into a quarter of the queue and half of its socket's receive buffer.
 func (r row) spec(receiveBuffer int) load.Spec {
 	spec := r.scene.spec
-	queued := min(receiveBuffer/4, queueLength/2*smallPacket)
-	if spec.Kind == load.ICMP {
+	queued := min(queueLength/4, receiveBuffer/2/(inReceiveBuffer+2*spec.Size))
+	switch spec.Kind {
+	case load.UDP:
+		spec.Segments = max(min(mostSegments, mostBytes/max(spec.Size, 1), queued/4), 1)
+	case load.ICMP:
+		// A raw socket may exceed its send buffer by as much again
+		// (net/ipv4/ip_output.c, __ip_append_data), and there are the replies.
 		queued /= 4
 	}
-	spec.SendBuffer = queued / 2 // the kernel doubles it
+	spec.SendBuffer = queued * (inSendBuffer + spec.Size) / 2 // the kernel doubles it
 	return spec
 }
 

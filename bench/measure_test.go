@@ -92,18 +92,22 @@ func TestMeasureSecondOwner(t *testing.T) {
 	}
 }
 
+// A flood must fit into the queue and into the receive buffer, also if what it
+// has in its send buffer may be one message more than that holds.
 func TestSpecFitsBuffers(t *testing.T) {
-	for _, test := range []struct {
-		kind                load.Kind
-		receiveBuffer, want int
-	}{
-		{load.UDP, 16 << 20, queueLength / 2 * smallPacket / 2},
-		{load.UDP, 400 << 10, 50 << 10},
-		{load.ICMP, 400 << 10, 50 << 10 / 4},
-	} {
-		r := row{scene: scene{spec: load.Spec{Kind: test.kind}}}
-		if got := r.spec(test.receiveBuffer).SendBuffer; got != test.want {
-			t.Errorf("%s with a receive buffer of %d bytes: the send buffer is %d, want %d", test.kind, test.receiveBuffer, got, test.want)
+	for _, kind := range []load.Kind{load.UDP, load.ICMP} {
+		for _, size := range []int{0, 1, 64, 1400, 9000, 65507} {
+			for _, receiveBuffer := range []int{400 << 10, 16 << 20} {
+				spec := row{scene: scene{spec: load.Spec{Kind: kind, Size: size}}}.spec(receiveBuffer)
+				n := max(spec.Segments, 1)
+				packets := 2*spec.SendBuffer/(inSendBuffer+size) + n
+				if packets > queueLength || packets*(inReceiveBuffer+2*size) > receiveBuffer {
+					t.Errorf("%s of %d bytes, receive buffer of %d: up to %d packets queued (%+v)", kind, size, receiveBuffer, packets, spec)
+				}
+				if n*size > 65507 {
+					t.Errorf("%s of %d bytes: %d of them in a message", kind, size, n)
+				}
+			}
 		}
 	}
 }

@@ -83,9 +83,13 @@ func firstLine(text []byte) string {
 }
 
 // startPeer starts a program of buildPeers on one processor.
-func startPeer(cpu int, program, verdict string) (*process, consumerState, error) {
+func startPeer(cpu int, program string, s scene) (*process, consumerState, error) {
 	var ready consumerState
-	cmd := exec.Command(program, strconv.Itoa(queueNumber), strconv.Itoa(queueLength), strconv.Itoa(readBuffer), verdict)
+	large := "gso"
+	if s.segmented() {
+		large = "segments"
+	}
+	cmd := exec.Command(program, strconv.Itoa(queueNumber), strconv.Itoa(queueLength), strconv.Itoa(readBuffer), s.verdict, large)
 	p, err := startProcess(cpu, cmd, &ready)
 	return p, ready, err
 }

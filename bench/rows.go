@@ -82,6 +82,10 @@ func scenes(sizes []int) []scene {
 	)
 }
 
+// segmented reports whether the kernel makes the datagrams of large messages,
+// and queues them one by one.
+func (s scene) segmented() bool { return s.spec.Kind == load.UDP }
+
 func floodOf(size int, verdict string) scene {
 	s := scene{
 		name:    floodName(size),
@@ -118,6 +122,7 @@ func selectRows(scenes []scene, contenders []contender, match *regexp.Regexp) []
 		for _, c := range contenders {
 			if r := (row{s, c}); takesPart(s, c) && match.MatchString(r.name()) {
 				r.contender.ours.Verdict = s.verdict
+				r.contender.ours.Segments = s.segmented()
 				rows = append(rows, r)
 			}
 		}

@@ -33,7 +33,7 @@ static struct nfq_handle *open_queue(struct options *o)
 	if (!queue)
 		die("nfq_create_queue");
 	if (nfq_set_mode(queue, NFQNL_COPY_PACKET, 0xffff) < 0 ||
-	    nfq_set_queue_flags(queue, NFQA_CFG_F_GSO, NFQA_CFG_F_GSO) < 0 ||
+	    nfq_set_queue_flags(queue, NFQA_CFG_F_GSO, o->flags) < 0 ||
 	    nfq_set_queue_maxlen(queue, o->length) < 0)
 		die("nfq_set_mode");
 	prepare(nfq_fd(h), o->buffer);

@@ -2,8 +2,9 @@
  * What the C consumers have in common: their arguments, what they print, and
  * how they stop.
  *
- *	peer QUEUE-NUMBER QUEUE-LENGTH RECEIVE-BUFFER accept|drop
+ *	peer QUEUE-NUMBER QUEUE-LENGTH RECEIVE-BUFFER accept|drop gso|segments
  *
+ * takes large packets as they are or has the kernel make segments of them. It
  * prints a line of JSON when the queue is bound and another after SIGTERM.
  */
 #include <arpa/inet.h>
@@ -17,6 +18,7 @@
 #include <sys/time.h>
 
 #include <linux/netfilter.h>
+#include <linux/netfilter/nfnetlink_queue.h>
 #include <linux/netlink.h>
 
 #ifndef SOL_NETLINK
@@ -28,6 +30,7 @@ struct options {
 	uint32_t length;   /* packets */
 	int      buffer;   /* bytes */
 	uint32_t verdict;
+	uint32_t flags;    /* NFQA_CFG_F_... */
 };
 
 static volatile sig_atomic_t stopping;
@@ -43,14 +46,15 @@ static struct options parse(int argc, char **argv)
 {
 	struct options o;
 
-	if (argc != 5) {
-		fprintf(stderr, "usage: %s queue length buffer accept|drop\n", argv[0]);
+	if (argc != 6) {
+		fprintf(stderr, "usage: %s queue length buffer accept|drop gso|segments\n", argv[0]);
 		exit(2);
 	}
 	o.queue = atoi(argv[1]);
 	o.length = atoi(argv[2]);
 	o.buffer = atoi(argv[3]);
 	o.verdict = strcmp(argv[4], "drop") ? NF_ACCEPT : NF_DROP;
+	o.flags = strcmp(argv[5], "gso") ? 0 : NFQA_CFG_F_GSO;
 	return o;
 }
 

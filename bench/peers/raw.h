@@ -48,7 +48,8 @@ static void bind_queue(int fd, const struct options *o)
 {
 	const struct nfqnl_msg_config_cmd command = { .command = NFQNL_CFG_CMD_BIND };
 	const struct nfqnl_msg_config_params params = { htonl(0xffff), NFQNL_COPY_PACKET };
-	const uint32_t length = htonl(o->length), flags = htonl(NFQA_CFG_F_GSO);
+	const uint32_t length = htonl(o->length), flags = htonl(o->flags);
+	const uint32_t mask = htonl(NFQA_CFG_F_GSO);
 	char message[256] = { 0 }, *end;
 	struct nlmsgerr *answer;
 	char reply[1024];
@@ -59,7 +60,7 @@ static void bind_queue(int fd, const struct options *o)
 	end = put_attribute(end, NFQA_CFG_PARAMS, &params, sizeof(params));
 	end = put_attribute(end, NFQA_CFG_QUEUE_MAXLEN, &length, sizeof(length));
 	end = put_attribute(end, NFQA_CFG_FLAGS, &flags, sizeof(flags));
-	end = put_attribute(end, NFQA_CFG_MASK, &flags, sizeof(flags));
+	end = put_attribute(end, NFQA_CFG_MASK, &mask, sizeof(mask));
 	((struct nlmsghdr *)message)->nlmsg_len = end - message;
 	if (send(fd, message, end - message, 0) < 0 || recv(fd, reply, sizeof(reply), 0) < 0)
 		die("bind");

@@ -8,8 +8,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// batchSize is how many packets a batch sends with one call.
+// batchSize is how many messages a batch sends with one call.
 const batchSize = 64
+
+// segments has the kernel make datagrams of size bytes of the messages that conn
+// sends. It reports whether the kernel can.
+func segments(conn syscall.Conn, size int) bool {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return false
+	}
+	cerr := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT, size)
+	})
+	return err == nil && cerr == nil
+}
 
 // A batch sends the same payload many times with one sendmmsg (Linux 3.0).
 type batch struct {
@@ -18,7 +31,7 @@ type batch struct {
 	headers [batchSize]header
 	sent    int
 	errno   syscall.Errno
-	try     func(fd uintptr) bool
+	try     func(fd uintptr) // b.trySend, bound once
 }
 
 // A header is struct mmsghdr.
@@ -43,33 +56,41 @@ func newBatch(conn syscall.Conn, payload []byte) (*batch, error) {
 	return b, nil
 }
 
-// send waits until some packets can be sent and returns how many were.
+// breather is how long a flood waits for room in its send buffer. The kernel
+// itself would tell no sooner than when the buffer is half empty, and the runtime
+// sleeps for a millisecond at least: in either case the queue would swing between
+// full and half full or empty.
+var breather = unix.NsecToTimespec(50_000)
+
+// send sends as many messages as there is room for in the send buffer, at most
+// batchSize, and returns how many. If there was no room it has waited a little.
 func (b *batch) send() (int, error) {
 	b.sent, b.errno = 0, 0
-	err := b.raw.Write(b.try)
+	err := b.raw.Control(b.try)
+	if b.sent == 0 {
+		_ = unix.Nanosleep(&breather, nil)
+	}
 	if err == nil && b.errno != 0 {
 		err = os.NewSyscallError("sendmmsg", b.errno)
 	}
 	return b.sent, err
 }
 
-// trySend returns false to be called again when the socket is writable. A raw
-// socket says ENOBUFS where others say EAGAIN (net/ipv4/ip_output.c,
-// __ip_append_data).
-func (b *batch) trySend(fd uintptr) bool {
+// trySend finds no room with EAGAIN, on a raw socket with ENOBUFS
+// (net/ipv4/ip_output.c, __ip_append_data).
+func (b *batch) trySend(fd uintptr) {
 	for {
 		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd,
 			uintptr(unsafe.Pointer(&b.headers)), batchSize, unix.MSG_DONTWAIT, 0, 0)
 		switch errno {
-		case unix.EAGAIN, unix.ENOBUFS:
-			return false
 		case unix.EINTR:
 			continue
+		case unix.EAGAIN, unix.ENOBUFS:
 		case 0:
 			b.sent = int(n)
 		default:
 			b.errno = errno
 		}
-		return true
+		return
 	}
 }

@@ -22,7 +22,11 @@ func floodUDP(ctx context.Context, s Spec, m *Meter) error {
 	if err != nil {
 		return err
 	}
-	return flood(ctx, conn, make([]byte, s.Size), s.SendBuffer, m)
+	n := max(s.Segments, 1)
+	if n > 1 && !segments(conn, s.Size) {
+		n = 1
+	}
+	return flood(ctx, conn, make([]byte, n*s.Size), n, s.SendBuffer, m)
 }
 
 // NewSink returns a socket where floods of UDP datagrams end: it drops all but
@@ -45,7 +49,7 @@ func floodICMP(ctx context.Context, s Spec, m *Meter) error {
 	if err != nil {
 		return err
 	}
-	return flood(ctx, conn, echoRequest(s.Size), s.SendBuffer, m)
+	return flood(ctx, conn, echoRequest(s.Size), 1, s.SendBuffer, m)
 }
 
 // echoRequest is the message of RFC 792 with n bytes of data. Its identifier is
@@ -59,9 +63,9 @@ func echoRequest(n int) []byte {
 	return b
 }
 
-// flood sends payload over and over. What comes back is not read: the socket
-// soon drops it.
-func flood(ctx context.Context, conn connection, payload []byte, sendBuffer int, m *Meter) error {
+// flood sends payload over and over, which becomes n packets. What comes back is
+// not read: the socket soon drops it.
+func flood(ctx context.Context, conn connection, payload []byte, n, sendBuffer int, m *Meter) error {
 	defer conn.Close()
 	if err := conn.SetWriteBuffer(sendBuffer); err != nil {
 		return err
@@ -69,16 +73,15 @@ func flood(ctx context.Context, conn connection, payload []byte, sendBuffer int,
 	if err := conn.SetReadBuffer(1); err != nil {
 		return err
 	}
-	defer stopOn(ctx, conn)()
 	batch, err := newBatch(conn, payload)
 	if err != nil {
 		return err
 	}
 	for ctx.Err() == nil {
-		n, err := batch.send()
-		m.sent.Add(uint64(n))
+		messages, err := batch.send()
+		m.sent.Add(uint64(n * messages))
 		if err != nil {
-			return unlessEnded(ctx, err)
+			return err
 		}
 	}
 	return nil

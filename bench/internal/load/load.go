@@ -3,9 +3,10 @@
 //
 // The packets leave through the output hook of the process's network
 // namespace, where a rule queues them. While a packet is queued it counts
-// against the send buffer of the socket that sent it: a generator goes as fast
-// as the queue lets it and loses nothing, if its send buffer holds fewer
-// packets than the queue and its socket do.
+// against the send buffer of the socket that sent it, also if it is one of many
+// that the kernel made of a message (net/ipv4/udp_offload.c, __udp_gso_segment):
+// a generator goes as fast as the queue lets it and loses nothing, if its send
+// buffer holds fewer packets than the queue and its socket do.
 package load
 
 import (
@@ -46,6 +47,10 @@ type Spec struct {
 	// Size is the number of bytes in a datagram or echo request, without its
 	// headers.
 	Size int
+	// Segments is how many datagrams the kernel makes of one message of a flood
+	// (UDP_SEGMENT, Linux 4.18; before, of each message one). Then sending
+	// costs so little that the consumer is what limits the flood. 0 is 1.
+	Segments int
 	// SendBuffer limits the bytes that a flood has queued, in bytes as the
 	// kernel accounts them, which may be several times the bytes sent.
 	SendBuffer int

@@ -49,6 +49,7 @@ func TestRunFloods(t *testing.T) {
 	for _, s := range []Spec{
 		{Kind: UDP, Size: 64, SendBuffer: 1 << 16},
 		{Kind: UDP, Size: 1400, SendBuffer: 1 << 16},
+		{Kind: UDP, Size: 64, Segments: 40, SendBuffer: 1 << 16},
 		{Kind: ICMP, Size: 56, SendBuffer: 1 << 16},
 	} {
 		runUntil(t, s, nil, sentSome)

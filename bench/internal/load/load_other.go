@@ -18,5 +18,7 @@ type batch struct{}
 func newBatch(syscall.Conn, []byte) (*batch, error) { return nil, errUnsupported }
 func (*batch) send() (int, error)                   { return 0, errUnsupported }
 
+func segments(syscall.Conn, int) bool { return false }
+
 func stream(context.Context, *os.File, *Meter) error { return errUnsupported }
 func oneByOne(context.Context, Spec, *Meter) error   { return errUnsupported }
