@@ -27,8 +27,7 @@ type reader struct {
 	slack   int      // packets that may be taken beyond MaxUndecided
 	created int      // slots made for this batch
 	lastSeq uint64
-	packet  Packet // decoded last
-	extra   extra  // and what lay beside it
+	extra   extra // what lay beside the packet decoded last
 	count   readCounters
 }
 
@@ -162,14 +161,18 @@ func (q *Queue) datagram(d *sock.Datagram, now int64) {
 	}
 }
 
-// packet decodes a packet message into a slot. A damaged one is decided for
-// the application if it at least shows its id.
+// packet decodes a packet message, in the place where next will find it, and
+// keeps what it held in a slot. A damaged one is decided for the application if it
+// at least shows its id.
 func (q *Queue) packet(d *sock.Datagram, body []byte, damaged bool, now int64) {
 	r := &q.reader
-	p, x := &r.packet, &r.extra
-	*p, *x = Packet{}, extra{}
+	r.ready = append(r.ready, Packet{})
+	last := len(r.ready) - 1
+	p, x := &r.ready[last], &r.extra
+	*x = extra{}
 	hasID, err := q.kernel.decode(body, p, x)
 	if !hasID {
+		r.ready = r.ready[:last]
 		r.count.Malformed++
 		return
 	}
@@ -182,12 +185,12 @@ func (q *Queue) packet(d *sock.Datagram, body []byte, damaged bool, now int64) {
 	r.filled = append(r.filled, s)
 	if damaged || err != nil {
 		s.cause, s.action = byDamage, q.cfg.OnDeadline
+		r.ready = r.ready[:last]
 		r.salvage = append(r.salvage, s)
 		return
 	}
 	s.keep(p, x, d)
 	p.slot, p.seq = s, r.lastSeq
-	r.ready = append(r.ready, *p)
 }
 
 // newSlot returns a slot with a buffer of at least size bytes.

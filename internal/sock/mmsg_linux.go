@@ -24,6 +24,12 @@ const sizeofSockaddrNetlink = uint32(unix.SizeofSockaddrNetlink)
 // often recvmmsg is one.
 const rawCalls = 16
 
+// A connected socket takes datagrams of its peer alone, so that to ask for the
+// sender of each (which costs 3 % of a packet's way) is needed only for what
+// another process sent before, or was about to queue just then. So many calls
+// of recvmmsg are more than that can take.
+const namedCalls = 1024
+
 // A receiver runs recvmmsg (Linux 2.6.33). Its arrays live as long as the
 // socket, so that a call allocates nothing.
 type receiver struct {
@@ -32,6 +38,7 @@ type receiver struct {
 	addrs [MaxBatch]unix.RawSockaddrNetlink
 
 	peer  uint32
+	named bool // senders are asked for
 	batch []Datagram
 	idle  func() bool
 	n     int
@@ -42,7 +49,7 @@ type receiver struct {
 }
 
 func (r *receiver) init(peer uint32) {
-	r.peer = peer
+	r.peer, r.named = peer, true
 	for i := range r.hdrs {
 		h := &r.hdrs[i].hdr
 		h.Name = (*byte)(unsafe.Pointer(&r.addrs[i]))
@@ -53,12 +60,22 @@ func (r *receiver) init(peer uint32) {
 	r.call = r.recvmmsg
 }
 
+// unname has recvmmsg tell no senders any more.
+func (r *receiver) unname() {
+	r.named = false
+	for i := range r.hdrs {
+		r.hdrs[i].hdr.Name, r.hdrs[i].hdr.Namelen = nil, 0
+	}
+}
+
 func (r *receiver) receive(rc syscall.RawConn, batch []Datagram, idle func() bool) (int, error) {
 	r.batch, r.idle, r.n, r.errno = batch, idle, 0, 0
 	for i := range batch {
 		r.iovs[i].Base = unsafe.SliceData(batch[i].Buf)
 		r.iovs[i].SetLen(len(batch[i].Buf))
-		r.hdrs[i].hdr.Namelen = sizeofSockaddrNetlink
+		if r.named {
+			r.hdrs[i].hdr.Namelen = sizeofSockaddrNetlink
+		}
 	}
 	err := rc.Read(r.try)
 	r.batch, r.idle = nil, nil
@@ -94,7 +111,10 @@ func (r *receiver) tryOnce(fd uintptr) bool {
 func (r *receiver) recvmmsg(fd uintptr, n int) (int, unix.Errno) {
 	var got uintptr
 	var errno unix.Errno
-	if r.calls++; r.calls%rawCalls == 0 {
+	if r.calls++; r.calls == namedCalls {
+		r.unname()
+	}
+	if r.calls%rawCalls == 0 {
 		got, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, fd,
 			uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
 	} else {
@@ -136,6 +156,8 @@ func (r *receiver) fill(batch []Datagram) {
 // without a netlink address.
 func (r *receiver) from(i int) uint32 {
 	switch {
+	case !r.named:
+		return 0
 	case r.hdrs[i].hdr.Namelen != sizeofSockaddrNetlink:
 		return ^uint32(0)
 	case r.addrs[i].Pid == r.peer:

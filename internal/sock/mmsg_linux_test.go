@@ -144,6 +144,28 @@ func TestReceiveForeign(t *testing.T) {
 	}
 }
 
+// Once senders are no longer asked for, the peer's datagrams come as before, and
+// nobody else's.
+func TestReceiveUnnamed(t *testing.T) {
+	p := newPeer(t, Config{})
+	for i := range namedCalls + 10 {
+		p.send(t, pattern(i%7+1))
+		if d := receiveAll(t, p.sock, 1, 16)[0]; d.From != 0 || d.N != i%7+1 || d.Truncated {
+			t.Fatalf("datagram %d: %d bytes from %d, truncated %t, want %d bytes from 0", i, d.N, d.From, d.Truncated, i%7+1)
+		}
+	}
+	if r := &p.sock.recv; r.named || r.hdrs[0].hdr.Name != nil {
+		t.Errorf("senders are still asked for after %d calls", r.calls)
+	}
+	stranger, _ := userSocket(t, 0)
+	if err := sendTo(stranger, p.sock.Port(), []byte("late")); err != unix.ECONNREFUSED {
+		t.Errorf("a stranger's datagram: %v, want %v", err, unix.ECONNREFUSED)
+	}
+	if n, err := p.sock.Receive(newBatch(1, 16), stop); n != 0 || err != nil {
+		t.Errorf("one more came: %d, %v", n, err)
+	}
+}
+
 func TestReceiverFrom(t *testing.T) {
 	for _, test := range []struct {
 		name       string
