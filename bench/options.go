@@ -34,8 +34,8 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 	o := options{sizes: []int{64, 512, 1400}, match: regexp.MustCompile("")}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.IntVar(&o.rounds, "rounds", 5, "measure each row so many times")
-	f.DurationVar(&o.duration, "time", time.Second, "length of each measurement")
+	f.IntVar(&o.rounds, "rounds", 11, "measure each row so many times")
+	f.DurationVar(&o.duration, "time", 400*time.Millisecond, "length of each measurement")
 	f.IntVar(&o.consumers, "consumers", 4, "`number` of consumers in the row with several")
 	f.BoolVar(&o.list, "list", false, "list the rows and stop")
 	f.StringVar(&o.dir, "o", "", "`directory` for the files (default results for a whole run, none with -quick or -run)")

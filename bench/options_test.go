@@ -18,11 +18,11 @@ func TestParseOptions(t *testing.T) {
 		sizes    []int
 		dir      string
 	}{
-		{nil, 5, time.Second, []int{64, 512, 1400}, "results"},
+		{nil, 11, 400 * time.Millisecond, []int{64, 512, 1400}, "results"},
 		{[]string{"-quick"}, 1, 150 * time.Millisecond, []int{64, 1400}, ""},
 		{[]string{"-quick", "-rounds", "2", "-time", "1s", "-sizes", "9", "-o", "d"}, 2, time.Second, []int{9}, "d"},
-		{[]string{"-sizes", "100, 20,100"}, 5, time.Second, []int{20, 100}, "results"},
-		{[]string{"-run", "udp"}, 5, time.Second, []int{64, 512, 1400}, ""},
+		{[]string{"-sizes", "100, 20,100"}, 11, 400 * time.Millisecond, []int{20, 100}, "results"},
+		{[]string{"-run", "udp"}, 11, 400 * time.Millisecond, []int{64, 512, 1400}, ""},
 	} {
 		o, err := parseOptions(test.args, io.Discard)
 		if err != nil {
