@@ -11,14 +11,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -55,11 +54,7 @@ func complain(err error) { fmt.Fprintln(os.Stderr, "accept:", err) }
 
 // parse reads the command line. It ends the program if that is wrong.
 func parse() (c queue.Config, verbose bool) {
-	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 16)
-		c.Number = uint16(n)
-		return errors.Unwrap(err)
-	})
+	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&c.Number))
 	flag.BoolFunc("6", "the IPv6 queue of ip_queue", func(string) error {
 		c.Family = queue.IPv6
 		return nil

@@ -37,10 +37,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -66,11 +66,7 @@ type options struct {
 
 func parse(flags *flag.FlagSet, args []string) (o options, err error) {
 	o.standard = queue.Drop
-	flags.Func("queue", "queue `N` (default 0)", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 16)
-		o.queue = uint16(n)
-		return errors.Unwrap(err)
-	})
+	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
 	flags.DurationVar(&o.wait, "wait", 30*time.Second, "how long a packet waits for an answer")
 	flags.Func("default", "`verdict` without an answer, drop or accept (default drop)", func(s string) (err error) {
 		o.standard, err = parseVerdict(s)

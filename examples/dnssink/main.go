@@ -35,11 +35,11 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/ipqueue/ipqueue/examples/internal/names"
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -63,11 +63,7 @@ type options struct {
 }
 
 func parse(flags *flag.FlagSet, args []string) (o options, err error) {
-	flags.Func("queue", "queue `N` (default 0)", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 16)
-		o.queue = uint16(n)
-		return errors.Unwrap(err)
-	})
+	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
 	flags.Func("list", "`file` of names", func(name string) error { return readFile(&o.sink.names, name) })
 	flags.TextVar(&o.sink.answer, "answer", noName, "nxdomain, zero or drop")
 	if err := flags.Parse(args); err != nil {

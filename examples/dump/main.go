@@ -34,6 +34,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -119,11 +120,7 @@ func (o options) printer() (*printer, error) {
 // parse reads the command line. It ends the program if that is wrong.
 func parse() options {
 	o := options{Config: queue.Config{TrackAge: true}}
-	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 16)
-		o.Number = uint16(n)
-		return errors.Unwrap(err)
-	})
+	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.Number))
 	flag.Func("r", "copy the first `N` bytes of each packet (default all)", func(s string) error {
 		n, err := strconv.ParseUint(s, 10, 16)
 		o.Mode = queue.Range(int(n))

@@ -49,9 +49,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -79,16 +79,8 @@ type options struct {
 
 func parse(flags *flag.FlagSet, args []string) (o options, err error) {
 	o.mark = 1
-	flags.Func("queue", "queue `N` (default 0)", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 16)
-		o.queue = uint16(n)
-		return errors.Unwrap(err)
-	})
-	flags.Func("mark", "`mark` of accepted flows, 0 for none (default 1)", func(s string) error {
-		n, err := strconv.ParseUint(s, 0, 32)
-		o.mark = uint32(n)
-		return errors.Unwrap(err)
-	})
+	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
+	flags.Func("mark", "`mark` of accepted flows, 0 for none (default 1)", numbers.Mark(&o.mark))
 	flags.StringVar(&o.file, "policy", "", "`file` of the policy")
 	if err := flags.Parse(args); err != nil {
 		return o, err

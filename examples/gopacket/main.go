@@ -24,6 +24,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -61,11 +62,7 @@ func run(number uint16, networks filter) error {
 
 // parse reads the command line. It ends the program if that is wrong.
 func parse() (number uint16, networks filter) {
-	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 16)
-		number = uint16(n)
-		return errors.Unwrap(err)
-	})
+	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
 	flag.Func("vni", "VXLAN networks that may pass, a `list` of numbers", func(s string) (err error) {
 		networks, err = parseNetworks(s)
 		return err

@@ -23,7 +23,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -31,6 +30,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -88,11 +88,7 @@ func serve(server *http.Server, listener net.Listener) {
 
 // parse reads the command line. It ends the program if that is wrong.
 func parse() (number uint16, listen string) {
-	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 16)
-		number = uint16(n)
-		return errors.Unwrap(err)
-	})
+	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
 	flag.StringVar(&listen, "listen", "127.0.0.1:9763", "`address` to serve /metrics at")
 	flag.Parse()
 	if flag.NArg() > 0 {

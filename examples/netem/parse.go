@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 )
 
 // options are what the command line says.
@@ -24,21 +26,13 @@ func parse(args []string, output io.Writer) (options, error) {
 	o := options{network: network{seed: rand.Uint64(), mark: defaultMark}}
 	set := flag.NewFlagSet("netem", flag.ContinueOnError)
 	set.SetOutput(output)
-	set.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 16)
-		o.number = uint16(n)
-		return errors.Unwrap(err)
-	})
+	set.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.number))
 	set.DurationVar(&o.delay, "delay", 0, "`time` by which each packet is delayed")
 	set.DurationVar(&o.jitter, "jitter", 0, "`time` that is at random added to or taken from that")
 	set.Var(&o.loss, "loss", "`percent` of the packets that are lost")
 	set.Var(&o.reorder, "reorder", "`percent` of the packets that are not delayed")
 	set.Var(&o.duplicate, "duplicate", "`percent` of the packets that are sent twice")
-	set.Func("mark", fmt.Sprintf("`mark` of duplicates (default %#x)", defaultMark), func(s string) error {
-		n, err := strconv.ParseUint(s, 0, 32)
-		o.mark = uint32(n)
-		return errors.Unwrap(err)
-	})
+	set.Func("mark", fmt.Sprintf("`mark` of duplicates (default %#x)", defaultMark), numbers.Mark(&o.mark))
 	set.Var(&o.rate, "rate", "bits in a second, such as `64kbit` or 2mbit (default no limit)")
 	set.IntVar(&o.limit, "limit", 1000, "most `packets` to hold")
 	set.Uint64Var(&o.seed, "seed", o.seed, "`number` that decides about each packet (default random)")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strconv"
 
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -18,11 +19,7 @@ func parse(args []string, output io.Writer) (c queue.Config, r *rewriter, err er
 	r = &rewriter{}
 	set := flag.NewFlagSet("rewrite", flag.ContinueOnError)
 	set.SetOutput(output)
-	set.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 16)
-		c.Number = uint16(n)
-		return errors.Unwrap(err)
-	})
+	set.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&c.Number))
 	set.Func("from", "the `text` to replace", unquote(&r.from))
 	set.Func("to", "the `text` to put in its place", unquote(&r.to))
 	set.Func("pad", "in TCP, the `byte` to fill the length of a shorter text with", unquote(&r.pad))

@@ -37,10 +37,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -65,16 +65,9 @@ type options struct {
 }
 
 func parse(flags *flag.FlagSet, args []string) (o options, err error) {
-	number := func(to func(uint64), bits int) func(string) error {
-		return func(s string) error {
-			n, err := strconv.ParseUint(s, 0, bits)
-			to(n)
-			return errors.Unwrap(err)
-		}
-	}
-	flags.Func("queue", "queue `N` (default 0)", number(func(n uint64) { o.queue = uint16(n) }, 16))
-	flags.Func("mark", "`mark` that the rules save for connections which may go on", number(func(n uint64) { o.marks.settled = uint32(n) }, 32))
-	flags.Func("reset", "`mark` that the rules reset", number(func(n uint64) { o.marks.refused = uint32(n) }, 32))
+	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
+	flags.Func("mark", "`mark` that the rules save for connections which may go on", numbers.Mark(&o.marks.settled))
+	flags.Func("reset", "`mark` that the rules reset", numbers.Mark(&o.marks.refused))
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

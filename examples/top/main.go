@@ -18,17 +18,16 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"syscall"
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
 
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -90,11 +89,7 @@ func sampler(q *queue.Queue, flows *tally) func() sample {
 
 // parse reads the command line. It ends the program if that is wrong.
 func parse() (number uint16, interval time.Duration) {
-	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 16)
-		number = uint16(n)
-		return errors.Unwrap(err)
-	})
+	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
 	flag.DurationVar(&interval, "interval", time.Second, "`time` between two looks at the queue, 10ms or more")
 	flag.Parse()
 	switch {

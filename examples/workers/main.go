@@ -33,9 +33,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"strconv"
 	"syscall"
 
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -87,11 +87,7 @@ const headers = 128
 func parse(args []string, output io.Writer) (o options, err error) {
 	set := flag.NewFlagSet("workers", flag.ContinueOnError)
 	set.SetOutput(output)
-	set.Func("queue", "first queue `N` of nfnetlink_queue (default 0)", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 16)
-		o.first = uint16(n)
-		return errors.Unwrap(err)
-	})
+	set.Func("queue", "first queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.first))
 	set.IntVar(&o.queues, "queues", 4, "`number` of queues, as many as in the rule")
 	set.IntVar(&o.workers, "workers", runtime.NumCPU(), "`number` of workers")
 	if err := set.Parse(args); err != nil {
