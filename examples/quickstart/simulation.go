@@ -9,10 +9,11 @@ import (
 	"github.com/ipqueue/ipqueue/checksum"
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
 	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
 // A simulation is a network on a kernel in this process: two parties, whose
-// packets are written here by hand.
+// packets are written here one by one.
 type simulation struct{ kernel *kerneltest.Kernel }
 
 func newSimulation() *simulation {
@@ -21,20 +22,21 @@ func newSimulation() *simulation {
 
 func (s *simulation) close() error { return nil }
 
-// Ports of the two parties.
+// The two parties.
 const (
-	clientPort = 40000
-	serverPort = 7
+	host   = "127.0.0.1"
+	client = host + ":40000"
+	server = host + ":7"
 )
 
 var errLost = errors.New("the packet did not arrive")
 
-// send puts a packet with that transport protocol on its way.
-func (s *simulation) send(protocol uint8, transport []byte) *kerneltest.Journey {
+// send puts a packet on its way.
+func (s *simulation) send(p queuetest.Packet) *kerneltest.Journey {
 	return s.kernel.Inject(kerneltest.Packet{
 		Hook:    kerneltest.LocalOut,
 		Out:     kerneltest.Device{Index: 1, Name: "lo"},
-		Payload: ipv4Packet(protocol, transport),
+		Payload: p.Payload,
 	})
 }
 
@@ -59,23 +61,22 @@ func arrive(ctx context.Context, j *kerneltest.Journey) (segment []byte, err err
 }
 
 // carry sends a packet and waits for its arrival.
-func (s *simulation) carry(ctx context.Context, protocol uint8, transport []byte) (segment []byte, err error) {
-	return arrive(ctx, s.send(protocol, transport))
+func (s *simulation) carry(ctx context.Context, p queuetest.Packet) (segment []byte, err error) {
+	return arrive(ctx, s.send(p))
 }
 
 func (s *simulation) ping(ctx context.Context) error {
-	for _, kind := range []uint8{8, 0} { // echo request, echo reply
-		if _, err := s.carry(ctx, protoICMP, []byte{kind, 0, 0, 0, 0, 1, 0, 1}); err != nil {
-			return err
-		}
+	if _, err := s.carry(ctx, queuetest.EchoRequest(host, host, 1, 1, nil)); err != nil {
+		return err
 	}
-	return nil
+	_, err := s.carry(ctx, queuetest.EchoReply(host, host, 1, 1, nil))
+	return err
 }
 
 func (s *simulation) say(ctx context.Context, texts ...string) (heard []string, err error) {
 	var journeys []*kerneltest.Journey
 	for _, text := range texts {
-		journeys = append(journeys, s.send(protoUDP, udpDatagram(text)))
+		journeys = append(journeys, s.send(queuetest.UDP(client, server, []byte(text))))
 	}
 	for _, j := range journeys {
 		segment, err := arrive(ctx, j)
@@ -89,35 +90,28 @@ func (s *simulation) say(ctx context.Context, texts ...string) (heard []string, 
 	return heard, nil
 }
 
-// TCP flags.
-const (
-	fin = 1 << 0
-	syn = 1 << 1
-	psh = 1 << 3
-	ack = 1 << 4
-)
-
 func (s *simulation) echo(ctx context.Context, text string) (string, error) {
-	client, server := party{clientPort, serverPort, 1000, 0}, party{serverPort, clientPort, 5000, 0}
+	const fin, syn, push, ack = queuetest.FIN, queuetest.SYN, queuetest.PSH, queuetest.ACK
+	a, b := &party{addr: client, peer: server, next: 1000}, &party{addr: server, peer: client, next: 5000}
 	for _, step := range []struct {
 		from, to *party
-		flags    uint8
+		flags    queuetest.TCPFlags
 		says     bool
 	}{
-		{&client, &server, syn, false},
-		{&server, &client, syn | ack, false},
-		{&client, &server, ack, false},
-		{&client, &server, psh | ack, true},
-		{&server, &client, psh | ack, true},
-		{&client, &server, fin | ack, false},
-		{&server, &client, fin | ack, false},
-		{&client, &server, ack, false},
+		{a, b, syn, false},
+		{b, a, syn | ack, false},
+		{a, b, ack, false},
+		{a, b, push | ack, true},
+		{b, a, push | ack, true},
+		{a, b, fin | ack, false},
+		{b, a, fin | ack, false},
+		{a, b, ack, false},
 	} {
 		said := ""
 		if step.says {
 			said = text
 		}
-		segment, err := s.carry(ctx, protoTCP, step.from.segment(step.flags, said))
+		segment, err := s.carry(ctx, step.from.segment(step.flags, said))
 		if err != nil {
 			return "", err
 		}
@@ -131,57 +125,31 @@ func (s *simulation) echo(ctx context.Context, text string) (string, error) {
 
 // A party is one end of a TCP connection.
 type party struct {
-	port, peer uint16
+	addr, peer string
 	next       uint32 // sequence number to send
 	expected   uint32 // sequence number to receive
 }
 
-const tcpHeader = 20
-
-// segment returns the next segment to send (RFC 9293, section 3.1).
-func (p *party) segment(flags uint8, text string) []byte {
-	b := ports(p.port, p.peer)
-	b = binary.BigEndian.AppendUint32(b, p.next)
-	b = binary.BigEndian.AppendUint32(b, p.expected)
-	b = append(b, tcpHeader/4<<4, flags, 0xff, 0xff, 0, 0, 0, 0)
+// segment returns the next segment to send.
+func (p *party) segment(flags queuetest.TCPFlags, text string) queuetest.Packet {
+	h := queuetest.TCPHeader{Seq: p.next, Ack: p.expected, Flags: flags}
 	p.next += sequenceLength(flags, len(text))
-	return append(b, text...)
+	return queuetest.TCP(p.addr, p.peer, h, []byte(text))
 }
 
-// hear returns the text of a segment that arrived.
+// hear returns the text of a segment that arrived (RFC 9293, section 3.1).
 func (p *party) hear(segment []byte) string {
-	text := segment[tcpHeader:]
-	p.expected = binary.BigEndian.Uint32(segment[4:]) + sequenceLength(segment[13], len(text))
+	const header = 20 // bytes, without options
+	text := segment[header:]
+	p.expected = binary.BigEndian.Uint32(segment[4:]) + sequenceLength(queuetest.TCPFlags(segment[13]), len(text))
 	return string(text)
 }
 
 // sequenceLength is the segment length of RFC 9293: SYN and FIN count.
-func sequenceLength(flags uint8, text int) uint32 {
+func sequenceLength(flags queuetest.TCPFlags, text int) uint32 {
 	n := uint32(text)
-	if flags&(syn|fin) != 0 {
+	if flags&(queuetest.SYN|queuetest.FIN) != 0 {
 		n++
 	}
 	return n
-}
-
-func ports(source, destination uint16) []byte {
-	return binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, source), destination)
-}
-
-// udpDatagram leaves the checksum to ipv4Packet. It must not be 0, which means
-// that there is none (RFC 768).
-func udpDatagram(text string) []byte {
-	b := ports(clientPort, serverPort)
-	b = binary.BigEndian.AppendUint16(b, uint16(udpHeader+len(text)))
-	b = append(b, 0xff, 0xff)
-	return append(b, text...)
-}
-
-// ipv4Packet returns a packet on loopback with its checksums.
-func ipv4Packet(protocol uint8, transport []byte) []byte {
-	b := []byte{0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, protocol, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1}
-	b = append(b, transport...)
-	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
-	_ = checksum.Fix(b) // which a packet made here cannot refuse
-	return b
 }

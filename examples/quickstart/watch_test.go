@@ -10,6 +10,7 @@ import (
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
 	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
 // A firstWrite is closed when something is written.
@@ -32,7 +33,7 @@ func TestWatch(t *testing.T) {
 	ended := make(chan error)
 	go func() { ended <- watch(ctx, &screen{w, false}, 9) }()
 	<-w.done
-	j := k.Inject(kerneltest.Packet{Queue: 9, Payload: ipv4Packet(protoUDP, udpDatagram(secret))})
+	j := k.Inject(kerneltest.Packet{Queue: 9, Payload: queuetest.UDP(client, server, []byte(secret)).Payload})
 	if got := j.Wait(); got != kerneltest.Accepted {
 		t.Errorf("the packet was %v, want Accepted", got)
 	}
