@@ -256,7 +256,8 @@ func (k *ipqueue) peer(q *Queue) string {
 
 // portOwner names a netlink port, and the process that holds it. Where that
 // cannot be seen, in another namespace say, it is guessed: the first socket of a
-// process has the process's number for its port.
+// process has the process's number for its port, unless it chose another as ours
+// for nfnetlink_queue do.
 func portOwner(k sock.Kernel, c *Config, protocol int, port uint32) string {
 	text := fmt.Sprintf("netlink port %d", port)
 	process := int64(port)

@@ -72,13 +72,7 @@ func testComplains(t *testing.T, program string) {
 		{"argument", []string{"4"}, 2, `unexpected argument "4"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := testutil.Start(t, program, test.args...)
-			if got := p.Wait(t); got != test.status || !strings.Contains(p.Stderr.String(), test.want) {
-				t.Errorf("exit status %d, complaints %q, want %d and %q", got, &p.Stderr, test.status, test.want)
-			}
-			if got := p.Stdout.String(); got != "" {
-				t.Errorf("printed %q, want nothing", got)
-			}
+			testutil.WantFailure(t, program, test.status, test.want, test.args...)
 		})
 	}
 	owner.Interrupt(t)

@@ -21,15 +21,7 @@ func start(t *testing.T, args ...string) *testutil.Output {
 		t.Fatal(err)
 	}
 	var out testutil.Output
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, o, &out) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	testutil.Background(t, func(ctx context.Context) error { return run(ctx, o, &out) })
 	out.Await(t, "dnssink: 2 names")
 	return &out
 }

@@ -154,9 +154,6 @@ func testComplains(t *testing.T, program string) {
 		{[]string{"all"}, 2, `unexpected argument "all"`},
 		{[]string{"-w", "/nonexistent/file"}, 1, "no such file"},
 	} {
-		p := testutil.Start(t, program, test.args...)
-		if got := p.Wait(t); got != test.status || !strings.Contains(p.Stderr.String(), test.want) {
-			t.Errorf("%q: exit status %d, complaints %q, want %d and %q", test.args, got, &p.Stderr, test.status, test.want)
-		}
+		testutil.WantFailure(t, program, test.status, test.want, test.args...)
 	}
 }

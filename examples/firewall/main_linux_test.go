@@ -31,16 +31,8 @@ func start(t *testing.T, mark uint32, text string) (out *testutil.Output, file s
 	signal.Notify(reload, syscall.SIGHUP)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // one that comes late ends no test
 	out = new(testutil.Output)
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, options{0, mark, file}, reload, out) }()
-	t.Cleanup(func() {
-		cancel()
-		signal.Stop(reload)
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { signal.Stop(reload) })
+	testutil.Background(t, func(ctx context.Context) error { return run(ctx, options{0, mark, file}, reload, out) })
 	out.Await(t, "firewall: ")
 	return out, file
 }

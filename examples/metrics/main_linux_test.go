@@ -89,9 +89,6 @@ func testComplains(t *testing.T, program string) {
 		{[]string{"all"}, 2, `unexpected argument "all"`},
 		{[]string{"-listen", "nowhere"}, 1, "missing port"},
 	} {
-		p := testutil.Start(t, program, test.args...)
-		if got := p.Wait(t); got != test.status || !strings.Contains(p.Stderr.String(), test.want) {
-			t.Errorf("%q: exit status %d, complaints %q, want %d and %q", test.args, got, &p.Stderr, test.status, test.want)
-		}
+		testutil.WantFailure(t, program, test.status, test.want, test.args...)
 	}
 }

@@ -67,9 +67,6 @@ func testComplains(t *testing.T, program string) {
 		{[]string{"-interval", "9ms"}, "want 10ms or more"},
 		{[]string{"all"}, `unexpected argument "all"`},
 	} {
-		p := testutil.Start(t, program, test.args...)
-		if got := p.Wait(t); got != 2 || !strings.Contains(p.Stderr.String(), test.want) {
-			t.Errorf("%q: exit status %d, complaints %q, want 2 and %q", test.args, got, &p.Stderr, test.want)
-		}
+		testutil.WantFailure(t, program, 2, test.want, test.args...)
 	}
 }

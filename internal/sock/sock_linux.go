@@ -122,21 +122,23 @@ func newConn(nl *netlink.Conn, c Config) (Socket, error) {
 // dial opens and binds. Any local user may hold any port of a netlink
 // protocol, so a taken one is ordinary and the next is tried.
 func dial(c Config) (*netlink.Conn, error) {
-	port := freshPort()
-	if c.PositivePort {
-		port = uint32(os.Getpid())
-	}
-	for range 32 {
-		nl, err := netlink.Dial(c.Protocol, &netlink.Config{PID: port, Groups: c.Groups})
+	for attempt := range 32 {
+		nl, err := netlink.Dial(c.Protocol, &netlink.Config{PID: choosePort(c, attempt), Groups: c.Groups})
 		if !errors.Is(err, unix.EADDRINUSE) {
 			return nl, err
 		}
-		port = freshPort()
-		if c.PositivePort {
-			port = 1 + rand.Uint32N(1<<31-1)
-		}
 	}
 	return nil, os.NewSyscallError("bind", unix.EADDRINUSE)
+}
+
+func choosePort(c Config, attempt int) uint32 {
+	switch {
+	case !c.PositivePort:
+		return freshPort()
+	case attempt == 0:
+		return uint32(os.Getpid())
+	}
+	return 1 + rand.Uint32N(1<<31-1)
 }
 
 // freshPort returns a port that no socket is likely to have had lately, in the
