@@ -102,7 +102,8 @@ func TestGoneWhileWaiting(t *testing.T) {
 }
 
 // TestIDUsedAgainAtOnce sees the id again before the system call that decided
-// its first packet has returned: nothing is gone.
+// its first packet has returned: nothing is gone. That packet's end must not be
+// taken for the second one's, whose id comes again as well.
 func TestIDUsedAgainAtOnce(t *testing.T) {
 	simulate(t, ipQueueKinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -125,17 +126,34 @@ func TestIDUsedAgainAtOnce(t *testing.T) {
 		if sends < 2 {
 			s.Skip("the verdicts were sent before the hook was there")
 		}
-		again := s.injectOne()
+		s.injectByEth0()
 		twin := s.next()
 		close(held)
 		s.fates(j, kerneltest.Accepted)
 		if twin.ID != p[1].ID {
 			s.Fatalf("id %#x, want that of the second packet, %#x", twin.ID, p[1].ID)
 		}
-		s.ok(twin.Drop())
-		s.fate(again, kerneltest.Dropped)
-		if n := s.stats(); n.Gone != 0 || n.Decided != 4 {
-			s.Errorf("%d gone, %d decided, want 0 and 4", n.Gone, n.Decided)
+		s.quiet()
+		if n := s.stats(); n.Gone != 0 || n.Decided != 3 {
+			s.Errorf("%d gone, %d decided, want 0 and 3", n.Gone, n.Decided)
+		}
+		s.kernel.LinkDown(eth0)
+		third := s.injectOne()
+		if last := s.next(); last.ID != twin.ID {
+			s.Errorf("id %#x, want %#x once more", last.ID, twin.ID)
+		} else {
+			s.ok(last.Drop())
+		}
+		s.fate(third, kerneltest.Dropped)
+		if err := twin.Drop(); !errors.Is(err, queue.ErrGone) {
+			s.Errorf("%v, want ErrGone", err)
+		}
+		if n := s.stats(); n.Gone != 1 || n.Decided != 4 {
+			s.Errorf("%d gone, %d decided, want 1 and 4", n.Gone, n.Decided)
+		}
+		for range 200 { // in the slots of the others, too
+			s.injectOne()
+			s.ok(s.next().Accept())
 		}
 	})
 }

@@ -224,7 +224,7 @@ func (q *Queue) makeSlots(class int) {
 // begin gives the slot to a packet.
 func (s *slot) begin(id, seq uint64, now int64) {
 	s.id, s.arrived = id, now
-	s.cause, s.action, s.replaces = byApplication, 0, false
+	s.cause, s.action, s.replaces, s.succeeded = byApplication, 0, false, false
 	s.out = s.out[:0]
 	s.state.Store(word(seq, open))
 }
@@ -301,13 +301,11 @@ func (w *writer) arrive(s *slot) {
 	if old == nil {
 		return
 	}
+	old.succeeded = true
 	if taken, _ := old.take(); taken {
 		w.forget(old)
 	}
 }
-
-// isGone reports whether a later packet has the id of this one.
-func (w *writer) isGone(s *slot) bool { return w.byID != nil && w.byID[s.id] != s }
 
 // forget ends a packet that the kernel gave up. Its slot is not used again, so
 // that a late verdict learns why.

@@ -52,7 +52,7 @@ func (w *writer) pop() []*slot {
 		w.first = s.behind
 		s.behind = nil
 		w.waiting--
-		if w.isGone(s) {
+		if s.succeeded {
 			w.forget(s)
 			continue
 		}

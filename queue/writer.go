@@ -123,7 +123,7 @@ func (w *writer) push(s *slot) error {
 	if w.q.life.Load() >= closing {
 		w.idle.Broadcast()
 	}
-	if w.isGone(s) {
+	if s.succeeded {
 		w.forget(s)
 		return ErrGone
 	}
@@ -198,7 +198,7 @@ func (w *writer) claimEnded() {
 // release takes a slot off the list and keeps it for another packet.
 func (w *writer) release(s *slot) {
 	w.arrivals.remove(s)
-	if w.byID[s.id] == s {
+	if w.byID != nil && !s.succeeded {
 		delete(w.byID, s.id)
 	}
 	if w.reusable(s) {
