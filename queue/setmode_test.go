@@ -181,14 +181,11 @@ func TestSetModeRepeated(t *testing.T) {
 	for name, begin := range readers {
 		t.Run(name, func(t *testing.T) {
 			simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
-				s.open(queue.Config{Buffer: 1, ReadBuffer: 1 << 16})
+				s.open(queue.Config{Buffer: 1})
 				begin(s)
 				times := 0
-				s.setOnSend(func([]byte) {
-					if times++; times <= 2 {
-						s.stuff()
-					}
-				})
+				s.setOnSend(func([]byte) { times++ })
+				s.kernel.LoseReplies(2)
 				s.ok(s.q.SetMode(s.ctx, queue.MetaOnly))
 				if times != 3 {
 					s.Errorf("asked %d times, want 3", times)

@@ -7,6 +7,7 @@ type faults struct {
 	refuseLeft  int
 	refuseErrno Errno
 	lose        int // packets that find no room in the receive buffer
+	loseReplies int // and replies
 	holding     bool
 	held        []func()
 }
@@ -34,6 +35,14 @@ func (k *Kernel) LosePackets(n int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.faults.lose = n
+}
+
+// LoseReplies makes the next n error replies and acknowledgements find no room in
+// the receive buffer of their socket.
+func (k *Kernel) LoseReplies(n int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.faults.loseReplies = n
 }
 
 // HoldReplies keeps back error replies and acknowledgements from now on;

@@ -47,6 +47,16 @@ func TestHoldReplies(t *testing.T) {
 	request(t, s, native, nfqRequest(nfqConfig, 0))
 }
 
+func TestLoseReplies(t *testing.T) {
+	k, s := boundNFQ(t, Options{})
+	k.LoseReplies(1)
+	send(t, s, nfqRequest(nfqConfig, 0))
+	if _, err := s.Receive(slots(1), nil); !errors.Is(err, errNoBufs) {
+		t.Errorf("Receive: %v, want ENOBUFS", err)
+	}
+	request(t, s, native, nfqRequest(nfqConfig, 0))
+}
+
 func TestLinkDown(t *testing.T) {
 	down, up := Device{2, "down"}, Device{3, "up"}
 	for name, tt := range map[string]struct {

@@ -293,9 +293,16 @@ func (k *Kernel) deliver(protocol int, port uint32, b []byte) bool {
 	return false
 }
 
-// reply sends an error reply, or keeps it back.
+// reply sends an error reply, or loses it, or keeps it back.
 func (k *Kernel) reply(protocol int, port uint32, errno Errno, b []byte) {
 	k.replies[errno]++
+	if k.faults.loseReplies > 0 {
+		k.faults.loseReplies--
+		if s := k.socket(protocol, port); s != nil {
+			s.overrun()
+		}
+		return
+	}
 	if k.faults.holding {
 		k.faults.held = append(k.faults.held, func() { k.unicast(protocol, port, b) })
 		return
