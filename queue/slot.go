@@ -45,7 +45,7 @@ type slot struct {
 	behind     *slot // the next slot that waits to be sent
 	arrived    int64 // nanoseconds of the queue's clock; 0 with the clock off
 	gap        bool  // the kernel had packets just before that did not come
-	succeeded  bool  // a later packet has the id: the kernel gave this one up (ip_queue)
+	succeeded  bool  // a later packet has the id: the kernel has no more of this one (ip_queue)
 
 	// Owned by whoever made the slot leave the state open.
 	action   Action

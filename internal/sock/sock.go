@@ -30,7 +30,8 @@ type Datagram struct {
 	// N is the number of bytes received, at most len(Buf).
 	N int
 	// From is the netlink port of the sender, 0 if that is the kernel (or, in
-	// tests, what stands for it at Config.Port).
+	// tests, what stands for it at Config.Port). It is 0 as well once the
+	// Socket no longer asks, because none but the kernel can have sent.
 	From uint32
 	// Truncated says that the datagram was longer than Buf; its tail is lost.
 	Truncated bool
