@@ -77,7 +77,9 @@ func consume(ctx context.Context, text []byte) error {
 	if err := say(consumerState{ReadBuffer: q.Stats().ReadBuffer}); err != nil {
 		return err
 	}
-	go answer(allocations())
+	if err := answer(allocations()); err != nil {
+		return err
+	}
 	n, err := take(q, decide, spec.Workers)
 	final := consumerState{Decided: n, Refused: q.Stats().Refused}
 	return errors.Join(err, q.Err(), say(final))

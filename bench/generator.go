@@ -26,7 +26,9 @@ func generate(ctx context.Context, text []byte) error {
 	if err := say(m.Read()); err != nil {
 		return err
 	}
-	go answer(func() any { return m.Read() })
+	if err := answer(func() any { return m.Read() }); err != nil {
+		return err
+	}
 	peer := os.NewFile(peerFD, "peer namespace")
 	return errors.Join(load.Run(ctx, spec, peer, m), say(m.Read()))
 }

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/ipqueue/ipqueue/bench/internal/sys"
 )
 
 // The program executes itself for each consumer of ours and each generator,
@@ -53,12 +55,19 @@ func say(v any) error {
 	return json.NewEncoder(os.Stdout).Encode(v)
 }
 
-// answer says state() for each line of the standard input, until that ends.
-func answer(state func() any) {
-	lines := bufio.NewScanner(os.Stdin)
-	for lines.Scan() {
-		if say(state()) != nil {
-			return
-		}
+// answer starts to say state() for each line of the standard input, until that
+// ends. It does so beside the work, which it hardly holds up.
+func answer(state func() any) error {
+	in, err := sys.Stdin()
+	if err != nil {
+		return err
 	}
+	go func() {
+		for lines := bufio.NewScanner(in); lines.Scan(); {
+			if say(state()) != nil {
+				return
+			}
+		}
+	}()
+	return nil
 }

@@ -46,6 +46,14 @@ func startOn(cpu int, cmd *exec.Cmd) error {
 	return errors.Join(err, os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &before)))
 }
 
+// pollable makes another file of a descriptor, one that can wait in the poller.
+func pollable(fd uintptr, name string) (*os.File, error) {
+	if err := unix.SetNonblock(int(fd), true); err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(fd, name), nil
+}
+
 func accountOf(pid int) (Account, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

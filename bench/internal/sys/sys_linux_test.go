@@ -1,12 +1,16 @@
 package sys
 
 import (
+	"errors"
+	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestStartOnBinds(t *testing.T) {
@@ -59,6 +63,27 @@ func TestAccountOfCountsAnotherProcess(t *testing.T) {
 			t.Fatalf("a busy loop has used %+v", a)
 		}
 		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestPollableWaitsInThePoller(t *testing.T) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	f, err := pollable(uintptr(fds[0]), "pipe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w := os.NewFile(uintptr(fds[1]), "pipe")
+	defer w.Close()
+	// Only what waits in the poller can have a deadline.
+	if err := f.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read from an empty pipe: %v", err)
 	}
 }
 
