@@ -11,7 +11,7 @@ func (p Packet) Age() time.Duration {
 	w := &p.slot.q.writer
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if p.slot.state.Load() != word(p.seq, open) {
+	if p.slot.seq != p.seq || p.slot.state != open {
 		return 0
 	}
 	return time.Duration(w.q.now() - p.slot.arrived)

@@ -97,7 +97,7 @@ func (w *writer) takeAll(accept bool) bool {
 			s.action, s.cause = Accept, byClose
 			_ = w.push(s)
 		case taken:
-			s.settle(decided)
+			s.state = decided
 		case busy:
 			free = false
 		}

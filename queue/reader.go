@@ -180,7 +180,7 @@ func (q *Queue) packet(d *sock.Datagram, body []byte, damaged bool, now int64) {
 	r.count.Missed += missed
 	s := q.newSlot(len(p.Payload) + x.size())
 	r.lastSeq++
-	s.begin(p.ID, r.lastSeq, now)
+	s.begin(p.ID, now)
 	s.gap = missed > 0
 	r.filled = append(r.filled, s)
 	if damaged || err != nil {
@@ -197,7 +197,7 @@ func (q *Queue) packet(d *sock.Datagram, body []byte, damaged bool, now int64) {
 func (q *Queue) newSlot(size int) *slot {
 	class := classFor(size)
 	stash := &q.reader.stash
-	if stash.head[class] == nil {
+	if len(stash[class]) == 0 {
 		q.makeSlots(class)
 	}
 	return stash.pop(class)
@@ -222,11 +222,10 @@ func (q *Queue) makeSlots(class int) {
 }
 
 // begin gives the slot to a packet.
-func (s *slot) begin(id, seq uint64, now int64) {
+func (s *slot) begin(id uint64, now int64) {
 	s.id, s.arrived = id, now
 	s.cause, s.action, s.replaces, s.succeeded = byApplication, 0, false, false
 	s.out = s.out[:0]
-	s.state.Store(word(seq, open))
 }
 
 // keep moves what the message held into the slot's memory: small packets are
@@ -258,8 +257,10 @@ func (q *Queue) link(n int) {
 	r, w := &q.reader, &q.writer
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	seq := r.lastSeq - uint64(len(r.filled))
 	for i, s := range r.filled {
-		w.arrive(s)
+		seq++
+		w.arrive(s, seq)
 		r.filled[i] = nil
 	}
 	w.slots += r.created
@@ -290,7 +291,8 @@ func (w *writer) decideDamaged(damaged []*slot) {
 // arrive takes a packet into the list of arrivals. With ip_queue an id that
 // is used again proves that the kernel gave up the packet that had it. Unless
 // somebody is deciding that one, it ends here.
-func (w *writer) arrive(s *slot) {
+func (w *writer) arrive(s *slot, seq uint64) {
+	s.seq, s.state = seq, open
 	w.count.received++
 	w.arrivals.add(s)
 	if w.byID == nil {
@@ -310,7 +312,7 @@ func (w *writer) arrive(s *slot) {
 // forget ends a packet that the kernel gave up. Its slot is not used again, so
 // that a late verdict learns why.
 func (w *writer) forget(s *slot) {
-	s.settle(gone)
+	s.state = gone
 	w.count.gone++
 	w.slots--
 	w.arrivals.remove(s)

@@ -81,7 +81,7 @@ func (w *writer) countAlike(run []*slot) int {
 	}
 	oldest, n := w.arrivals.oldest, 0
 	for _, s := range run {
-		if s != oldest || !s.alike(run[0]) || s.gap && s.state.Load()>>2 > w.emptyAt {
+		if s != oldest || !s.alike(run[0]) || s.gap && s.seq > w.emptyAt {
 			break
 		}
 		n++

@@ -1,23 +1,16 @@
 package queue
 
-import (
-	"sync/atomic"
+import "github.com/ipqueue/ipqueue/internal/sock"
 
-	"github.com/ipqueue/ipqueue/internal/sock"
-)
+// A state is how far the packet in a slot has come.
+type state uint8
 
-// States of a slot, the low two bits of its state word. The rest is the
-// sequence number of the packet in it, which is never used twice, so that a
-// Packet left over from an earlier use can claim nothing.
 const (
-	open    = iota // waits for a verdict
-	claimed        // a verdict is being made up
-	decided        // the verdict is taken for sending, or sent
-	gone           // the kernel gave the packet up
+	open    state = iota // waits for a verdict
+	claimed              // a verdict is being made up
+	decided              // the verdict is taken for sending, or sent
+	gone                 // the kernel gave the packet up
 )
-
-// word is the state word of a slot in which the packet seq is in that state.
-func word(seq, state uint64) uint64 { return seq<<2 | state }
 
 // A cause is who decided a packet. It names the counter of Stats.
 type cause uint8
@@ -34,18 +27,18 @@ const (
 // A slot is a packet's place in the library from its arrival until its verdict
 // has been sent. It is then used again, with its buffers.
 type slot struct {
-	state atomic.Uint64
-
 	q     *Queue
 	id    uint64
 	class int
 
 	// Guarded by writer.mu.
-	prev, next *slot // neighbours by arrival; next also chains free slots
-	behind     *slot // the next slot that waits to be sent
-	arrived    int64 // nanoseconds of the queue's clock; 0 with the clock off
+	seq        uint64 // never used twice: a Packet left over from an earlier use can claim nothing
+	state      state
 	gap        bool  // the kernel had packets just before that did not come
 	succeeded  bool  // a later packet has the id: the kernel has no more of this one (ip_queue)
+	prev, next *slot // neighbours by arrival
+	behind     *slot // the next slot that waits to be sent
+	arrived    int64 // nanoseconds of the queue's clock; 0 with the clock off
 
 	// Owned by whoever made the slot leave the state open.
 	action   Action
@@ -59,50 +52,30 @@ type slot struct {
 	conntrack    []byte
 }
 
-// claim gives the caller the right, and the duty, to decide the packet or to
-// give the claim back.
+// claim gives the caller the right, and the duty, to decide the packet seq or
+// to give the claim back. The caller holds writer.mu.
 func (s *slot) claim(seq uint64) error {
-	if s == nil || s.q.life.Load() >= closing {
-		return ErrClosed
-	}
-	if s.state.CompareAndSwap(word(seq, open), word(seq, claimed)) {
-		return nil
-	}
 	switch {
 	case s.q.life.Load() >= closing:
 		return ErrClosed
-	case s.state.Load() == word(seq, gone):
+	case s.seq != seq || s.state == decided || s.state == claimed:
+		return ErrDecided
+	case s.state == gone:
 		return ErrGone
 	}
-	return ErrDecided
-}
-
-// unclaim gives the claim back.
-func (s *slot) unclaim(seq uint64) {
-	s.state.Store(word(seq, open))
-	if s.q.cfg.Deadline > 0 || s.q.life.Load() >= closing {
-		s.q.writer.claimEnded()
-	}
+	s.state = claimed
+	return nil
 }
 
 // take claims the slot for the queue itself, whichever packet is in it. busy
 // says that somebody else has a claim, which may yet be given back. The caller
-// holds writer.mu, so that the slot is not used again meanwhile.
+// holds writer.mu.
 func (s *slot) take() (taken, busy bool) {
-	for {
-		w := s.state.Load()
-		if w&3 != open {
-			return false, w&3 == claimed
-		}
-		if s.state.CompareAndSwap(w, w|claimed) {
-			return true, false
-		}
+	if s.state != open {
+		return false, s.state == claimed
 	}
-}
-
-// settle moves a claimed slot to its end state.
-func (s *slot) settle(state uint64) {
-	s.state.Store(s.state.Load()&^3 | state)
+	s.state = claimed
+	return true, false
 }
 
 // classSize are the sizes of packet buffers. A packet is copied into the
@@ -133,25 +106,20 @@ func classFor(size int) int {
 	return c
 }
 
-// A freeList chains unused slots of each class.
-type freeList struct {
-	head [classes]*slot
-	n    [classes]int
-}
+// A freeList holds unused slots by class. Those used last come first, as their
+// memory is the warmest. It is no chain through the slots, whose memory would
+// have to be fetched to follow it.
+type freeList [classes][]*slot
 
-func (f *freeList) push(s *slot) {
-	s.next = f.head[s.class]
-	f.head[s.class] = s
-	f.n[s.class]++
-}
+func (f *freeList) push(s *slot) { f[s.class] = append(f[s.class], s) }
 
+// pop takes a slot of a class that has some.
 func (f *freeList) pop(class int) *slot {
-	s := f.head[class]
-	if s == nil {
-		return nil
-	}
-	f.head[class], s.next = s.next, nil
-	f.n[class]--
+	list := f[class]
+	last := len(list) - 1
+	s := list[last]
+	list[last] = nil
+	f[class] = list[:last]
 	return s
 }
 
@@ -159,7 +127,7 @@ func (f *freeList) pop(class int) *slot {
 // any batch.
 func (f *freeList) stock(to *freeList) {
 	for class := range classes {
-		for to.n[class] < sock.MaxBatch && f.head[class] != nil {
+		for len(to[class]) < sock.MaxBatch && len(f[class]) > 0 {
 			to.push(f.pop(class))
 		}
 	}

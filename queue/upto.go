@@ -54,7 +54,7 @@ func (q *Queue) checkForAll(p Packet, v Verdict) error {
 // takeUpTo takes the open packets that arrived up to seq and pushes v for each.
 func (w *writer) takeUpTo(seq uint64, v *Verdict) (n int) {
 	var next *slot
-	for s := w.arrivals.oldest; s != nil && s.state.Load()>>2 <= seq; s = next {
+	for s := w.arrivals.oldest; s != nil && s.seq <= seq; s = next {
 		next = s.next
 		if taken, _ := s.take(); !taken {
 			continue

@@ -162,29 +162,46 @@ func (p Packet) Decide(v Verdict) error {
 		}
 		return s.judge(p.seq, v.Action)
 	}
-	if err := s.claim(p.seq); err != nil {
+	if err := s.carry(&p, &v); err != nil {
 		return s.refuse(v.op(), err)
 	}
-	if err := s.prepare(&p, &v); err != nil {
+	return nil
+}
+
+// carry decides with a verdict that says more than an action. It is made up
+// without the lock.
+func (s *slot) carry(p *Packet, v *Verdict) error {
+	if s == nil {
+		return ErrClosed
+	}
+	w := &s.q.writer
+	if err := w.claim(s, p.seq); err != nil {
+		return err
+	}
+	if err := s.prepare(p, v); err != nil {
 		s.out, s.replaces = s.out[:0], false
-		s.unclaim(p.seq)
-		return s.refuse(v.op(), err)
+		w.unclaim(s)
+		return err
 	}
 	s.action = v.Action
-	return s.submit(v.op())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.submit(s)
 }
 
 // judge decides with nothing but an action.
 func (s *slot) judge(seq uint64, a Action) error {
-	if err := s.claim(seq); err != nil {
+	if s == nil {
+		return s.refuse(a.op(), ErrClosed)
+	}
+	w := &s.q.writer
+	w.mu.Lock()
+	err := w.judge(s, seq, a)
+	w.mu.Unlock()
+	if err != nil {
 		return s.refuse(a.op(), err)
 	}
-	if !s.q.kernel.can(a) {
-		s.unclaim(seq)
-		return s.refuse(a.op(), ErrUnsupported)
-	}
-	s.action = a
-	return s.submit(a.op())
+	return nil
 }
 
 // refuse wraps a verdict's error. s may be nil, that of a zero Packet.

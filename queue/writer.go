@@ -85,22 +85,38 @@ func stoppedTimer(f func()) *time.Timer {
 	return t
 }
 
-// submit hands a claimed slot over for sending.
-func (s *slot) submit(op string) error {
-	w := &s.q.writer
+// claim is slot.claim with the lock taken.
+func (w *writer) claim(s *slot, seq uint64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return s.claim(seq)
+}
+
+// judge decides the packet seq in s with nothing but an action.
+func (w *writer) judge(s *slot, seq uint64, a Action) error {
+	if err := s.claim(seq); err != nil {
+		return err
+	}
+	if !w.q.kernel.can(a) {
+		s.state = open
+		return ErrUnsupported
+	}
+	s.action = a
+	return w.submit(s)
+}
+
+// submit takes a claimed slot for sending, and sends it unless it is to wait.
+func (w *writer) submit(s *slot) error {
 	if err := w.push(s); err != nil {
-		return s.q.opError(op, err)
+		return err
 	}
-	if w.sending || w.dead {
-		return nil
-	}
-	if w.waiting < w.limit && w.moreComing() {
+	switch {
+	case w.sending || w.dead:
+	case w.waiting < w.limit && w.moreComing():
 		w.arm(sendDelay)
-		return nil
+	default:
+		w.flush(maxCarry)
 	}
-	w.flush(maxCarry)
 	return nil
 }
 
@@ -127,7 +143,7 @@ func (w *writer) push(s *slot) error {
 		w.forget(s)
 		return ErrGone
 	}
-	s.settle(decided)
+	s.state = decided
 	if w.last == nil {
 		w.first = s
 	} else {
@@ -184,11 +200,12 @@ func (w *writer) socketEmpty(seq uint64) {
 	w.flushUnlessSending()
 }
 
-// claimEnded is told of a claim that was given back, by who closes the queue or
-// has a deadline to keep.
-func (w *writer) claimEnded() {
+// unclaim gives a claim back, to whoever closes the queue or has a deadline to
+// keep.
+func (w *writer) unclaim(s *slot) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	s.state = open
 	w.idle.Broadcast()
 	if w.overdue {
 		w.expireNow()
@@ -229,7 +246,7 @@ func (w *writer) reusable(s *slot) bool {
 		return false
 	}
 	if s.class == bigClass {
-		return w.free.n[bigClass] < bigKept
+		return len(w.free[bigClass]) < bigKept
 	}
 	if cap(s.out) > 2*largeOut {
 		s.out = nil
