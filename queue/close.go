@@ -48,7 +48,8 @@ func (q *Queue) readOut(handle func(*sock.Datagram)) {
 // come with it were never received: the kernel decides them when the socket
 // closes.
 func (q *Queue) lateReply(d *sock.Datagram) {
-	if h, _, err := q.kernel.layout().ParseHeader(d.Buf[:d.N]); err == nil && h.Type == wire.NLMsgError {
+	var h wire.Header
+	if _, err := h.Parse(q.kernel.layout(), d.Buf[:d.N]); err == nil && h.Type == wire.NLMsgError {
 		q.datagram(d, 0)
 	}
 }

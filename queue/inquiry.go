@@ -72,7 +72,8 @@ func (i *inquiry) read(d sock.Datagram, each func(wire.Header, []byte) error) (o
 		return false, fmt.Errorf("an answer of more than %d bytes: %w", len(d.Buf), emsgsize)
 	}
 	for b := d.Buf[:d.N]; len(b) > 0; {
-		h, body, err := wire.Native().ParseHeader(b)
+		var h wire.Header
+		body, err := h.Parse(wire.Native(), b)
 		if err != nil {
 			return false, err
 		}

@@ -30,7 +30,8 @@ type ruleSocket struct {
 }
 
 func (s *ruleSocket) Send(list [][]byte) (int, error) {
-	h, _, err := wire.Native().ParseHeader(list[0])
+	var h wire.Header
+	_, err := h.Parse(wire.Native(), list[0])
 	if err != nil || h.Type != wire.NFTGetRuleType {
 		return s.Socket.Send(list)
 	}

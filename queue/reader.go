@@ -150,7 +150,8 @@ func (q *Queue) datagram(d *sock.Datagram, now int64) {
 		r.count.Foreign++
 		return
 	}
-	h, body, err := q.kernel.layout().ParseHeader(d.Buf[:d.N])
+	var h wire.Header
+	body, err := h.Parse(q.kernel.layout(), d.Buf[:d.N])
 	switch {
 	case h.Type == q.kernel.packetType():
 		q.packet(d, body, err != nil || d.Truncated, now)

@@ -29,11 +29,12 @@ func TestNoAllocations(t *testing.T) {
 	l := wire.BE64
 
 	var (
-		np wire.NFQPacket
-		nv wire.NFQVerdict
-		nc wire.NFQConfig
-		ip wire.IPQPacket
-		ct wire.Conntrack
+		header wire.Header
+		np     wire.NFQPacket
+		nv     wire.NFQVerdict
+		nc     wire.NFQConfig
+		ip     wire.IPQPacket
+		ct     wire.Conntrack
 	)
 	tests := []struct {
 		name string
@@ -47,7 +48,7 @@ func TestNoAllocations(t *testing.T) {
 		{"AppendNFQVerdict", func() error { wire.AppendNFQVerdict(buf[:1], 0, 1, 2, &verdict); return nil }},
 		{"AppendNFQVerdictBatch", func() error { wire.AppendNFQVerdictBatch(buf[:1], 0, 1, 2, &verdict); return nil }},
 		{"Validate", func() error { return verdict.Validate() }},
-		{"ParseHeader", func() error { _, _, err := l.ParseHeader(message); return err }},
+		{"Header.Parse", func() error { _, err := header.Parse(l, message); return err }},
 		{"ParseError", func() error { _, err := l.ParseError(h, reply); return err }},
 		{"NextAttr", func() error { _, _, err := wire.NextAttr(all.b[4:]); return err }},
 		{"IPQPacket.Parse", func() error { return ip.Parse(l, packet) }},

@@ -26,7 +26,7 @@ type ErrorMessage struct {
 	Body []byte
 }
 
-// ParseError decodes an error reply from its header and body, as ParseHeader
+// ParseError decodes an error reply from its header and body, as Header.Parse
 // returned them. Attributes with further explanations, which newer kernels
 // append if asked to, are left out.
 //

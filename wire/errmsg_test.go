@@ -17,7 +17,8 @@ func TestErrorCaptures(t *testing.T) {
 		t.Run(file, func(t *testing.T) {
 			requests := make(map[string][]byte) // bodies, by scenario and sequence number
 			for _, c := range captures(t, file) {
-				h, body, err := layout.ParseHeader(c.data)
+				var h wire.Header
+				body, err := h.Parse(layout, c.data)
 				if c.is("tx ") {
 					requests[fmt.Sprint(c.scenario(), h.Seq)] = body
 				}

@@ -16,7 +16,8 @@ func receiveDatagram() []byte {
 
 // Decode a packet of nfnetlink_queue and encode the verdict that lets it pass.
 func ExampleNFQPacket_Parse() {
-	h, body, err := wire.Native().ParseHeader(receiveDatagram())
+	var h wire.Header
+	body, err := h.Parse(wire.Native(), receiveDatagram())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -70,7 +71,8 @@ func ExampleLayout_ParseError() {
 	refused := wire.AppendNFQVerdict(nil, 0, 1, 0, &wire.NFQVerdict{Queue: 3, ID: 9, Verdict: wire.VerdictAccept})
 	reply := machineReply(2, refused) // ENOENT
 
-	h, body, err := l.ParseHeader(reply)
+	var h wire.Header
+	body, err := h.Parse(l, reply)
 	if err != nil {
 		log.Fatal(err)
 	}

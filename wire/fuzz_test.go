@@ -18,7 +18,8 @@ func addCaptures(f *testing.F, kind string, add func(layout wire.Layout, h wire.
 	f.Helper()
 	for file, l := range captureLayouts {
 		for _, c := range captures(f, file) {
-			if h, body, err := l.ParseHeader(c.data); c.is(kind) && err == nil && len(body) < 300 {
+			var h wire.Header
+			if body, err := h.Parse(l, c.data); c.is(kind) && err == nil && len(body) < 300 {
 				add(l, h, body)
 				add(l, h, body[:len(body)*2/3])
 			}
@@ -65,7 +66,8 @@ func FuzzHeader(f *testing.F) {
 	f.Fuzz(func(t *testing.T, layout uint8, b []byte) {
 		l := machines[layout%4].layout
 		r, err := onFences(t, b, func(b []byte) (result, [][]byte, error) {
-			h, body, err := l.ParseHeader(b)
+			var h wire.Header
+			body, err := h.Parse(l, b)
 			return result{h, body}, [][]byte{body}, err
 		})
 		if len(b) < wire.HeaderLen {

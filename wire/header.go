@@ -47,26 +47,27 @@ type Header struct {
 	Port  uint32
 }
 
-// ParseHeader reads the header at the start of b and returns it with the body
-// of its message, which is b[HeaderLen:Len] and aliases b. Bytes after the
-// message are not looked at.
+// Parse sets h from the header at the start of b and returns the body of its
+// message, which is b[HeaderLen:Len] and aliases b. Bytes after the message are
+// not looked at.
 //
 // It fails with ErrTruncated if b is shorter than a header or than the message
 // says, and with ErrLength if the message says it is shorter than a header. A
 // message that is cut short still gives its header and the part of its body
 // that is there, so that the id of the packet can be found.
-func (l Layout) ParseHeader(b []byte) (h Header, body []byte, err error) {
+func (h *Header) Parse(l Layout, b []byte) (body []byte, err error) {
 	if len(b) < HeaderLen {
-		return h, nil, &Error{Message: "netlink message", What: "nlmsghdr", Want: HeaderLen, Got: len(b), Err: ErrTruncated}
+		*h = Header{}
+		return nil, &Error{Message: "netlink message", What: "nlmsghdr", Want: HeaderLen, Got: len(b), Err: ErrTruncated}
 	}
-	l.readHeader(&h, b)
+	l.readHeader(h, b)
 	switch {
 	case h.Len < HeaderLen:
-		return h, nil, &Error{Message: "netlink message", What: "nlmsg_len", Want: HeaderLen, Got: int(h.Len), Err: ErrLength}
+		return nil, &Error{Message: "netlink message", What: "nlmsg_len", Want: HeaderLen, Got: int(h.Len), Err: ErrLength}
 	case uint64(h.Len) > uint64(len(b)):
-		return h, b[HeaderLen:len(b):len(b)], &Error{Message: "netlink message", What: "body", Offset: HeaderLen, Want: clampInt(uint64(h.Len)), Got: len(b), Err: ErrTruncated}
+		return b[HeaderLen:len(b):len(b)], &Error{Message: "netlink message", What: "body", Offset: HeaderLen, Want: clampInt(uint64(h.Len)), Got: len(b), Err: ErrTruncated}
 	}
-	return h, b[HeaderLen:h.Len:h.Len], nil
+	return b[HeaderLen:h.Len:h.Len], nil
 }
 
 // readHeader fills h. It is not a result, as that would be copied.

@@ -12,7 +12,8 @@ var someHeader = wire.Header{Len: 20, Type: 0x1234, Flags: 0x5678, Seq: 0x9abcde
 func TestHeader(t *testing.T) {
 	for _, m := range machines {
 		msg := append(m.message(someHeader, []byte("body"), 0), "next"...)
-		h, body, err := m.layout.ParseHeader(msg)
+		var h wire.Header
+		body, err := h.Parse(m.layout, msg)
 		if err != nil {
 			t.Fatalf("%s: %v", m.name, err)
 		}
@@ -28,7 +29,7 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-func TestParseHeaderErrors(t *testing.T) {
+func TestHeaderParseErrors(t *testing.T) {
 	full := machines[1].message(wire.Header{Type: 3}, []byte("body"), 0)
 	tests := []struct {
 		name string
@@ -53,7 +54,8 @@ func TestParseHeaderErrors(t *testing.T) {
 			if len(msg) > 0 {
 				msg[0] = tt.len
 			}
-			h, body, err := wire.LE64.ParseHeader(msg)
+			var h wire.Header
+			body, err := h.Parse(wire.LE64, msg)
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("error %v, want %v", err, tt.want)
 			}
@@ -70,12 +72,12 @@ func TestParseHeaderErrors(t *testing.T) {
 	}
 }
 
-func TestParseHeaderHugeLength(t *testing.T) {
+func TestHeaderParseHugeLength(t *testing.T) {
 	msg := make([]byte, 16)
 	for i := range 4 {
 		msg[i] = 0xff
 	}
-	if _, _, err := wire.LE32.ParseHeader(msg); !errors.Is(err, wire.ErrTruncated) {
+	if _, err := new(wire.Header).Parse(wire.LE32, msg); !errors.Is(err, wire.ErrTruncated) {
 		t.Errorf("error %v, want %v", err, wire.ErrTruncated)
 	}
 }
@@ -86,7 +88,8 @@ func TestHeaderCaptures(t *testing.T) {
 	cut := map[string]error{"nlmsg_len-beyond-data": wire.ErrTruncated, "nlmsg_len-15": wire.ErrLength, "datagram-15-bytes": wire.ErrTruncated, "datagram-0-bytes": wire.ErrTruncated}
 	for file, layout := range captureLayouts {
 		for _, c := range captures(t, file) {
-			h, _, err := layout.ParseHeader(c.data)
+			var h wire.Header
+			_, err := h.Parse(layout, c.data)
 			if want := cut[c.probe(t)]; !errors.Is(err, want) {
 				t.Errorf("%s: error %v, want %v", c.name, err, want)
 			}

@@ -60,7 +60,8 @@ func TestIPQPacketCaptures(t *testing.T) {
 				continue
 			}
 			want, pad := decodedIPQ(t, c)
-			h, body, err := little.layout.ParseHeader(c.data)
+			var h wire.Header
+			body, err := h.Parse(little.layout, c.data)
 			if h.Type != wire.IPQPacketType || err != nil {
 				t.Fatalf("%s: type %#x, error %v", c.name, h.Type, err)
 			}
@@ -407,7 +408,8 @@ func TestRefusedVerdictCaptures(t *testing.T) {
 		l, n := captureLayouts[file], 0
 		w := l.WordSize()
 		for _, c := range captures(t, file) {
-			h, body, _ := l.ParseHeader(c.data)
+			var h wire.Header
+			body, _ := h.Parse(l, c.data)
 			if h.Type != wire.NLMsgError {
 				continue
 			}

@@ -28,7 +28,8 @@ func TestNFQPacketCaptures(t *testing.T) {
 		if !c.is("NFQ_PACKET ") {
 			continue
 		}
-		h, body, err := wire.Native().ParseHeader(c.data)
+		var h wire.Header
+		body, err := h.Parse(wire.Native(), c.data)
 		if h.Type != wire.NFQPacketType || err != nil {
 			t.Fatalf("%s: type %#x, error %v", c.name, h.Type, err)
 		}

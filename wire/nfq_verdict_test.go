@@ -201,7 +201,8 @@ func TestNFQVerdictValidate(t *testing.T) {
 func TestAppendNFQVerdictTooLong(t *testing.T) {
 	v := wire.NFQVerdict{ID: 1, SetPayload: true, Payload: make([]byte, 65532+100), LinkHeader: make([]byte, 70000)}
 	b := wire.AppendNFQVerdict(nil, 0, 0, 0, &v)
-	h, body, err := wire.Native().ParseHeader(b)
+	var h wire.Header
+	body, err := h.Parse(wire.Native(), b)
 	if err != nil || int(h.Len) != len(b) {
 		t.Fatalf("header %+v, error %v, want length %d", h, err, len(b))
 	}

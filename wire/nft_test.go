@@ -104,7 +104,8 @@ func TestParseNFTRuleErrors(t *testing.T) {
 
 func TestAppendNFTGetRules(t *testing.T) {
 	b := wire.AppendNFTGetRules([]byte("x"), 7, 8)[1:]
-	h, body, err := wire.Native().ParseHeader(b)
+	var h wire.Header
+	body, err := h.Parse(wire.Native(), b)
 	want := wire.Header{Len: 20, Type: wire.NFTGetRuleType, Flags: wire.FlagRequest | wire.FlagDump, Seq: 7, Port: 8}
 	if h != want || err != nil || hex.EncodeToString(body) != "00000000" {
 		t.Errorf("got %+v, %x, %v, want %+v and four zeros", h, body, err, want)
