@@ -35,8 +35,8 @@ type Attr struct {
 // attribute says, and with ErrLength if the attribute says it is shorter than a
 // header. Then rest is empty.
 func NextAttr(b []byte) (a Attr, rest []byte, err error) {
-	typ, n, err := attrHeader(b)
-	if err != nil {
+	typ, n, ok := attrHeader(b)
+	if !ok {
 		return Attr{}, nil, framingError("netlink attributes", 0, b)
 	}
 	return Attr{Type: typ, Data: b[attrHeaderLen:n:n]}, afterAttr(b, n), nil
@@ -57,25 +57,23 @@ func AppendAttr(b []byte, typ uint16, data []byte) []byte {
 
 // attrHeader reads the header of the attribute at the start of b: its type
 // without flags and its length, which covers the header and not the padding.
-// If err is nil, then attrHeaderLen <= n <= len(b).
-func attrHeader(b []byte) (typ uint16, n int, err error) {
+// If ok, then attrHeaderLen <= n <= len(b).
+func attrHeader(b []byte) (typ uint16, n int, ok bool) {
 	if len(b) < attrHeaderLen {
-		return 0, 0, ErrTruncated
+		return 0, 0, false
 	}
 	n = int(binary.NativeEndian.Uint16(b))
-	if n < attrHeaderLen {
-		return 0, 0, ErrLength
-	}
-	if n > len(b) {
-		return 0, 0, ErrTruncated
-	}
-	return binary.NativeEndian.Uint16(b[2:]) & attrTypeMask, n, nil
+	typ = binary.NativeEndian.Uint16(b[2:]) & attrTypeMask
+	return typ, n, n >= attrHeaderLen && n <= len(b)
 }
+
+// alignAttr is NLA_ALIGN.
+func alignAttr(n int) int { return (n + 3) &^ 3 }
 
 // afterAttr returns what follows an attribute of n bytes and its padding, of
 // which the last attribute may lack a part or all.
 func afterAttr(b []byte, n int) []byte {
-	return b[min((n+3)&^3, len(b)):]
+	return b[min(alignAttr(n), len(b)):]
 }
 
 // framingError describes why attrHeader failed for b, which is at offset in the

@@ -304,8 +304,8 @@ func (n *nest) next() bool {
 		return false
 	}
 	at := n.end - len(n.rest)
-	typ, size, err := attrHeader(n.rest)
-	if err != nil {
+	typ, size, ok := attrHeader(n.rest)
+	if !ok {
 		n.err = framingError(conntrackName, at, n.rest)
 		return false
 	}

@@ -145,9 +145,9 @@ func vlanMember(message string, offset int, data []byte, member uint16, name str
 	found := false
 	for b := data; len(b) > 0; {
 		at := offset + len(data) - len(b)
-		typ, n, err := attrHeader(b)
+		typ, n, ok := attrHeader(b)
 		switch {
-		case err != nil:
+		case !ok:
 			return 0, framingError(message, at, b)
 		case typ == member && n < attrHeaderLen+2:
 			return 0, &Error{Message: message, What: name, Offset: at, Want: 2, Got: n - attrHeaderLen, Err: ErrLength}

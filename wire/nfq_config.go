@@ -108,8 +108,8 @@ func ParseNFQConfig(body []byte, c *NFQConfig) error {
 	}
 	c.Queue = binary.BigEndian.Uint16(body[2:])
 	for b := body[nfgenLen:]; len(b) > 0; {
-		typ, n, err := attrHeader(b)
-		if err != nil {
+		typ, n, ok := attrHeader(b)
+		if !ok {
 			return framingError(nfqConfigName, len(body)-len(b), b)
 		}
 		if e := c.set(typ, b[attrHeaderLen:n]); e != nil {

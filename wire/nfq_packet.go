@@ -174,18 +174,19 @@ func (p *NFQPacket) Parse(body []byte) error {
 //		__aligned_be64 usec;
 //	};
 func (p *NFQPacket) parseAttrs(body []byte) (has NFQFields, bad *Error) {
-	for b := body[nfgenLen:]; len(b) > 0; {
-		typ, n, err := attrHeader(b)
-		if err != nil {
-			return has, cmp.Or(bad, framingError(nfqPacketName, len(body)-len(b), b))
+	size := 0
+	for at := nfgenLen; at < len(body); at += alignAttr(size) {
+		typ, n, ok := attrHeader(body[at:])
+		if !ok {
+			return has, cmp.Or(bad, framingError(nfqPacketName, at, body[at:]))
 		}
-		offset, data := len(body)-len(b), b[attrHeaderLen:n:n]
-		b = afterAttr(b, n)
-		if typ >= uint16(len(nfqPacketSizes)) {
+		size = n
+		data := body[at+attrHeaderLen : at+n : at+n]
+		if int(typ) >= len(nfqPacketSizes) {
 			continue
 		}
 		if want := int(nfqPacketSizes[typ]); len(data) < want {
-			bad = cmp.Or(bad, shortAttr(nfqPacketName, typ, offset, want, len(data)))
+			bad = cmp.Or(bad, shortAttr(nfqPacketName, typ, at, want, len(data)))
 			continue
 		}
 		switch typ {
@@ -226,7 +227,7 @@ func (p *NFQPacket) parseAttrs(body []byte) (has NFQFields, bad *Error) {
 			p.SecCtx = data
 		case nfqaVLAN:
 			var e *Error
-			if p.VLANProto, p.VLANTCI, e = parseVLAN(nfqPacketName, offset, data); e != nil {
+			if p.VLANProto, p.VLANTCI, e = parseVLAN(nfqPacketName, at, data); e != nil {
 				bad = cmp.Or(bad, e)
 				continue
 			}

@@ -164,8 +164,8 @@ func ParseNFQVerdict(body []byte, v *NFQVerdict) error {
 	headed := false
 	for b := body[nfgenLen:]; len(b) > 0; {
 		offset := len(body) - len(b)
-		typ, n, err := attrHeader(b)
-		if err != nil {
+		typ, n, ok := attrHeader(b)
+		if !ok {
 			return framingError(nfqVerdictName, offset, b)
 		}
 		if e := v.set(typ, offset, b[attrHeaderLen:n:n]); e != nil {
