@@ -147,7 +147,6 @@ func (k *ipqueue) layout() wire.Layout { return k.words }
 // oneEach: the kernel looks at the first message of a datagram only.
 func (k *ipqueue) oneEach() bool   { return true }
 func (k *ipqueue) maxPayload() int { return wire.IPQMaxPayload }
-func (k *ipqueue) can(Action) bool { return true }
 
 // stamp numbers a verdict, after the header's length, type and flags.
 func (k *ipqueue) stamp(message []byte) {
@@ -185,6 +184,7 @@ func (k *ipqueue) decode(body []byte, p *Packet, x *extra) (bool, error) {
 	p.hwAddr, p.hwLen = m.HWAddr, m.HWAddrLen
 	p.in, p.out = k.devices.number(m.InDev), k.devices.number(m.OutDev)
 	p.micros = m.TimeSec*1e6 + m.TimeUsec
+	*x = extra{} // ids are addresses and tell of no gap
 	return true, err
 }
 
@@ -200,9 +200,6 @@ func fullLength(f Family, b []byte) uint32 {
 	}
 	return uint32(n)
 }
-
-// missed is unknown: ids are addresses.
-func (k *ipqueue) missed(uint64) uint64 { return 0 }
 
 // ipqWords are the verdicts of ip_queue, which knows no queue numbers. Stolen
 // is not among them: kernels before 3.4 lose the packet and its memory.

@@ -20,18 +20,14 @@ type kernel interface {
 	explain(q *Queue, err error) error
 
 	// decode reads the body of a packet message. p.ID is set whenever it
-	// could be read, which ok reports; on an error the rest is worthless.
+	// could be read, which ok reports; on an error the rest is worthless. All
+	// of x is set if ok.
 	decode(body []byte, p *Packet, x *extra) (ok bool, err error)
-	// missed is the number of packets that the kernel had for the queue
-	// between the last id given and this one, and could not deliver.
-	missed(id uint64) uint64
 	// packetType is the type of packet messages.
 	packetType() uint16
 	// layout is that of netlink headers and errors.
 	layout() wire.Layout
 
-	// can reports whether a verdict of nothing but a is possible.
-	can(a Action) bool
 	// check refuses what the kernel queue has no way to say.
 	check(p Packet, v Verdict) error
 	// maxPayload is the length of the longest replacement.
@@ -68,9 +64,12 @@ type kernel interface {
 	device(q *Queue, i uint32) Device
 }
 
-// An extra holds what lies beside a packet's payload in its message.
+// An extra holds what a message tells beside the packet.
 type extra struct {
 	link, secctx, conntrack []byte
+	// missed is how many packets the kernel had for the queue between the last
+	// one that was decoded and this one, and could not deliver.
+	missed uint64
 }
 
 func (x *extra) size() int { return len(x.link) + len(x.secctx) + len(x.conntrack) }

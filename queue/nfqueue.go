@@ -204,7 +204,6 @@ func (n *nfqueue) packetType() uint16  { return wire.NFQPacketType }
 func (n *nfqueue) layout() wire.Layout { return n.native }
 func (n *nfqueue) oneEach() bool       { return false }
 func (n *nfqueue) maxPayload() int     { return wire.NFQMaxPayload }
-func (n *nfqueue) can(Action) bool     { return true }
 
 // stamp has nothing to add: the sequence number of a verdict is the id of its
 // packet, so that an error reply without the request (NETLINK_CAP_ACK) still
@@ -247,6 +246,7 @@ func (n *nfqueue) decode(body []byte, p *Packet, x *extra) (bool, error) {
 		p.micros = int64(m.TimeSec)*1e6 + int64(m.TimeUsec)
 	}
 	x.link, x.secctx, x.conntrack = m.LinkHeader, m.SecCtx, m.Conntrack
+	x.missed = n.missed(m.ID)
 	return true, err
 }
 
@@ -267,12 +267,12 @@ func familyOf(nfproto uint8) Family {
 
 // missed counts the ids between the last packet and this one. The kernel
 // takes the number before it tries to deliver the packet.
-func (n *nfqueue) missed(id uint64) uint64 {
-	gap := uint32(id) - n.lastID - 1
+func (n *nfqueue) missed(id uint32) uint64 {
+	gap := id - n.lastID - 1
 	if int32(gap) < 0 {
 		return 0
 	}
-	n.lastID = uint32(id)
+	n.lastID = id
 	return uint64(gap)
 }
 

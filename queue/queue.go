@@ -142,9 +142,8 @@ func (q *Queue) All() iter.Seq[Packet] {
 		}
 		defer q.leave()
 		for q.pullMore() {
-			p := q.pull.batch[q.pull.at]
 			q.pull.at++
-			if !yield(p) {
+			if !yield(q.pull.batch[q.pull.at-1]) {
 				return
 			}
 		}

@@ -170,19 +170,17 @@ func (q *Queue) packet(d *sock.Datagram, body []byte, damaged bool, now int64) {
 	r.ready = append(r.ready, Packet{})
 	last := len(r.ready) - 1
 	p, x := &r.ready[last], &r.extra
-	*x = extra{}
 	hasID, err := q.kernel.decode(body, p, x)
 	if !hasID {
 		r.ready = r.ready[:last]
 		r.count.Malformed++
 		return
 	}
-	missed := q.kernel.missed(p.ID)
-	r.count.Missed += missed
+	r.count.Missed += x.missed
 	s := q.newSlot(len(p.Payload) + x.size())
 	r.lastSeq++
 	s.begin(p.ID, now)
-	s.gap = missed > 0
+	s.gap = x.missed > 0
 	r.filled = append(r.filled, s)
 	if damaged || err != nil {
 		s.cause, s.action = byDamage, q.cfg.OnDeadline

@@ -43,8 +43,6 @@ func (q *Queue) checkForAll(p Packet, v Verdict) error {
 		return fmt.Errorf("%w: a payload, VLAN tag or link header is for one packet", ErrInvalid)
 	case v.Conntrack.changesStatus():
 		return fmt.Errorf("%w: the status of a connection is changed by a verdict for one packet", ErrInvalid)
-	case v.plain() && !q.kernel.can(v.Action):
-		return ErrUnsupported
 	case v.plain():
 		return nil
 	}

@@ -97,10 +97,6 @@ func (w *writer) judge(s *slot, seq uint64, a Action) error {
 	if err := s.claim(seq); err != nil {
 		return err
 	}
-	if !w.q.kernel.can(a) {
-		s.state = open
-		return ErrUnsupported
-	}
 	s.action = a
 	return w.submit(s)
 }
