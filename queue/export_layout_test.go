@@ -17,6 +17,6 @@ func OpenLayout(ctx context.Context, c Config, l wire.Layout) (*Queue, error) {
 	i := newIPQueue(&c)
 	i.words, i.known = l, true
 	q := newQueue(c, i, i.name())
-	q.writer.byID = make(map[uint64]*slot)
+	q.writer.ids = newIDs()
 	return q.opened(ctx, q.open(ctx, sock.KernelFrom(ctx), i.socket(&c)))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
@@ -19,9 +18,10 @@ type ipqueue struct {
 	words   wire.Layout // the kernel's
 	known   bool        // words is certain
 	port    uint32
-	seq     uint32 // of the last verdict; the sender's
-	message wire.IPQPacket
+	seq     uint32         // of the last verdict; the sender's
+	message wire.IPQPacket // decoded last; the reader's
 	devices devices
+	in, out device // of that packet
 }
 
 // Requests and verdicts count their sequence numbers in different halves, so
@@ -150,14 +150,18 @@ func (k *ipqueue) maxPayload() int { return wire.IPQMaxPayload }
 
 // stamp numbers a verdict, after the header's length, type and flags.
 func (k *ipqueue) stamp(message []byte) {
-	k.seq++
 	_ = k.words.AppendHeader(message[:0], wire.Header{
 		Len:   uint32(len(message)),
 		Type:  wire.IPQVerdictType,
 		Flags: wire.FlagRequest,
-		Seq:   k.seq | verdictSeq,
+		Seq:   k.nextSeq(),
 		Port:  k.port,
 	})
+}
+
+func (k *ipqueue) nextSeq() uint32 {
+	k.seq++
+	return k.seq | verdictSeq
 }
 
 // refused finds the id in the request, which ip_queue always sends back.
@@ -182,7 +186,7 @@ func (k *ipqueue) decode(body []byte, p *Packet, x *extra) (bool, error) {
 	p.Hook, p.Family = Hook(m.Hook), k.family
 	p.HWProtocol, p.HWType = m.HWProtocol, m.HWType
 	p.hwAddr, p.hwLen = m.HWAddr, m.HWAddrLen
-	p.in, p.out = k.devices.number(m.InDev), k.devices.number(m.OutDev)
+	p.in, p.out = k.devices.number(m.InDev, &k.in), k.devices.number(m.OutDev, &k.out)
 	p.micros = m.TimeSec*1e6 + m.TimeUsec
 	*x = extra{} // ids are addresses and tell of no gap
 	return true, err
@@ -212,7 +216,7 @@ var ipqWords = [actions]wire.Verdict{
 }
 
 func (k *ipqueue) appendAction(b []byte, id uint64, a Action) []byte {
-	return k.words.AppendIPQVerdict(b, wire.FlagRequest, 0, k.port, id, ipqWords[a], nil)
+	return k.words.AppendIPQVerdict(b, wire.FlagRequest, k.nextSeq(), k.port, id, ipqWords[a], nil)
 }
 
 func (k *ipqueue) check(_ Packet, v Verdict) error {
@@ -253,38 +257,3 @@ func ipqStats(s wire.IPQStatus) KernelStats {
 }
 
 func (k *ipqueue) device(_ *Queue, i uint32) Device { return Device{Name: k.devices.name(i)} }
-
-// A devices numbers interface names, so that a Packet can hold one in four
-// bytes for ever.
-type devices struct {
-	mu    sync.Mutex
-	names []string
-}
-
-// maxDevices bounds the table; the kernel's names are few.
-const maxDevices = 1 << 16
-
-// number returns the number of a name, 0 for none.
-func (d *devices) number(name []byte) uint32 {
-	if len(name) == 0 {
-		return 0
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for i := len(d.names) - 1; i >= 0; i-- {
-		if d.names[i] == string(name) {
-			return uint32(i + 1)
-		}
-	}
-	if len(d.names) == maxDevices {
-		return 0
-	}
-	d.names = append(d.names, string(name))
-	return uint32(len(d.names))
-}
-
-func (d *devices) name(i uint32) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.names[i-1]
-}

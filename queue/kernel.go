@@ -34,14 +34,15 @@ type kernel interface {
 	maxPayload() int
 	// appendVerdict appends the whole message of a verdict, payload last.
 	appendVerdict(b []byte, id uint64, v Verdict) []byte
-	// appendAction appends the message of a verdict that is only an action.
+	// appendAction appends the message of a verdict that is only an action,
+	// ready to be sent.
 	appendAction(b []byte, id uint64, a Action) []byte
 	// appendBatch appends the message that decides all n packets up to id.
 	appendBatch(b []byte, id uint64, a Action, n int) []byte
 	// oneEach reports whether each verdict needs a datagram of its own.
 	oneEach() bool
-	// stamp writes into a verdict's message, just before it is sent, what
-	// only the sender knows: the sequence number.
+	// stamp writes into a message of appendVerdict, just before it is sent,
+	// what only the sender knows: the sequence number.
 	stamp(message []byte)
 	// refused tells which packet an error reply is about, and how many
 	// verdicts it refuses: 0 if it answers something else.

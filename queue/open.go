@@ -115,7 +115,7 @@ func inner(err error) string {
 func openIPQueue(ctx context.Context, k sock.Kernel, c Config) (*Queue, error) {
 	i := newIPQueue(&c)
 	q := newQueue(c, i, i.name())
-	q.writer.byID = make(map[uint64]*slot)
+	q.writer.ids = newIDs()
 	err := refuse("ip_queue", c.nfqueueOnly())
 	if err == nil {
 		err = q.open(ctx, k, i.socket(&c))

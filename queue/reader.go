@@ -294,11 +294,10 @@ func (w *writer) arrive(s *slot, seq uint64) {
 	s.seq, s.state = seq, open
 	w.count.received++
 	w.arrivals.add(s)
-	if w.byID == nil {
+	if w.ids == nil {
 		return
 	}
-	old := w.byID[s.id]
-	w.byID[s.id] = s
+	old := w.ids.replace(s)
 	if old == nil {
 		return
 	}

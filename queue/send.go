@@ -152,12 +152,12 @@ func (w *writer) endDatagram(start, count int) (next, zero int) {
 // appendVerdict appends the message of s, on a four-byte boundary.
 func (w *writer) appendVerdict(s *slot) {
 	w.align()
-	at := len(w.buf)
-	if len(s.out) > 0 {
-		w.buf = append(w.buf, s.out...)
-	} else {
+	if len(s.out) == 0 {
 		w.buf = w.q.kernel.appendAction(w.buf, s.id, s.action)
+		return
 	}
+	at := len(w.buf)
+	w.buf = append(w.buf, s.out...)
 	w.q.kernel.stamp(w.buf[at:])
 }
 

@@ -38,6 +38,7 @@ type slot struct {
 	succeeded  bool  // a later packet has the id: the kernel has no more of this one (ip_queue)
 	prev, next *slot // neighbours by arrival
 	behind     *slot // the next slot that waits to be sent
+	chained    *slot // the next slot of a chain of ids
 	arrived    int64 // nanoseconds of the queue's clock; 0 with the clock off
 
 	// Owned by whoever made the slot leave the state open.

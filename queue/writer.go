@@ -34,8 +34,8 @@ type writer struct {
 	idle sync.Cond // a send or a claim has ended
 
 	arrivals arrivals
-	byID     map[uint64]*slot // ip_queue only: packets by their reusable id
-	batches  bool             // batch verdicts may be used
+	ids      *ids // ip_queue only
+	batches  bool // batch verdicts may be used
 	free     freeList
 	slots    int // slots in use, free, or in the reader's stash
 
@@ -211,8 +211,8 @@ func (w *writer) unclaim(s *slot) {
 // release takes a slot off the list and keeps it for another packet.
 func (w *writer) release(s *slot) {
 	w.arrivals.remove(s)
-	if w.byID != nil && !s.succeeded {
-		delete(w.byID, s.id)
+	if w.ids != nil && !s.succeeded {
+		w.ids.remove(s.id)
 	}
 	if w.reusable(s) {
 		poison(s.buf)

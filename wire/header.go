@@ -96,12 +96,19 @@ func (h *Header) reverse() {
 // it counts the header and the body and is never rounded up.
 func (l Layout) AppendHeader(b []byte, h Header) []byte {
 	b, m := extend(b, HeaderLen)
-	l.putUint32(m[0:], h.Len)
-	l.putUint16(m[4:], h.Type)
-	l.putUint16(m[6:], h.Flags)
-	l.putUint32(m[8:], h.Seq)
-	l.putUint32(m[12:], h.Port)
+	l.putHeader((*[HeaderLen]byte)(m), h)
 	return b
+}
+
+func (l Layout) putHeader(m *[HeaderLen]byte, h Header) {
+	if l.BigEndian() {
+		h.reverse()
+	}
+	binary.LittleEndian.PutUint32(m[0:], h.Len)
+	binary.LittleEndian.PutUint16(m[4:], h.Type)
+	binary.LittleEndian.PutUint16(m[6:], h.Flags)
+	binary.LittleEndian.PutUint32(m[8:], h.Seq)
+	binary.LittleEndian.PutUint32(m[12:], h.Port)
 }
 
 // extend makes b longer by n bytes and returns those separately. Their content

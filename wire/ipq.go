@@ -198,9 +198,9 @@ func (l Layout) appendIPQ(b []byte, h Header, extra int) (all, union []byte) {
 	h.Len = uint32(n + extra)
 	h.Flags |= FlagRequest
 	start := len(b)
-	b, _ = extend(b, n+extra)
-	l.AppendHeader(b[:start], h)
-	union = b[start+HeaderLen : start+n]
+	b, m := extend(b, n+extra)
+	l.putHeader((*[HeaderLen]byte)(m), h)
+	union = m[HeaderLen:n]
 	clear(union)
 	return b[:start+n], union
 }

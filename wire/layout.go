@@ -86,13 +86,6 @@ func (l Layout) long(b []byte) int64 {
 	return int64(v)
 }
 
-func (l Layout) putUint16(b []byte, v uint16) {
-	if l.BigEndian() {
-		v = bits.ReverseBytes16(v)
-	}
-	binary.LittleEndian.PutUint16(b, v)
-}
-
 func (l Layout) putUint32(b []byte, v uint32) {
 	if l.BigEndian() {
 		v = bits.ReverseBytes32(v)
