@@ -4,10 +4,12 @@ package queue_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
+	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -105,4 +107,46 @@ func warmUp(r *replay, take func(int, func(queue.Packet)), packets int, decide f
 	for _, p := range held {
 		decide(p)
 	}
+}
+
+// TestMemory holds many packets of medium size, after large ones have come and
+// gone. Those few that keep the buffers they came in aside, they may take no
+// more than their own length.
+func TestMemory(t *testing.T) {
+	const held, large = 4000, 200
+	for _, k := range replayers {
+		t.Run(fmt.Sprint(k.backend), func(t *testing.T) {
+			r := k.replay(simUDP(false, pattern(1000)))
+			take := taker(r.open(t, queue.Config{Backend: k.backend}), true)
+			before := heap()
+			medium := r.message
+			r.message = k.replay(simUDP(false, pattern(60000))).message
+			hold := func(n int) []queue.Packet {
+				packets := make([]queue.Packet, 0, n)
+				r.more(n)
+				take(n, func(p queue.Packet) { packets = append(packets, p) })
+				return packets
+			}
+			for _, p := range hold(large) {
+				mustAccept(p)
+			}
+			r.message = medium
+			packets := hold(held)
+			const most = held*(1536+512) + (large+2*sock.MaxBatch)*(68<<10)
+			if grown := heap() - before; grown > most {
+				t.Errorf("%d packets hold %d bytes, want at most %d", held, grown, most)
+			}
+			for _, p := range packets {
+				mustAccept(p)
+			}
+		})
+	}
+}
+
+// heap is the number of bytes in use.
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -52,10 +52,13 @@ type Config struct {
 	// verdict; at that number reading stops until one is decided, and with it
 	// everything that is found by reading: the end of what was queued when the
 	// context ended, for instance. Make it larger than QueueLength if all may
-	// be held. 0 means 65536, the most that nfnetlink_queue ever holds. A packet costs its
-	// length, rounded up to 256, 768, 1536, 4096 or (above 4 KiB) 68 KiB, plus
-	// about 250 bytes; this times MaxUndecided is the most memory a queue
-	// uses.
+	// be held. 0 means 65536, the most that nfnetlink_queue ever holds.
+	//
+	// A packet costs its length, rounded up to 256, 768, 1536, 4096 or (above
+	// 4 KiB) 68 KiB, plus about 250 bytes; this times MaxUndecided is the most
+	// memory a queue uses. Packets of more than 256 bytes may take 68 KiB as
+	// well, but no more than 64 of them and as many as larger ones have been
+	// held before.
 	MaxUndecided int
 
 	// NoGSO makes nfnetlink_queue segment large packets and complete their

@@ -5,7 +5,8 @@ package queue
 // poison makes it visible if somebody reads a packet's bytes after its
 // verdict.
 func poison(b []byte) {
-	for i := range b {
-		b[i] = 0xdb
+	b[0] = 0xdb
+	for n := 1; n < len(b); n *= 2 {
+		copy(b[n:], b[:n])
 	}
 }

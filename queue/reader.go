@@ -25,6 +25,7 @@ type reader struct {
 	filled  []*slot  // slots of this batch, not yet linked
 	room    int      // at least so many packets may be taken
 	slack   int      // packets that may be taken beyond MaxUndecided
+	spares  int      // big buffers made for packets that could have been copied
 	created int      // slots made for this batch
 	lastSeq uint64
 	extra   extra // what lay beside the packet decoded last
@@ -194,12 +195,29 @@ func (q *Queue) packet(d *sock.Datagram, body []byte, damaged bool, now int64) {
 
 // newSlot returns a slot with a buffer of at least size bytes.
 func (q *Queue) newSlot(size int) *slot {
-	class := classFor(size)
-	stash := &q.reader.stash
-	if len(stash[class]) == 0 {
+	r := &q.reader
+	class := r.class(size)
+	if len(r.stash[class]) == 0 {
 		q.makeSlots(class)
 	}
-	return stash.pop(class)
+	return r.stash.pop(class)
+}
+
+// class chooses the class of slot for a packet. The smallest packets are
+// copied as fast as they are handed over in the buffer they came in; others
+// keep that while there are spare ones to take its place.
+func (r *reader) class(size int) int {
+	class := classFor(size)
+	switch {
+	case class == 0:
+		return class
+	case len(r.stash[bigClass]) > 0:
+		return bigClass
+	case r.spares < spareBuffers:
+		r.spares++
+		return bigClass
+	}
+	return class
 }
 
 // makeSlots adds slots of a class to the stash, several at once unless they
@@ -227,8 +245,8 @@ func (s *slot) begin(id uint64, now int64) {
 	s.out = s.out[:0]
 }
 
-// keep moves what the message held into the slot's memory: small packets are
-// copied, large ones swap buffers with the datagram.
+// keep moves what the message held into the slot's memory: it is copied, or
+// the slot and the datagram swap buffers.
 func (s *slot) keep(p *Packet, x *extra, d *sock.Datagram) {
 	if s.class == bigClass {
 		s.buf, d.Buf = d.Buf, s.buf

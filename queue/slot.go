@@ -80,7 +80,8 @@ func (s *slot) take() (taken, busy bool) {
 }
 
 // classSize are the sizes of packet buffers. A packet is copied into the
-// smallest that fits; one for the largest keeps the buffer it was received in.
+// smallest that fits, or keeps the buffer it was received in, which is of the
+// largest: see reader.class.
 var classSize = [...]int{256, 768, 1536, 4096, receiveSize}
 
 const (
@@ -91,6 +92,9 @@ const (
 
 	classes  = len(classSize)
 	bigClass = classes - 1
+	// spareBuffers are big ones for packets that could be copied too: as many
+	// as a batch has, which is enough where packets are decided at once.
+	spareBuffers = sock.MaxBatch
 	// bigKept bounds the free buffers of the big class to 64 MiB.
 	bigKept = 64 << 20 / receiveSize
 	// receiveSize fits the largest message of either kernel queue: a packet of
