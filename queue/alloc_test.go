@@ -110,7 +110,7 @@ func warmUp(r *replay, take func(int, func(queue.Packet)), packets int, decide f
 }
 
 // TestMemory holds many packets of medium size, after large ones have come and
-// gone. Those few that keep the buffers they came in aside, they may take no
+// gone. But for those few that keep the buffers they came in, they may take no
 // more than their own length.
 func TestMemory(t *testing.T) {
 	const held, large = 4000, 200

@@ -56,9 +56,9 @@ type Config struct {
 	//
 	// A packet costs its length, rounded up to 256, 768, 1536, 4096 or (above
 	// 4 KiB) 68 KiB, plus about 250 bytes; this times MaxUndecided is the most
-	// memory a queue uses. Packets of more than 256 bytes may take 68 KiB as
-	// well, but no more than 64 of them and as many as larger ones have been
-	// held before.
+	// memory a queue uses. Of packets of more than 256 bytes up to 64 may take 68
+	// KiB each, and as many more as there have been packets above 4 KiB at a
+	// time.
 	MaxUndecided int
 
 	// NoGSO makes nfnetlink_queue segment large packets and complete their

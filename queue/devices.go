@@ -10,8 +10,8 @@ type devices struct {
 	names   atomic.Pointer[[]string] // by number, from 1
 }
 
-// A device is a name and its number.
-type device struct {
+// A numberedName is an interface's name and its number, 0 if it has none.
+type numberedName struct {
 	name   string
 	number uint32
 }
@@ -19,9 +19,9 @@ type device struct {
 // maxDevices bounds the table; a kernel's names are few.
 const maxDevices = 1 << 16
 
-// number returns the number of a name, 0 for none. last is the device that was
-// looked up before, which is most often this one.
-func (d *devices) number(name []byte, last *device) uint32 {
+// number returns the number of a name, 0 for none. last is what was looked
+// up before, which is most often this one, and becomes this one.
+func (d *devices) number(name []byte, last *numberedName) uint32 {
 	if string(name) == last.name {
 		return last.number
 	}
@@ -29,31 +29,31 @@ func (d *devices) number(name []byte, last *device) uint32 {
 	return last.number
 }
 
-func (d *devices) find(name []byte) device {
+func (d *devices) find(name []byte) numberedName {
 	if len(name) == 0 {
-		return device{}
+		return numberedName{}
 	}
 	if n, ok := d.numbers[string(name)]; ok {
-		return device{(*d.names.Load())[n-1], n}
+		return numberedName{(*d.names.Load())[n-1], n}
 	}
 	return d.add(string(name))
 }
 
 // add gives a name the next number.
-func (d *devices) add(name string) device {
+func (d *devices) add(name string) numberedName {
 	if d.numbers == nil {
 		d.numbers = make(map[string]uint32)
 		d.names.Store(new([]string))
 	}
 	names := *d.names.Load()
 	if len(names) == maxDevices {
-		return device{name: name}
+		return numberedName{name: name}
 	}
 	names = append(names, name)
 	n := uint32(len(names))
 	d.numbers[name] = n
 	d.names.Store(&names)
-	return device{name, n}
+	return numberedName{name, n}
 }
 
 // name returns the name with a number that was given.

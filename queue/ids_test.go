@@ -43,7 +43,7 @@ func TestIDs(t *testing.T) {
 // TestDevices asks for the numbers of names in turn, until there are no more.
 func TestDevices(t *testing.T) {
 	var d devices
-	var last device
+	var last numberedName
 	if n := d.number(nil, &last); n != 0 {
 		t.Errorf("no name has number %d, want 0", n)
 	}

@@ -21,7 +21,7 @@ type ipqueue struct {
 	seq     uint32         // of the last verdict; the sender's
 	message wire.IPQPacket // decoded last; the reader's
 	devices devices
-	in, out device // of that packet
+	in, out numberedName // of that packet
 }
 
 // Requests and verdicts count their sequence numbers in different halves, so

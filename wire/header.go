@@ -70,7 +70,7 @@ func (h *Header) Parse(l Layout, b []byte) (body []byte, err error) {
 	return b[HeaderLen:h.Len:h.Len], nil
 }
 
-// readHeader fills h. It is not a result, as that would be copied.
+// readHeader fills h from the header at the start of b.
 func (l Layout) readHeader(h *Header, b []byte) {
 	m := (*[HeaderLen]byte)(b)
 	h.Len = binary.LittleEndian.Uint32(m[0:])
