@@ -132,12 +132,32 @@ func TestMemory(t *testing.T) {
 			}
 			r.message = medium
 			packets := hold(held)
-			const most = held*(1536+512) + (large+2*sock.MaxBatch)*(68<<10)
+			const most = held*(1536+512) + (large+4*sock.MaxBatch)*(68<<10)
 			if grown := heap() - before; grown > most {
 				t.Errorf("%d packets hold %d bytes, want at most %d", held, grown, most)
 			}
 			for _, p := range packets {
 				mustAccept(p)
+			}
+		})
+	}
+}
+
+// TestNoCopy has packets of medium size decided at once: they stay in the
+// buffers they came in.
+func TestNoCopy(t *testing.T) {
+	packet := simUDP(false, pattern(1000))
+	for _, k := range replayers {
+		t.Run(fmt.Sprint(k.backend), func(t *testing.T) {
+			r := k.replay(packet)
+			q := r.open(t, queue.Config{Backend: k.backend})
+			take := taker(q, true)
+			for range 10 {
+				r.more(650)
+				take(650, mustAccept)
+			}
+			if got := queue.Copies(q, len(packet)); got != 0 {
+				t.Errorf("%d slots for copies, want none", got)
 			}
 		})
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
 // A Config says which queue to open and how. The zero Config opens the queue
@@ -45,7 +47,7 @@ type Config struct {
 	ReadBuffer int
 
 	// Buffer is the capacity of the channel that Packets returns, in packets.
-	// 0 means 512, negative means unbuffered.
+	// 0 means 64, negative means unbuffered.
 	Buffer int
 
 	// MaxUndecided is how many packets the application may hold without a
@@ -56,8 +58,8 @@ type Config struct {
 	//
 	// A packet costs its length, rounded up to 256, 768, 1536, 4096 or (above
 	// 4 KiB) 68 KiB, plus about 250 bytes; this times MaxUndecided is the most
-	// memory a queue uses. Of packets of more than 256 bytes up to 64 may take 68
-	// KiB each, and as many more as there have been packets above 4 KiB at a
+	// memory a queue uses. Of packets of more than 256 bytes up to 192 may take
+	// 68 KiB each, and as many more as there have been packets above 4 KiB at a
 	// time.
 	MaxUndecided int
 
@@ -212,7 +214,7 @@ func name(i int, names ...string) string {
 // Defaults that Config documents.
 const (
 	defaultQueueLength  = 4096
-	defaultBuffer       = 512
+	defaultBuffer       = sock.MaxBatch
 	defaultMaxUndecided = 65536
 	defaultGrace        = time.Second
 	bytesPerPacket      = 2048

@@ -97,7 +97,7 @@ func TestConfigUnsupported(t *testing.T) {
 }
 
 func TestBufferDefault(t *testing.T) {
-	for buffer, want := range map[int]int{0: 512, -1: 0, 1: 1, 1000: 1000} {
+	for buffer, want := range map[int]int{0: 64, -1: 0, 1: 1, 1000: 1000} {
 		simulate(t, both, kerneltest.Options{}, func(s *sim) {
 			if got := cap(s.open(queue.Config{Buffer: buffer}).Packets()); got != want {
 				s.Errorf("Buffer %d: the channel holds %d packets, want %d", buffer, got, want)

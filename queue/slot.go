@@ -92,9 +92,10 @@ const (
 
 	classes  = len(classSize)
 	bigClass = classes - 1
-	// spareBuffers are big ones for packets that could be copied too: as many
-	// as a batch has, which is enough where packets are decided at once.
-	spareBuffers = sock.MaxBatch
+	// spareBuffers are big ones for packets that could be copied too. Where
+	// packets are decided at once they are enough for all under way: a batch
+	// being read, one in the channel, and one whose verdicts wait.
+	spareBuffers = 3 * sock.MaxBatch
 	// bigKept bounds the free buffers of the big class to 64 MiB.
 	bigKept = 64 << 20 / receiveSize
 	// receiveSize fits the largest message of either kernel queue: a packet of
