@@ -37,19 +37,20 @@ type receiver struct {
 	iovs  [MaxBatch]unix.Iovec
 	addrs [MaxBatch]unix.RawSockaddrNetlink
 
+	gate  *gate
 	peer  uint32
 	named bool // senders are asked for
 	batch []Datagram
 	idle  func() bool
 	n     int
-	errno unix.Errno
+	err   error
 	calls uint
-	try   func(fd uintptr) bool // r.tryOnce, bound once
+	try   func(gate uintptr) bool // r.tryOnce, bound once
 	call  func(fd uintptr, n int) (int, unix.Errno)
 }
 
-func (r *receiver) init(peer uint32) {
-	r.peer, r.named = peer, true
+func (r *receiver) init(g *gate, peer uint32) {
+	r.gate, r.peer, r.named = g, peer, true
 	for i := range r.hdrs {
 		h := &r.hdrs[i].hdr
 		h.Name = (*byte)(unsafe.Pointer(&r.addrs[i]))
@@ -68,8 +69,8 @@ func (r *receiver) unname() {
 	}
 }
 
-func (r *receiver) receive(rc syscall.RawConn, batch []Datagram, idle func() bool) (int, error) {
-	r.batch, r.idle, r.n, r.errno = batch, idle, 0, 0
+func (r *receiver) receive(batch []Datagram, idle func() bool) (int, error) {
+	r.batch, r.idle, r.n, r.err = batch, idle, 0, nil
 	for i := range batch {
 		r.iovs[i].Base = unsafe.SliceData(batch[i].Buf)
 		r.iovs[i].SetLen(len(batch[i].Buf))
@@ -77,34 +78,46 @@ func (r *receiver) receive(rc syscall.RawConn, batch []Datagram, idle func() boo
 			r.hdrs[i].hdr.Namelen = sizeofSockaddrNetlink
 		}
 	}
-	err := rc.Read(r.try)
+	err := r.gate.rc.Read(r.try)
 	r.batch, r.idle = nil, nil
+	if err == nil {
+		err = r.err
+	}
 	if err != nil {
 		return 0, err
-	}
-	if r.errno != 0 {
-		return 0, os.NewSyscallError("recvmmsg", r.errno)
 	}
 	r.fill(batch[:r.n])
 	return r.n, nil
 }
 
 // tryOnce reads what is there. It returns false to be called again when the
-// poller reports the socket readable.
-func (r *receiver) tryOnce(fd uintptr) bool {
-	for {
-		r.n, r.errno = r.call(fd, len(r.batch))
-		switch r.errno {
+// poller reports the gate, and so the socket, readable.
+func (r *receiver) tryOnce(gate uintptr) bool {
+	for asked := false; ; {
+		n, errno := r.call(uintptr(r.gate.socket), len(r.batch))
+		switch errno {
+		case 0:
+			r.n, r.err = n, r.gate.passed(gate)
+			return true
 		case unix.EINTR: // the runtime preempts goroutines with a signal
-			continue
 		case unix.ENOSYS:
 			r.call = r.recvmsg
-			continue
 		case unix.EAGAIN:
-			r.errno = 0
-			return r.idle != nil && !r.idle()
+			if !asked && r.idle != nil && !r.idle() {
+				return true
+			}
+			asked = true
+			r.gate.reads = 0
+			if r.gate.isOpen {
+				return false
+			}
+			if r.err = r.gate.open(gate); r.err != nil {
+				return true
+			}
+		default:
+			r.err = os.NewSyscallError("recvmmsg", errno)
+			return true
 		}
-		return true
 	}
 }
 

@@ -180,7 +180,7 @@ func TestReceiverFrom(t *testing.T) {
 		{"no address", 0, 0, 0, ^uint32(0)},
 	} {
 		var r receiver
-		r.init(test.peer)
+		r.init(nil, test.peer)
 		r.addrs[0].Pid = test.port
 		r.hdrs[0].hdr.Namelen = test.namelen
 		if got := r.from(0); got != test.want {
@@ -268,7 +268,7 @@ func TestReceiveWaitsWithoutIdle(t *testing.T) {
 // The poller may wake a reader for nothing: it asks idle again.
 func TestReceiveWokenForNothing(t *testing.T) {
 	p := newPeer(t, Config{})
-	spurious := 2
+	spurious := 3 // two before the first wait, for it looks again once it is to be woken
 	real := p.sock.recv.call
 	p.sock.recv.call = func(fd uintptr, n int) (int, unix.Errno) {
 		if spurious > 0 {

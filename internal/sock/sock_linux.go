@@ -79,8 +79,9 @@ func openThere(c Config, done chan<- opened) {
 }
 
 type conn struct {
-	nl     *netlink.Conn
+	file   *os.File
 	rc     syscall.RawConn
+	gate   *gate
 	port   uint32
 	here   bool // opened in the caller's network namespace
 	closed atomic.Bool
@@ -102,21 +103,53 @@ func open(c Config) (Socket, error) {
 	return newConn(nl, c)
 }
 
-// newConn makes a Socket of a bound socket, which it closes if that fails.
+// newConn makes a Socket of a bound socket, and takes it over: the netlink.Conn
+// is closed in any case.
 func newConn(nl *netlink.Conn, c Config) (Socket, error) {
-	s := &conn{nl: nl, here: c.NetNS == 0}
-	if err := s.setup(c); err != nil {
-		_ = nl.Close()
+	defer nl.Close()
+	if err := setup(nl, c); err != nil {
 		return nil, err
+	}
+	s := &conn{here: c.NetNS == 0}
+	if err := s.takeOver(nl); err != nil {
+		return nil, errors.Join(err, s.release())
 	}
 	if c.StatusFile != "" {
 		s.status, s.statusErr = openStatus(c.StatusFile)
 	} else {
 		s.statusErr = fs.ErrNotExist
 	}
-	s.recv.init(c.Port)
+	s.recv.init(s.gate, c.Port)
 	s.send.init()
 	return s, nil
+}
+
+// takeOver duplicates the descriptor. The new one is not known to the runtime's
+// poller, because it is not in non-blocking mode: each call says that it does
+// not wait.
+func (s *conn) takeOver(nl *netlink.Conn) error {
+	old, err := nl.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var fd int
+	cerr := old.Control(func(from uintptr) {
+		if fd, err = unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 0); err == nil {
+			err = unix.SetNonblock(fd, false)
+			s.file = os.NewFile(uintptr(fd), "netlink")
+		}
+	})
+	if err = errors.Join(os.NewSyscallError("fcntl", err), cerr); err != nil {
+		return err
+	}
+	if s.rc, err = s.file.SyscallConn(); err != nil {
+		return err
+	}
+	if s.port, err = boundPort(s.rc); err != nil {
+		return err
+	}
+	s.gate, err = newGate(fd)
+	return err
 }
 
 // dial opens and binds. Any local user may hold any port of a netlink
@@ -149,31 +182,29 @@ func choosePort(c Config, attempt int) uint32 {
 // (Linux 6.18, net/netlink/af_netlink.c, netlink_release).
 func freshPort() uint32 { return 1<<31 + rand.Uint32N(1<<31-4096) }
 
-func (s *conn) setup(c Config) (err error) {
-	if s.rc, err = s.nl.SyscallConn(); err != nil {
+func setup(nl *netlink.Conn, c Config) error {
+	rc, err := nl.SyscallConn()
+	if err != nil {
 		return err
 	}
-	if err = connect(s.rc, c.Port); err != nil {
-		return err
-	}
-	if s.port, err = boundPort(s.rc); err != nil {
+	if err := connect(rc, c.Port); err != nil {
 		return err
 	}
 	if c.ReadBuffer > 0 {
-		if err := s.nl.SetReadBuffer(c.ReadBuffer); err != nil {
+		if err := nl.SetReadBuffer(c.ReadBuffer); err != nil {
 			return err
 		}
 	}
 	if c.WriteBuffer > 0 {
-		if err := s.nl.SetWriteBuffer(c.WriteBuffer); err != nil {
+		if err := nl.SetWriteBuffer(c.WriteBuffer); err != nil {
 			return err
 		}
 	}
 	if c.NoENOBUFS {
-		err = setIfKnown(s.nl, netlink.NoENOBUFS)
+		err = setIfKnown(nl, netlink.NoENOBUFS)
 	}
 	if err == nil && c.CapAck {
-		err = setIfKnown(s.nl, netlink.CapAcknowledge)
+		err = setIfKnown(nl, netlink.CapAcknowledge)
 	}
 	return err
 }
@@ -226,12 +257,11 @@ func openStatus(name string) (*os.File, error) {
 
 func (s *conn) Port() uint32 { return s.port }
 
-func (s *conn) ReadBuffer() int {
-	n, err := s.nl.ReadBuffer()
-	if err != nil {
-		return 0
-	}
-	return n
+func (s *conn) ReadBuffer() (n int) {
+	_ = s.rc.Control(func(fd uintptr) {
+		n, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+	})
+	return max(n, 0)
 }
 
 func (s *conn) Status(b []byte) (int, error) {
@@ -249,16 +279,26 @@ func (s *conn) Status(b []byte) (int, error) {
 }
 
 func (s *conn) SetReadDeadline(t time.Time) error {
-	return s.closedOr(s.nl.SetReadDeadline(t))
+	return s.closedOr(s.gate.setDeadline(t))
 }
 
 func (s *conn) Close() error {
 	if s.closed.Swap(true) {
 		return ErrClosed
 	}
-	err := s.nl.Close()
-	if s.status != nil {
-		err = errors.Join(err, s.status.Close())
+	return s.release()
+}
+
+// release closes what has been opened, the gate first: nobody reads from the
+// socket any more when that is closed.
+func (s *conn) release() (err error) {
+	if s.gate != nil {
+		err = s.gate.close()
+	}
+	for _, f := range []*os.File{s.file, s.status} {
+		if f != nil {
+			err = errors.Join(err, f.Close())
+		}
 	}
 	return err
 }
@@ -276,7 +316,7 @@ func (s *conn) Receive(batch []Datagram, idle func() bool) (int, error) {
 	if len(batch) == 0 {
 		return 0, fmt.Errorf("sock: receive into an empty batch: %w", fs.ErrInvalid)
 	}
-	n, err := s.recv.receive(s.rc, batch[:min(len(batch), MaxBatch)], idle)
+	n, err := s.recv.receive(batch[:min(len(batch), MaxBatch)], idle)
 	return n, s.closedOr(err)
 }
 
