@@ -35,7 +35,7 @@ func newGate(socket int) (*gate, error) {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
 	if err := unix.SetNonblock(fd, true); err != nil { // what os.NewFile knows a file to poll by
-		return nil, errors.Join(err, unix.Close(fd))
+		return nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(fd))
 	}
 	g := &gate{file: os.NewFile(uintptr(fd), "epoll"), socket: socket}
 	if g.rc, err = g.file.SyscallConn(); err == nil {
@@ -60,14 +60,11 @@ func (g *gate) open(fd uintptr) error {
 }
 
 // passed counts a read that found something, and shuts the gate of a reader
-// that is busy.
-func (g *gate) passed(fd uintptr) error {
-	g.reads++
-	if !g.isOpen || g.reads < busyReads {
-		return nil
+// that is busy. If that fails it is woken for nothing, and tries again.
+func (g *gate) passed(fd uintptr) {
+	if g.reads++; g.isOpen && g.reads >= busyReads {
+		g.isOpen = g.control(fd, unix.EPOLL_CTL_MOD, 0) != nil
 	}
-	g.isOpen = false
-	return g.control(fd, unix.EPOLL_CTL_MOD, 0)
 }
 
 func (g *gate) setDeadline(t time.Time) error { return g.file.SetReadDeadline(t) }

@@ -97,7 +97,8 @@ func (r *receiver) tryOnce(gate uintptr) bool {
 		n, errno := r.call(uintptr(r.gate.socket), len(r.batch))
 		switch errno {
 		case 0:
-			r.n, r.err = n, r.gate.passed(gate)
+			r.n = n
+			r.gate.passed(gate)
 			return true
 		case unix.EINTR: // the runtime preempts goroutines with a signal
 		case unix.ENOSYS:
