@@ -1,7 +1,7 @@
 package queue
 
-// Copies returns how many slots there are into which packets of that many
-// bytes were copied, none of which is in use and nobody reading.
+// Copies returns how many free slots there are into which packets of that many
+// bytes were copied. Nobody may be reading from q.
 func Copies(q *Queue, size int) int {
 	q.writer.mu.Lock()
 	defer q.writer.mu.Unlock()

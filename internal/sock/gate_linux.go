@@ -14,7 +14,7 @@ import (
 // also while the reader is busy and finds them without being told; and it is
 // the sender of a packet who does the waking. The gate is an epoll instance,
 // registered in the socket's place, that the reader opens before it waits and
-// shuts when datagrams come faster than it reads them.
+// shuts when it finds some without waiting.
 //
 // Its methods but close and setDeadline are the reader's.
 type gate struct {
@@ -52,11 +52,14 @@ func (g *gate) control(fd uintptr, op int, events uint32) error {
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(int(fd), op, g.socket, &e))
 }
 
-// open has datagrams wake the reader, from now on. One that came before does
-// not: it must be looked for once more.
+// open has datagrams wake the reader, from now on. One that came before may
+// not, and must be looked for once more: a socket that is on the ready list
+// since an earlier wait is not told of again (Linux 6.18, fs/eventpoll.c,
+// ep_modify).
 func (g *gate) open(fd uintptr) error {
-	g.isOpen = true
-	return g.control(fd, unix.EPOLL_CTL_MOD, unix.EPOLLIN)
+	err := g.control(fd, unix.EPOLL_CTL_MOD, unix.EPOLLIN)
+	g.isOpen = err == nil
+	return err
 }
 
 // passed counts a read that found something, and shuts the gate of a reader
