@@ -16,7 +16,8 @@ import (
 // registered in the socket's place, that the reader opens before it waits and
 // shuts when it finds some without waiting.
 //
-// Its methods but close and setDeadline are the reader's.
+// Whoever uses the socket holds the gate, so that close can wait for all of
+// them. The other methods but setDeadline are the reader's.
 type gate struct {
 	file   *os.File
 	rc     syscall.RawConn
@@ -52,6 +53,12 @@ func (g *gate) control(fd uintptr, op int, events uint32) error {
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(int(fd), op, g.socket, &e))
 }
 
+// hold calls f with the socket's descriptor, which stays open meanwhile. After
+// close it returns an error instead.
+func (g *gate) hold(f func(socket int)) error {
+	return g.rc.Control(func(uintptr) { f(g.socket) })
+}
+
 // open has datagrams wake the reader, from now on. One that came before may
 // not, and must be looked for once more: a socket that is on the ready list
 // since an earlier wait is not told of again (Linux 6.18, fs/eventpoll.c,
@@ -72,5 +79,5 @@ func (g *gate) passed(fd uintptr) {
 
 func (g *gate) setDeadline(t time.Time) error { return g.file.SetReadDeadline(t) }
 
-// close wakes the reader, and returns when it has let go of the socket.
+// close wakes the reader, and returns when nobody holds the gate.
 func (g *gate) close() error { return g.file.Close() }

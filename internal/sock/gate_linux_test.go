@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"errors"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -112,5 +113,30 @@ func TestGateLosesNothing(t *testing.T) {
 			left -= n
 		}
 		read <- struct{}{}
+	}
+}
+
+// Close returns when nobody uses the socket any more, and lets nobody begin.
+func TestCloseWaitsForUsers(t *testing.T) {
+	testutil.CheckLeaks(t)
+	s := openSocket(t, Config{Protocol: protoUserSock})
+	closed := make(chan error)
+	err := s.gate.hold(func(fd int) {
+		go func() { closed <- s.Close() }()
+		for s.gate.hold(func(int) {}) == nil { // until Close is at work
+			time.Sleep(time.Millisecond)
+		}
+		select {
+		case err := <-closed:
+			t.Errorf("Close has returned %v while the socket is used", err)
+			go func() { closed <- err }()
+		case <-time.After(10 * time.Millisecond):
+		}
+		if _, err := unix.Getsockname(fd); err != nil {
+			t.Errorf("the socket was closed while it is used: %v", err)
+		}
+	})
+	if err := errors.Join(err, <-closed); err != nil {
+		t.Error(err)
 	}
 }

@@ -30,8 +30,8 @@ func (s *conn) linkName(index uint32) (string, error) {
 		return "", err
 	}
 	request.SetUint32(index)
-	cerr := s.rc.Control(func(fd uintptr) {
-		err = unix.IoctlIfreq(int(fd), unix.SIOCGIFNAME, request)
+	cerr := s.gate.hold(func(fd int) {
+		err = unix.IoctlIfreq(fd, unix.SIOCGIFNAME, request)
 	})
 	if err != nil {
 		return "", os.NewSyscallError("ioctl", err)
@@ -59,8 +59,8 @@ func (s *conn) Links() (Socket, error) {
 // namespace returns a new descriptor of the socket's network namespace (Linux
 // 4.9, net/socket.c, sock_ioctl).
 func (s *conn) namespace() (ns int, err error) {
-	cerr := s.rc.Control(func(fd uintptr) {
-		ns, err = unix.IoctlRetInt(int(fd), unix.SIOCGSKNS)
+	cerr := s.gate.hold(func(fd int) {
+		ns, err = unix.IoctlRetInt(fd, unix.SIOCGSKNS)
 	})
 	if err != nil {
 		return 0, os.NewSyscallError("ioctl", err)

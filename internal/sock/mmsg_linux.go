@@ -2,7 +2,6 @@ package sock
 
 import (
 	"os"
-	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -189,14 +188,16 @@ type sender struct {
 	hdrs [MaxBatch]mmsghdr
 	iovs [MaxBatch]unix.Iovec
 
+	gate  *gate
 	n     int
 	sent  int
 	errno unix.Errno
-	try   func(fd uintptr) // s.trySend, bound once
+	try   func(gate uintptr) // s.trySend, bound once
 	call  func(fd uintptr, n int) (int, unix.Errno)
 }
 
-func (s *sender) init() {
+func (s *sender) init(g *gate) {
+	s.gate = g
 	for i := range s.hdrs {
 		h := &s.hdrs[i].hdr
 		h.Iov = &s.iovs[i]
@@ -206,13 +207,13 @@ func (s *sender) init() {
 	s.call = s.sendmmsg
 }
 
-func (s *sender) send(rc syscall.RawConn, datagrams [][]byte) (int, error) {
+func (s *sender) send(datagrams [][]byte) (int, error) {
 	for i, d := range datagrams {
 		s.iovs[i].Base = unsafe.SliceData(d)
 		s.iovs[i].SetLen(len(d))
 	}
 	s.n, s.sent, s.errno = len(datagrams), 0, 0
-	if err := rc.Control(s.try); err != nil {
+	if err := s.gate.rc.Control(s.try); err != nil {
 		return 0, err
 	}
 	if s.errno != 0 {
@@ -224,9 +225,9 @@ func (s *sender) send(rc syscall.RawConn, datagrams [][]byte) (int, error) {
 // trySend sends until all is taken or a datagram is refused. The kernel
 // reports the refusal of the first datagram only, so a short count is
 // followed by a call that begins with the refused one.
-func (s *sender) trySend(fd uintptr) {
+func (s *sender) trySend(uintptr) {
 	for s.sent < s.n {
-		n, errno := s.call(fd, s.n-s.sent)
+		n, errno := s.call(uintptr(s.gate.socket), s.n-s.sent)
 		switch errno {
 		case 0:
 			s.sent += n

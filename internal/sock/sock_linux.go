@@ -79,8 +79,7 @@ func openThere(c Config, done chan<- opened) {
 }
 
 type conn struct {
-	file   *os.File
-	rc     syscall.RawConn
+	file   *os.File // the socket
 	gate   *gate
 	port   uint32
 	here   bool // opened in the caller's network namespace
@@ -120,7 +119,7 @@ func newConn(nl *netlink.Conn, c Config) (Socket, error) {
 		s.statusErr = fs.ErrNotExist
 	}
 	s.recv.init(s.gate, c.Port)
-	s.send.init()
+	s.send.init(s.gate)
 	return s, nil
 }
 
@@ -132,6 +131,9 @@ func (s *conn) takeOver(nl *netlink.Conn) error {
 	if err != nil {
 		return err
 	}
+	if s.port, err = boundPort(old); err != nil {
+		return err
+	}
 	var fd int
 	cerr := old.Control(func(from uintptr) {
 		if fd, err = unix.FcntlInt(from, unix.F_DUPFD_CLOEXEC, 0); err == nil {
@@ -140,12 +142,6 @@ func (s *conn) takeOver(nl *netlink.Conn) error {
 		}
 	})
 	if err = errors.Join(os.NewSyscallError("fcntl", err), cerr); err != nil {
-		return err
-	}
-	if s.rc, err = s.file.SyscallConn(); err != nil {
-		return err
-	}
-	if s.port, err = boundPort(s.rc); err != nil {
 		return err
 	}
 	s.gate, err = newGate(fd)
@@ -258,8 +254,8 @@ func openStatus(name string) (*os.File, error) {
 func (s *conn) Port() uint32 { return s.port }
 
 func (s *conn) ReadBuffer() (n int) {
-	_ = s.rc.Control(func(fd uintptr) {
-		n, _ = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF)
+	_ = s.gate.hold(func(fd int) {
+		n, _ = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF)
 	})
 	return max(n, 0)
 }
@@ -271,11 +267,13 @@ func (s *conn) Status(b []byte) (int, error) {
 	if s.statusErr != nil {
 		return 0, s.statusErr
 	}
-	n, err := s.status.ReadAt(b, 0)
+	var n int
+	var err error
+	cerr := s.gate.hold(func(int) { n, err = s.status.ReadAt(b, 0) })
 	if err == io.EOF { // also of a file without rows
 		err = nil
 	}
-	return n, s.closedOr(err)
+	return n, s.closedOr(errors.Join(err, cerr))
 }
 
 func (s *conn) SetReadDeadline(t time.Time) error {
@@ -289,8 +287,8 @@ func (s *conn) Close() error {
 	return s.release()
 }
 
-// release closes what has been opened, the gate first: nobody reads from the
-// socket any more when that is closed.
+// release closes what has been opened, the gate first: nobody uses the socket
+// any more when that is closed.
 func (s *conn) release() (err error) {
 	if s.gate != nil {
 		err = s.gate.close()
@@ -321,6 +319,6 @@ func (s *conn) Receive(batch []Datagram, idle func() bool) (int, error) {
 }
 
 func (s *conn) Send(datagrams [][]byte) (int, error) {
-	n, err := s.send.send(s.rc, datagrams[:min(len(datagrams), MaxBatch)])
+	n, err := s.send.send(datagrams[:min(len(datagrams), MaxBatch)])
 	return n, s.closedOr(err)
 }

@@ -47,11 +47,11 @@ func TestOpenClosesWhatItOpened(t *testing.T) {
 
 func TestSocketIsCloseOnExec(t *testing.T) {
 	s := openSocket(t, Config{Protocol: unix.NETLINK_ROUTE, StatusFile: "dev"})
-	status, err := s.status.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, rc := range map[string]interface{ Control(func(uintptr)) error }{"socket": s.rc, "status file": status} {
+	for name, file := range map[string]*os.File{"socket": s.file, "status file": s.status, "gate": s.gate.file} {
+		rc, err := file.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := rc.Control(func(fd uintptr) {
 			flags, err := unix.FcntlInt(fd, unix.F_GETFD, 0)
 			if err != nil || flags&unix.FD_CLOEXEC == 0 {
@@ -130,9 +130,9 @@ func TestBuffers(t *testing.T) {
 
 func (s *conn) sockopt(t *testing.T, level, option int) (value int) {
 	t.Helper()
-	err := s.rc.Control(func(fd uintptr) {
+	err := s.gate.hold(func(fd int) {
 		var err error
-		if value, err = unix.GetsockoptInt(int(fd), level, option); err != nil {
+		if value, err = unix.GetsockoptInt(fd, level, option); err != nil {
 			t.Error(err)
 		}
 	})
