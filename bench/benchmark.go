@@ -77,7 +77,7 @@ func newResults(o options, s *stand, rows []row, leftOut []error) (*results, err
 	r := &results{machine: m, sizes: o.sizes, leftOut: leftOut}
 	r.settings = []fact{
 		{"rounds", fmt.Sprintf("%d of %v, after %v", o.rounds, o.duration, o.warmUp())},
-		{"processors", fmt.Sprintf("consumers on %d, generators on %d", s.consumerCPU, s.generatorCPU)},
+		{"processors", fmt.Sprintf("consumers on %d, generators on %d; in the free scenes all on any", s.cpus[0], s.cpus[len(s.cpus)-1])},
 		{"queue-length", fmt.Sprint(queueLength)},
 	}
 	if s.sharesCPU() {

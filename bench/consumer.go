@@ -182,13 +182,13 @@ func together(workers int, work func() (uint64, error)) (uint64, error) {
 	return sum, errors.Join(errs...)
 }
 
-// startConsumer starts a consumer of ours on one processor.
-func startConsumer(cpu int, spec consumerSpec) (*process, consumerState, error) {
+// startConsumer starts a consumer of ours on some processors.
+func startConsumer(cpus []int, spec consumerSpec) (*process, consumerState, error) {
 	args, err := roleArgs(consumeRole, spec)
 	if err != nil {
 		return nil, consumerState{}, err
 	}
 	var ready consumerState
-	p, err := startProcess(cpu, exec.Command("/proc/self/exe", args...), &ready)
+	p, err := startProcess(cpus, exec.Command("/proc/self/exe", args...), &ready)
 	return p, ready, err
 }

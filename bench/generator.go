@@ -33,8 +33,8 @@ func generate(ctx context.Context, text []byte) error {
 	return errors.Join(load.Run(ctx, spec, peer, m), say(m.Read()))
 }
 
-// startGenerator starts a generator on one processor.
-func startGenerator(cpu int, spec load.Spec, peer *os.File) (*process, error) {
+// startGenerator starts a generator on some processors.
+func startGenerator(cpus []int, spec load.Spec, peer *os.File) (*process, error) {
 	args, err := roleArgs(generateRole, spec)
 	if err != nil {
 		return nil, err
@@ -42,5 +42,5 @@ func startGenerator(cpu int, spec load.Spec, peer *os.File) (*process, error) {
 	cmd := exec.Command("/proc/self/exe", args...)
 	cmd.ExtraFiles = []*os.File{peer}
 	var ready load.Reading
-	return startProcess(cpu, cmd, &ready)
+	return startProcess(cpus, cmd, &ready)
 }

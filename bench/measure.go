@@ -12,27 +12,39 @@ import (
 
 // A stand is where rows are measured.
 type stand struct {
-	consumerCPU, generatorCPU int
-	peer                      *os.File // namespace at the far end of TCP streams
-	warmUp, duration          time.Duration
-	readBuffer                int // that the first consumer was granted
+	cpus             []int    // not empty
+	peer             *os.File // namespace at the far end of TCP streams
+	warmUp, duration time.Duration
+	readBuffer       int // that the first consumer was granted
 }
 
-// newStand chooses the first processor for consumers and the last for
-// generators.
 func newStand(peer *os.File, warmUp, duration time.Duration) (*stand, error) {
 	cpus, err := sys.CPUs()
 	if err != nil {
 		return nil, err
 	}
-	return &stand{
-		consumerCPU: cpus[0], generatorCPU: cpus[len(cpus)-1],
-		peer: peer, warmUp: warmUp, duration: duration,
-	}, nil
+	return &stand{cpus: cpus, peer: peer, warmUp: warmUp, duration: duration}, nil
+}
+
+// consumerCPUs returns the processors of consumers: the first, unless all
+// processes of the scene may use every one.
+func (s *stand) consumerCPUs(in scene) []int {
+	if in.free {
+		return s.cpus
+	}
+	return s.cpus[:1]
+}
+
+// generatorCPUs returns the processors of generators: the last, or all.
+func (s *stand) generatorCPUs(in scene) []int {
+	if in.free {
+		return s.cpus
+	}
+	return s.cpus[len(s.cpus)-1:]
 }
 
 // sharesCPU reports whether there is but one processor for everything.
-func (s *stand) sharesCPU() bool { return s.consumerCPU == s.generatorCPU }
+func (s *stand) sharesCPU() bool { return len(s.cpus) == 1 }
 
 // A trial is a consumer and a generator at work.
 type trial struct {
@@ -66,7 +78,7 @@ func (s *stand) measureOnce(r row) (values, error) {
 	if err := s.sameBuffer(ready.ReadBuffer); err != nil {
 		return nil, err
 	}
-	generator, err := startGenerator(s.generatorCPU, r.spec(ready.ReadBuffer), s.peer)
+	generator, err := startGenerator(s.generatorCPUs(r.scene), r.spec(ready.ReadBuffer), s.peer)
 	if err != nil {
 		return nil, err
 	}
@@ -84,9 +96,9 @@ func (s *stand) measureOnce(r row) (values, error) {
 
 func (s *stand) startConsumer(r row) (*process, consumerState, error) {
 	if r.contender.isOurs() {
-		return startConsumer(s.consumerCPU, r.contender.ours)
+		return startConsumer(s.consumerCPUs(r.scene), r.contender.ours)
 	}
-	return startPeer(s.consumerCPU, r.contender.program, r.scene)
+	return startPeer(s.consumerCPUs(r.scene), r.contender.program, r.scene)
 }
 
 // sameBuffer fails if a consumer has another receive buffer than the first.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,25 @@ func TestMeasureSecondOwner(t *testing.T) {
 		}
 		if _, err := s.measure(r); err == nil {
 			t.Errorf("%s: no error although another process has the queue", r.name())
+		}
+	}
+}
+
+// Consumer and generator have a processor of their own each, if there are two,
+// but in free scenes.
+func TestProcessors(t *testing.T) {
+	for _, test := range []struct {
+		cpus                []int
+		free                bool
+		consumer, generator []int
+	}{
+		{[]int{2, 3, 5}, false, []int{2}, []int{5}},
+		{[]int{2, 3, 5}, true, []int{2, 3, 5}, []int{2, 3, 5}},
+		{[]int{4}, false, []int{4}, []int{4}},
+	} {
+		s, in := stand{cpus: test.cpus}, scene{free: test.free}
+		if c, g := s.consumerCPUs(in), s.generatorCPUs(in); !slices.Equal(c, test.consumer) || !slices.Equal(g, test.generator) {
+			t.Errorf("of %v, free %v: consumer on %v, generator on %v", test.cpus, test.free, c, g)
 		}
 	}
 }

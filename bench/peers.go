@@ -82,14 +82,14 @@ func firstLine(text []byte) string {
 	return string(text)
 }
 
-// startPeer starts a program of buildPeers on one processor.
-func startPeer(cpu int, program string, s scene) (*process, consumerState, error) {
+// startPeer starts a program of buildPeers on some processors.
+func startPeer(cpus []int, program string, s scene) (*process, consumerState, error) {
 	var ready consumerState
 	large := "gso"
 	if s.segmented() {
 		large = "segments"
 	}
 	cmd := exec.Command(program, strconv.Itoa(queueNumber), strconv.Itoa(queueLength), strconv.Itoa(readBuffer), s.verdict, large)
-	p, err := startProcess(cpu, cmd, &ready)
+	p, err := startProcess(cpus, cmd, &ready)
 	return p, ready, err
 }

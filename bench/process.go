@@ -29,11 +29,11 @@ type process struct {
 	stderr bytes.Buffer
 }
 
-// startProcess starts the command on one processor and reads its first line
+// startProcess starts the command on some processors and reads its first line
 // into ready.
-func startProcess(cpu int, cmd *exec.Cmd, ready any) (*process, error) {
+func startProcess(cpus []int, cmd *exec.Cmd, ready any) (*process, error) {
 	p := &process{cmd: cmd}
-	if err := p.start(cpu); err != nil {
+	if err := p.start(cpus); err != nil {
 		return nil, fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	if err := p.read(ready); err != nil {
@@ -42,7 +42,7 @@ func startProcess(cpu int, cmd *exec.Cmd, ready any) (*process, error) {
 	return p, nil
 }
 
-func (p *process) start(cpu int) error {
+func (p *process) start(cpus []int) error {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (p *process) start(cpu int) error {
 	p.pipe, p.out = r, bufio.NewReader(r)
 	p.cmd.Stdout, p.cmd.Stderr = w, &p.stderr
 	if p.in, err = p.cmd.StdinPipe(); err == nil {
-		err = sys.StartOn(cpu, p.cmd)
+		err = sys.StartOn(cpus, p.cmd)
 	}
 	if err != nil {
 		r.Close()

@@ -16,7 +16,7 @@ func startShell(t *testing.T, script string) (*process, consumerState, error) {
 		t.Skip(err)
 	}
 	var ready consumerState
-	p, err := startProcess(cpus[0], exec.Command("sh", "-c", script), &ready)
+	p, err := startProcess(cpus[:1], exec.Command("sh", "-c", script), &ready)
 	if p != nil {
 		t.Cleanup(p.kill)
 	}

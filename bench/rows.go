@@ -14,6 +14,7 @@ type scene struct {
 	about   string
 	spec    load.Spec
 	verdict string
+	free    bool // no process is bound to a processor
 }
 
 // A contender is a consumer to be measured: one of ours, or a program in C.
@@ -74,12 +75,24 @@ func scenes(sizes []int) []scene {
 	for _, size := range sizes {
 		list = append(list, floodOf(size, "accept"))
 	}
-	list = append(list, floodOf(sizes[0], "drop"), floodOf(sizes[0], "replace"))
+	list = append(list, floodOf(sizes[0], "drop"), floodOf(sizes[0], "replace"), freely(floodOf(sizes[0], "accept")))
+	tcp := acceptOf("tcp", "one TCP stream over a veth pair, packets up to 64 KiB (GSO)", load.Spec{Kind: load.TCP})
+	latency := acceptOf("latency", "UDP datagrams of 64 bytes over loopback, one at a time", load.Spec{Kind: load.OneByOne, Size: 64})
 	return append(list,
-		scene{"icmp", "echo requests of 56 bytes and their replies over loopback", load.Spec{Kind: load.ICMP, Size: 56}, "accept"},
-		scene{"tcp", "one TCP stream over a veth pair, packets up to 64 KiB (GSO)", load.Spec{Kind: load.TCP}, "accept"},
-		scene{"latency", "UDP datagrams of 64 bytes over loopback, one at a time", load.Spec{Kind: load.OneByOne, Size: 64}, "accept"},
-	)
+		acceptOf("icmp", "echo requests of 56 bytes and their replies over loopback", load.Spec{Kind: load.ICMP, Size: 56}),
+		tcp, freely(tcp), latency, freely(latency))
+}
+
+func acceptOf(name, about string, spec load.Spec) scene {
+	return scene{name: name, about: about, spec: spec, verdict: "accept"}
+}
+
+// freely returns the scene with its processes on any processor.
+func freely(s scene) scene {
+	s.name += "-free"
+	s.about += ", no process bound to a processor"
+	s.free = true
+	return s
 }
 
 // segmented reports whether the kernel makes the datagrams of large messages,
@@ -109,7 +122,7 @@ func takesPart(s scene, c contender) bool {
 		return c.name == packets || c.name == all || c.name == cMany || c.name == cBatch
 	case s.verdict == "replace":
 		return c.name == packets || c.name == all
-	case s.spec.Kind == load.UDP:
+	case s.spec.Kind == load.UDP && !s.free:
 		return true
 	}
 	return c.name == packets || c.name == all || !c.isOurs()

@@ -12,7 +12,7 @@ const (
 	cpuTime     = "cpu-ns/op" // an op is a packet
 	userTime    = "user-ns/op"
 	systemTime  = "sys-ns/op"
-	cpuBusy     = "cpu-%" // of the one processor that the consumer has
+	cpuBusy     = "cpu-%" // of one processor
 	allocs      = "allocs/op"
 	allocBytes  = "B/op"
 	bitRate     = "Gbit/s"

@@ -1,4 +1,4 @@
-// Package sys does to processes what the standard library cannot: it pins them
+// Package sys does to processes what the standard library cannot: it binds them
 // to processors and reads the processor time that another one has used.
 //
 // Off Linux every function returns an error that matches errors.ErrUnsupported.
@@ -13,10 +13,10 @@ import (
 // CPUs returns the processors that the calling thread may run on, in order.
 func CPUs() ([]int, error) { return cpus() }
 
-// StartOn starts the command on one processor, to which all its threads are
+// StartOn starts the command on some processors, to which all its threads are
 // bound. The process is killed when the calling thread ends: the caller must
 // have locked it with runtime.LockOSThread.
-func StartOn(cpu int, cmd *exec.Cmd) error { return startOn(cpu, cmd) }
+func StartOn(cpus []int, cmd *exec.Cmd) error { return startOn(cpus, cmd) }
 
 // An Account is the processor time that a process has used.
 type Account struct {

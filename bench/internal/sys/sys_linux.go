@@ -32,13 +32,15 @@ func cpus() ([]int, error) {
 
 // startOn binds the calling thread for as long as the fork takes: a process
 // inherits the processors of the thread that made it.
-func startOn(cpu int, cmd *exec.Cmd) error {
-	var before, one unix.CPUSet
+func startOn(cpus []int, cmd *exec.Cmd) error {
+	var before, some unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
 		return os.NewSyscallError("sched_getaffinity", err)
 	}
-	one.Set(cpu)
-	if err := unix.SchedSetaffinity(0, &one); err != nil {
+	for _, cpu := range cpus {
+		some.Set(cpu)
+	}
+	if err := unix.SchedSetaffinity(0, &some); err != nil {
 		return os.NewSyscallError("sched_setaffinity", err)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -24,7 +24,7 @@ func TestStartOnBinds(t *testing.T) {
 	var out strings.Builder
 	cmd := exec.Command("cat", "/proc/self/status")
 	cmd.Stdout = &out
-	if err := StartOn(last, cmd); err != nil {
+	if err := StartOn([]int{last}, cmd); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Wait(); err != nil {
