@@ -18,9 +18,11 @@ const sizeofSockaddrNetlink = uint32(unix.SizeofSockaddrNetlink)
 
 // Both calls are raw: they never sleep for long, and the runtime would take the
 // processor from a goroutine after 20 µs in the kernel, which a batch takes
-// under load, only to have to give it back. But what preempts goroutines sleeps
-// while none runs, and ordinary system calls are what wakes it: so every so
-// often recvmmsg is one.
+// under load, only to have to give it back. But what preempts goroutines, the
+// runtime's monitor, sleeps while none runs, and ordinary system calls are what
+// wakes it: so of a reader that does not sleep every so many calls are one. One
+// that does sleep lets others run without that, and the monitor would go on
+// waking up beside it, as often as packets come.
 const rawCalls = 16
 
 // A connected socket takes datagrams of its peer alone, so that to ask for the
@@ -127,7 +129,7 @@ func (r *receiver) recvmmsg(fd uintptr, n int) (int, unix.Errno) {
 	if r.calls++; r.calls == namedCalls {
 		r.unname()
 	}
-	if r.calls%rawCalls == 0 {
+	if r.gate.reads%rawCalls == rawCalls-1 {
 		got, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, fd,
 			uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
 	} else {
