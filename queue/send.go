@@ -16,7 +16,10 @@ func (w *writer) flush(sends int) {
 	}
 	w.sending = false
 	w.idle.Broadcast()
-	if more && w.waiting > 0 {
+	switch {
+	case w.waiting == 0:
+		w.disarm()
+	case more:
 		w.armed = true
 		w.timer.Reset(0)
 	}

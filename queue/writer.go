@@ -164,6 +164,12 @@ func (w *writer) arm(d time.Duration) {
 	}
 }
 
+func (w *writer) disarm() {
+	if w.armed && w.timer.Stop() {
+		w.armed = false
+	}
+}
+
 // fire is the timer's: it sends what has waited long enough.
 func (w *writer) fire() {
 	w.mu.Lock()
