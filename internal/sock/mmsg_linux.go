@@ -16,15 +16,6 @@ type mmsghdr struct {
 
 const sizeofSockaddrNetlink = uint32(unix.SizeofSockaddrNetlink)
 
-// Both calls are raw: they never sleep for long, and the runtime would take the
-// processor from a goroutine after 20 µs in the kernel, which a batch takes
-// under load, only to have to give it back. But what preempts goroutines, the
-// runtime's monitor, sleeps while none runs, and ordinary system calls are what
-// wakes it: so of a reader that does not sleep every so many calls are one. One
-// that does sleep lets others run without that, and the monitor would go on
-// waking up beside it, as often as packets come.
-const rawCalls = 16
-
 // A connected socket takes datagrams of its peer alone, so that to ask for the
 // sender of each (which costs 3 % of a packet's way) is needed only for what
 // another process sent before, or was about to queue just then. So many calls
@@ -39,6 +30,7 @@ type receiver struct {
 	addrs [MaxBatch]unix.RawSockaddrNetlink
 
 	gate  *gate
+	pulse pulse
 	peer  uint32
 	named bool // senders are asked for
 	batch []Datagram
@@ -58,6 +50,7 @@ func (r *receiver) init(g *gate, peer uint32) {
 		h.Iov = &r.iovs[i]
 		h.SetIovlen(1)
 	}
+	r.pulse.init()
 	r.try = r.tryOnce
 	r.call = r.recvmmsg
 }
@@ -99,6 +92,7 @@ func (r *receiver) tryOnce(gate uintptr) bool {
 		switch errno {
 		case 0:
 			r.n = n
+			r.pulse.beat()
 			r.gate.passed(gate)
 			return true
 		case unix.EINTR: // the runtime preempts goroutines with a signal
@@ -123,13 +117,17 @@ func (r *receiver) tryOnce(gate uintptr) bool {
 	}
 }
 
+// recvmmsg is a raw call, as sendmmsg is: they never sleep for long, and the
+// runtime would take the processor from a goroutine after 20 µs in the kernel,
+// which a batch takes under load, only to have to give it back. But the first of
+// each beat of the pulse is an ordinary one.
 func (r *receiver) recvmmsg(fd uintptr, n int) (int, unix.Errno) {
 	var got uintptr
 	var errno unix.Errno
 	if r.calls++; r.calls == namedCalls {
 		r.unname()
 	}
-	if r.gate.reads%rawCalls == rawCalls-1 {
+	if !r.pulse.beating.Load() {
 		got, _, errno = unix.Syscall6(unix.SYS_RECVMMSG, fd,
 			uintptr(unsafe.Pointer(&r.hdrs[0])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
 	} else {

@@ -583,6 +583,33 @@ func TestSendAllocates(t *testing.T) {
 // alarm names the environment variable that makes a process the alarm.
 const alarm = "IPQUEUE_TEST_ALARM"
 
+// A goroutine that a datagram set going may compute for as long as it likes: it
+// must not keep others from the only processor, although what preempts it sleeps
+// when it begins.
+func TestReceivedWorkLetsOthersRun(t *testing.T) {
+	if os.Getenv(alarm) != "" {
+		soundAlarm(t)
+	}
+	p := newPeer(t, Config{})
+	out := p.startAlarm(t)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var over atomic.Bool
+	go func() {
+		_, _ = out.Read(make([]byte, 1))
+		over.Store(true)
+	}()
+	for range alarms {
+		if n, err := p.sock.Receive(newBatch(1, 16), nil); n != 1 || err != nil {
+			t.Fatalf("Receive = %d, %v", n, err)
+		}
+	}
+	for start := time.Now(); !over.Load(); {
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("a goroutine with something to read did not run")
+		}
+	}
+}
+
 // A goroutine that always finds something to read must not keep others from
 // the only processor, although what preempts it sleeps when it begins: another
 // process wakes it, and then the one whom it could starve.
@@ -591,26 +618,11 @@ func TestReceiveLetsOthersRun(t *testing.T) {
 		soundAlarm(t)
 	}
 	p := newPeer(t, Config{})
-	r, w, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close()
-	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$")
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", alarm, p.sock.Port()))
-	cmd.Stdout = w
-	cmd.ExtraFiles = []*os.File{os.NewFile(uintptr(p.dup(t)), "peer")}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Wait()
-	defer cmd.Process.Kill()
-	cmd.ExtraFiles[0].Close()
-	w.Close()
+	out := p.startAlarm(t)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	var over atomic.Bool
 	go func() {
-		_, _ = r.Read(make([]byte, 1))
+		_, _ = out.Read(make([]byte, 1))
 		over.Store(true)
 	}()
 	batch := newBatch(1, 16)
@@ -625,16 +637,47 @@ func TestReceiveLetsOthersRun(t *testing.T) {
 	}
 }
 
-// soundAlarm is the other process: it sends a datagram, and when that has set
-// the receiver going, a byte to its standard output.
+// startAlarm runs the test in another process, and returns what that writes.
+func (p *peer) startAlarm(t *testing.T) *os.File {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	defer w.Close()
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", alarm, p.sock.Port()))
+	cmd.Stdout = w
+	cmd.ExtraFiles = []*os.File{os.NewFile(uintptr(p.dup(t)), "peer")}
+	defer cmd.ExtraFiles[0].Close()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		cmd.Wait()
+	})
+	return r
+}
+
+// alarms is how many datagrams soundAlarm sends.
+const alarms = 2
+
+// soundAlarm is the other process: it sends datagrams, with a pause in which the
+// receiver sleeps again, and when they have set that going, a byte to its
+// standard output.
 func soundAlarm(t *testing.T) {
 	port, err := strconv.ParseUint(os.Getenv(alarm), 10, 32)
 	if err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(200 * time.Millisecond)
-	if err := sendTo(3, uint32(port), []byte{1}); err != nil {
-		t.Fatal(err)
+	for range alarms {
+		if err := sendTo(3, uint32(port), []byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(beatTime / 2)
 	}
 	time.Sleep(200 * time.Millisecond)
 	fmt.Print("!")

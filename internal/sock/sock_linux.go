@@ -284,6 +284,7 @@ func (s *conn) Close() error {
 	if s.closed.Swap(true) {
 		return ErrClosed
 	}
+	defer s.recv.pulse.stop()
 	return s.release()
 }
 
