@@ -13,15 +13,15 @@ import (
 // poller, and read with a raw call, could set a goroutine going that nothing
 // takes the only processor from, for as long as it likes.
 //
-// So the first reader of each beat makes an ordinary call, and while the beat
-// lasts there is a timer that the monitor knows of. An ordinary call for every
-// datagram would keep the monitor awake beside the reader.
+// So there are beats while datagrams come: the first read of each is an ordinary
+// call, and while it lasts there is a timer that the monitor knows of. An ordinary
+// call for every datagram would keep the monitor awake beside the reader.
 type pulse struct {
 	beating atomic.Bool
 	timer   *time.Timer
 }
 
-// beatTime is how much later than it should the monitor may begin.
+// beatTime is how much longer than it should the monitor sleeps at most.
 const beatTime = 20 * time.Millisecond
 
 func (p *pulse) init() {
@@ -29,7 +29,7 @@ func (p *pulse) init() {
 	p.timer.Stop()
 }
 
-// beat begins a beat, unless there is one. It is the reader's.
+// beat begins a beat unless there is one. It is the reader's.
 func (p *pulse) beat() {
 	if !p.beating.Load() {
 		p.beating.Store(true)
