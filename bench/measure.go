@@ -18,6 +18,7 @@ type stand struct {
 	readBuffer       int // that the first consumer was granted
 }
 
+// newStand makes a stand of the processors that this process may use.
 func newStand(peer *os.File, warmUp, duration time.Duration) (*stand, error) {
 	cpus, err := sys.CPUs()
 	if err != nil {

@@ -591,13 +591,8 @@ func TestReceivedWorkLetsOthersRun(t *testing.T) {
 		soundAlarm(t)
 	}
 	p := newPeer(t, Config{})
-	out := p.startAlarm(t)
+	over := p.startAlarm(t)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	var over atomic.Bool
-	go func() {
-		_, _ = out.Read(make([]byte, 1))
-		over.Store(true)
-	}()
 	for range alarms {
 		if n, err := p.sock.Receive(newBatch(1, 16), nil); n != 1 || err != nil {
 			t.Fatalf("Receive = %d, %v", n, err)
@@ -618,13 +613,8 @@ func TestReceiveLetsOthersRun(t *testing.T) {
 		soundAlarm(t)
 	}
 	p := newPeer(t, Config{})
-	out := p.startAlarm(t)
+	over := p.startAlarm(t)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	var over atomic.Bool
-	go func() {
-		_, _ = out.Read(make([]byte, 1))
-		over.Store(true)
-	}()
 	batch := newBatch(1, 16)
 	for start := time.Now(); !over.Load(); {
 		if n, err := p.sock.Receive(batch, nil); n != 1 || err != nil {
@@ -637,8 +627,9 @@ func TestReceiveLetsOthersRun(t *testing.T) {
 	}
 }
 
-// startAlarm runs the test in another process, and returns what that writes.
-func (p *peer) startAlarm(t *testing.T) *os.File {
+// startAlarm runs the test in another process. over is set, by a goroutine that
+// waits for it, when that process has written something.
+func (p *peer) startAlarm(t *testing.T) (over *atomic.Bool) {
 	t.Helper()
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -658,7 +649,12 @@ func (p *peer) startAlarm(t *testing.T) *os.File {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	return r
+	over = new(atomic.Bool)
+	go func() {
+		_, _ = r.Read(make([]byte, 1))
+		over.Store(true)
+	}()
+	return over
 }
 
 // alarms is how many datagrams soundAlarm sends.
