@@ -587,40 +587,43 @@ const alarm = "IPQUEUE_TEST_ALARM"
 // must not keep others from the only processor, although what preempts it sleeps
 // when it begins.
 func TestReceivedWorkLetsOthersRun(t *testing.T) {
-	if os.Getenv(alarm) != "" {
-		soundAlarm(t)
-	}
-	p := newPeer(t, Config{})
-	over := p.startAlarm(t)
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	for range alarms {
-		if n, err := p.sock.Receive(newBatch(1, 16), nil); n != 1 || err != nil {
-			t.Fatalf("Receive = %d, %v", n, err)
+	received := 0
+	untilAlarm(t, func(p *peer, batch []Datagram) {
+		if received < alarms {
+			p.receiveOne(t, batch)
+			received++
 		}
-	}
-	for start := time.Now(); !over.Load(); {
-		if time.Since(start) > 20*time.Second {
-			t.Fatal("a goroutine with something to read did not run")
-		}
+	})
+}
+
+// Nor must a goroutine that always finds something to read.
+func TestReceiveLetsOthersRun(t *testing.T) {
+	untilAlarm(t, func(p *peer, batch []Datagram) {
+		p.receiveOne(t, batch)
+		p.sendRaw(t)
+	})
+}
+
+func (p *peer) receiveOne(t *testing.T, batch []Datagram) {
+	t.Helper()
+	if n, err := p.sock.Receive(batch, nil); n != 1 || err != nil {
+		t.Fatalf("Receive = %d, %v", n, err)
 	}
 }
 
-// A goroutine that always finds something to read must not keep others from
-// the only processor, although what preempts it sleeps when it begins: another
-// process wakes it, and then the one whom it could starve.
-func TestReceiveLetsOthersRun(t *testing.T) {
+// untilAlarm repeats step on the only processor until another goroutine, which
+// waits in the poller, is over. What it calls must not allocate: the collector
+// wakes what preempts.
+func untilAlarm(t *testing.T, step func(*peer, []Datagram)) {
 	if os.Getenv(alarm) != "" {
 		soundAlarm(t)
 	}
 	p := newPeer(t, Config{})
 	over := p.startAlarm(t)
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	batch := newBatch(1, 16)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for start := time.Now(); !over.Load(); {
-		if n, err := p.sock.Receive(batch, nil); n != 1 || err != nil {
-			t.Fatalf("Receive = %d, %v", n, err)
-		}
-		p.sendRaw(t)
+		step(p, batch)
 		if time.Since(start) > 20*time.Second {
 			t.Fatal("a goroutine with something to read did not run")
 		}
