@@ -174,13 +174,21 @@ type Mode int
 const (
 	WholePacket Mode = 0  // all of it
 	MetaOnly    Mode = -1 // no payload
-	// None stops queueing: the kernel drops every further packet. Those already
-	// queued can still be decided.
-	None Mode = -2
+	// DropAll stops queueing: the kernel drops every further packet. Packets
+	// already queued can still be decided.
+	DropAll Mode = -2
+
+	noMode Mode = -3 // what Range makes of a length that is none
 )
 
-// Range is the Mode that copies the first n bytes.
-func Range(n int) Mode { return Mode(n) }
+// Range returns the Mode that copies the first n bytes of each packet. Open and
+// SetMode refuse it with ErrInvalid if n is less than 1.
+func Range(n int) Mode {
+	if n < 1 {
+		return noMode
+	}
+	return Mode(n)
+}
 
 func (m Mode) String() string {
 	switch {
@@ -190,15 +198,17 @@ func (m Mode) String() string {
 		return "WholePacket"
 	case m == MetaOnly:
 		return "MetaOnly"
-	case m == None:
-		return "None"
+	case m == DropAll:
+		return "DropAll"
+	case m == noMode:
+		return "Range(less than 1)"
 	}
 	return fmt.Sprintf("Mode(%d)", int(m))
 }
 
 func (m Mode) check() error {
-	if m < None {
-		return fmt.Errorf("%w: unknown mode %v", ErrInvalid, m)
+	if m < DropAll {
+		return fmt.Errorf("%w: Mode is %v", ErrInvalid, m)
 	}
 	return nil
 }

@@ -20,11 +20,10 @@ import (
 // nothing is told (net/netfilter/nf_conntrack_netlink.c,
 // ctnetlink_glue_parse_ct). The connection's next packets show what was done.
 type CTChange struct {
-	// Mark, if not 0, becomes the connection's mark; ZeroMark sets it to 0.
-	// MarkMask, if not 0, limits the change to its bits, of which Mark must
-	// be part, and which Mark 0 clears (Linux 3.14, ignored before).
+	// Mark changes the connection's mark in the bits of MarkMask, like
+	// Verdict.Mark that of the packet. Linux before 3.14 ignores MarkMask and
+	// changes all bits.
 	Mark, MarkMask uint32
-	ZeroMark       bool
 
 	// NoHelper takes the connection's helper away. No verdict can give it
 	// another one; that of a connection that is CTExpected stays.
@@ -109,7 +108,7 @@ func (c *CTChange) completeStatus(p *Packet) {
 }
 
 func (c *CTChange) changesStatus() bool { return c.SetStatus|c.ClearStatus != 0 }
-func (c *CTChange) changesMark() bool   { return c.Mark != 0 || c.MarkMask != 0 || c.ZeroMark }
+func (c *CTChange) changesMark() bool   { return c.Mark|c.MarkMask != 0 }
 
 // changedLabels are those of SetLabels and ClearLabels.
 func (c *CTChange) changedLabels() CTLabels {
@@ -132,8 +131,7 @@ func (c *CTChange) append(b []byte) []byte {
 // 1m0s"; nothing of the zero value.
 func (c CTChange) String() string {
 	var said parts
-	said.add(c.changesMark() && c.MarkMask == 0, "ct mark %#x", c.Mark)
-	said.add(c.MarkMask != 0, "ct mark %#x/%#x", c.Mark, c.MarkMask)
+	said.add(c.changesMark(), "ct mark %s", markText(c.Mark, c.MarkMask))
 	said.add(c.Timeout != 0, "ct timeout %v", c.Timeout)
 	said.add(c.SetStatus != 0, "ct status +%v", c.SetStatus)
 	said.add(c.ClearStatus != 0, "ct status -%v", c.ClearStatus)

@@ -27,7 +27,7 @@ func TestConntrackChange(t *testing.T) {
 		want   func(*kerneltest.Conntrack) // makes the entry before that after
 	}{
 		"mark":               {queue.CTChange{Mark: 0x80000001}, nil, func(c *kerneltest.Conntrack) { c.Mark = 0x80000001 }},
-		"mark to zero":       {queue.CTChange{ZeroMark: true}, nil, func(c *kerneltest.Conntrack) { c.Mark = 0 }},
+		"mark to zero":       {queue.CTChange{MarkMask: ^uint32(0)}, nil, func(c *kerneltest.Conntrack) { c.Mark = 0 }},
 		"bits of the mark":   {queue.CTChange{Mark: 0x2, MarkMask: 0x3}, nil, func(c *kerneltest.Conntrack) { c.Mark = 6 }},
 		"bits to zero":       {queue.CTChange{MarkMask: 0x4}, nil, func(c *kerneltest.Conntrack) { c.Mark = 1 }},
 		"set label":          {queue.CTChange{SetLabels: queue.CTLabels{1 << 40, 0}}, nil, func(c *kerneltest.Conntrack) { c.Labels[0] |= 1 << 40 }},
@@ -131,7 +131,7 @@ func TestConntrackChangeUntracked(t *testing.T) {
 func TestCTChangeString(t *testing.T) {
 	for want, c := range map[string]queue.CTChange{
 		"":                {},
-		"ct mark 0x0":     {ZeroMark: true},
+		"ct mark 0x0":     {MarkMask: ^uint32(0)},
 		"ct mark 0x7":     {Mark: 7},
 		"ct mark 0x0/0x7": {MarkMask: 7},
 		"ct mark 0x10/0xf0 ct timeout 1m30s ct status +seen-reply|assured|fixed-timeout ct status -helper " +

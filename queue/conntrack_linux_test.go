@@ -113,7 +113,7 @@ func TestKernelConntrackChange(t *testing.T) {
 				t.Errorf("timeout %v, want a little less than 2h", c.Timeout)
 			}
 			wantLabels(t, c, "3,127")
-			decide(p, queue.CTChange{ClearStatus: queue.CTFixedTimeout, ZeroMark: true})
+			decide(p, queue.CTChange{ClearStatus: queue.CTFixedTimeout, MarkMask: ^uint32(0)})
 			f.want("second")
 
 			f.send("third")

@@ -207,7 +207,7 @@ func (x *examination) nfqBound(row wire.NFQStatus) BoundQueue {
 func modeOf(m wire.CopyMode, n uint32) Mode {
 	switch {
 	case m == wire.CopyNone:
-		return None
+		return DropAll
 	case m == wire.CopyMeta:
 		return MetaOnly
 	case n == 0 || n >= wire.NFQMaxPayload:
@@ -230,8 +230,8 @@ func (x *examination) queue(number uint16) *BoundQueue {
 func (x *examination) bound(q BoundQueue) {
 	x.Queues = append(x.Queues, q)
 	switch {
-	case q.Mode == None:
-		x.say(x.unlessOwn(q, Fault), AboutQueue, "%v belongs to %s, in mode None: the kernel drops its packets", q, q.Owner).
+	case q.Mode == DropAll:
+		x.say(x.unlessOwn(q, Fault), AboutQueue, "%v belongs to %s, in mode DropAll: the kernel drops its packets", q, q.Owner).
 			Advice = "have that program set a mode, or stop it"
 	default:
 		x.say(x.unlessOwn(q, Good), AboutQueue, "%v belongs to %s, in mode %v", q, q.Owner, q.Mode)

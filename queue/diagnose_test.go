@@ -201,11 +201,11 @@ func TestDiagnoseLoss(t *testing.T) {
 	wantFinding(t, other, queue.Note, queue.AboutQueue, "Queue 7 belongs to")
 	wantFinding(t, h.diagnose(queue.Config{NetNS: 3}), queue.Note, queue.AboutQueue, "(process 4711, firewall)")
 
-	if err := q.SetMode(context.Background(), queue.None); err != nil {
+	if err := q.SetMode(context.Background(), queue.DropAll); err != nil {
 		t.Fatal(err)
 	}
-	wantFinding(t, h.diagnose(queue.Config{Number: 7}), queue.Fault, queue.AboutQueue, "mode None")
-	wantFinding(t, h.diagnose(queue.Config{Number: 8}), queue.Warning, queue.AboutQueue, "mode None")
+	wantFinding(t, h.diagnose(queue.Config{Number: 7}), queue.Fault, queue.AboutQueue, "mode DropAll")
+	wantFinding(t, h.diagnose(queue.Config{Number: 8}), queue.Warning, queue.AboutQueue, "mode DropAll")
 }
 
 func TestDiagnoseEnds(t *testing.T) {

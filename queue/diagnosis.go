@@ -96,7 +96,7 @@ type BoundQueue struct {
 	// the process if that could be found out.
 	Port  uint32
 	Owner string
-	// Mode is how much of a packet the program gets. None drops every packet.
+	// Mode is how much of a packet the program gets. DropAll drops every packet.
 	Mode Mode
 	// Kernel is the kernel's counters for the queue.
 	Kernel KernelStats

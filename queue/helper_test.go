@@ -17,6 +17,14 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
+// A device is a queue.Device with its name looked up.
+type device struct {
+	Index int
+	Name  string
+}
+
+func deviceOf(d queue.Device) device { return device{d.Index, d.Name()} }
+
 // helpers are what a process that a test starts may run, until its standard
 // input ends.
 var helpers = map[string]func() error{"own": own, "forward": forward, "bombard": bombard}

@@ -105,7 +105,7 @@ func (k *ipqueue) tryBind(ctx context.Context, q *Queue) error {
 func (k *ipqueue) probe(ctx context.Context, q *Queue) error {
 	k.setWordSize(32)
 	k.known = false
-	err := q.request(ctx, func(seq uint32) []byte { return k.appendMode(nil, seq, None) })
+	err := q.request(ctx, func(seq uint32) []byte { return k.appendMode(nil, seq, DropAll) })
 	switch {
 	case err == nil:
 		k.setWordSize(32)
@@ -119,7 +119,7 @@ func (k *ipqueue) probe(ctx context.Context, q *Queue) error {
 func (k *ipqueue) appendMode(b []byte, seq uint32, m Mode) []byte {
 	mode, n := wire.CopyPacket, 0
 	switch {
-	case m == None:
+	case m == DropAll:
 		mode = wire.CopyNone
 	case m == MetaOnly:
 		mode = wire.CopyMeta
@@ -133,7 +133,7 @@ func (k *ipqueue) answers(e *wire.ErrorMessage, seq uint32) bool { return e.Requ
 
 // stop makes the kernel drop further packets. It has no way to let them pass.
 func (k *ipqueue) stop(bool) [][]byte {
-	return [][]byte{k.appendMode(nil, 0, None)}
+	return [][]byte{k.appendMode(nil, 0, DropAll)}
 }
 
 func (k *ipqueue) acceptAll() []byte { return nil }
@@ -221,7 +221,8 @@ func (k *ipqueue) appendAction(b []byte, id uint64, a Action) []byte {
 
 func (k *ipqueue) check(_ Packet, v Verdict) error {
 	return refuseVerdict([]field{
-		{"Mark", v.Mark != 0 || v.ZeroMark},
+		{"Mark", v.Mark != 0},
+		{"MarkMask", v.MarkMask != 0},
 		{"Priority", v.Priority != 0 || v.ZeroPriority},
 		{"Number", v.Number != 0},
 		{"Bypass", v.Bypass},
@@ -240,7 +241,7 @@ func refuseVerdict(fields []field) error {
 	return nil
 }
 
-func (k *ipqueue) appendVerdict(b []byte, id uint64, v Verdict) []byte {
+func (k *ipqueue) appendVerdict(b []byte, id uint64, _ uint32, v Verdict) []byte {
 	return k.words.AppendIPQVerdict(b, wire.FlagRequest, 0, k.port, id, ipqWords[v.Action], v.Payload)
 }
 
@@ -256,4 +257,5 @@ func ipqStats(s wire.IPQStatus) KernelStats {
 	return KernelStats{Pending: s.Pending, QueueDropped: s.QueueDropped, SocketDropped: s.UserDropped}
 }
 
-func (k *ipqueue) device(_ *Queue, i uint32) Device { return Device{Name: k.devices.name(i)} }
+func (k *ipqueue) indexes() bool                        { return false }
+func (k *ipqueue) deviceName(_ *Queue, i uint32) string { return k.devices.name(i) }

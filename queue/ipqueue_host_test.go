@@ -241,7 +241,7 @@ func ipqSetMode(t *testing.T, h ipqHost) {
 		do(t, "Accept", p.Accept())
 		expectText(t, h, "after")
 	}
-	do(t, "SetMode", q.SetMode(h.context(), queue.None))
+	do(t, "SetMode", q.SetMode(h.context(), queue.DropAll))
 	h.send(t, "nobody sees this")
 	h.quiet(t)
 }

@@ -131,10 +131,10 @@ func ipqFields(t *testing.T, h ipqHost) {
 	q := openIPQ(t, h, queue.Config{})
 	h.send(t, "fields")
 	p := takeIPQ(t, q)
-	if p.Hook != queue.Output || p.Family != h.family() {
+	if p.Hook != queue.HookOutput || p.Family != h.family() {
 		t.Errorf("hook %v, family %v", p.Hook, p.Family)
 	}
-	if in, out := p.In(), p.Out(); in != (queue.Device{}) || out.Name != "lo" {
+	if in, out := p.In(), p.Out(); in != (queue.Device{}) || out.Name() != "lo" {
 		t.Errorf("in %q, out %q, want none and lo", in, out)
 	}
 	if p.ID == 0 || p.GSO() || !p.ChecksumReady() || p.Truncated() {

@@ -32,8 +32,9 @@ type kernel interface {
 	check(p Packet, v Verdict) error
 	// maxPayload is the length of the longest replacement.
 	maxPayload() int
-	// appendVerdict appends the whole message of a verdict, payload last.
-	appendVerdict(b []byte, id uint64, v Verdict) []byte
+	// appendVerdict appends the whole message of a verdict, payload last. mark
+	// is the packet's new mark, if v changes it.
+	appendVerdict(b []byte, id uint64, mark uint32, v Verdict) []byte
 	// appendAction appends the message of a verdict that is only an action,
 	// ready to be sent.
 	appendAction(b []byte, id uint64, a Action) []byte
@@ -61,8 +62,11 @@ type kernel interface {
 
 	// status reads the kernel's own counters.
 	status(b []byte) (KernelStats, error)
-	// device tells the interface behind a number in a Packet.
-	device(q *Queue, i uint32) Device
+	// indexes reports whether the numbers of interfaces in a Packet are their
+	// indexes.
+	indexes() bool
+	// deviceName returns the name of the interface behind such a number.
+	deviceName(q *Queue, i uint32) string
 }
 
 // An extra holds what a message tells beside the packet.

@@ -13,7 +13,7 @@ import (
 // awaitOut waits until the packet's output interface has that name.
 func awaitOut(t testing.TB, p queue.Packet, want string) {
 	t.Helper()
-	eventually(t, "the output interface is named "+want, func() bool { return p.Out().Name == want })
+	eventually(t, "the output interface is named "+want, func() bool { return p.Out().Name() == want })
 }
 
 // addLink makes a link of that name, which sends to 10.0.9.0/24.
@@ -51,7 +51,7 @@ func (l *lab) packetTo9(q *queue.Queue) queue.Packet {
 
 func wantOut(t testing.TB, p queue.Packet, link netns.Link) {
 	t.Helper()
-	if got, want := p.Out(), (queue.Device{Index: link.Index, Name: link.Name}); got != want {
+	if got, want := deviceOf(p.Out()), (device{link.Index, link.Name}); got != want {
 		t.Errorf("Out = %+v, want %+v", got, want)
 	}
 }
@@ -83,7 +83,7 @@ func TestKernelLinksFollow(t *testing.T) {
 		t.Fatalf("the new link has the index of the old one, %d", first.Index)
 	}
 	wantOut(t, l.packetTo9(q), second)
-	if got := p.Out(); got != (queue.Device{Index: first.Index}) {
+	if got := deviceOf(p.Out()); got != (device{Index: first.Index}) {
 		t.Errorf("Out = %+v for a link that is gone, want its index alone", got)
 	}
 }
@@ -126,8 +126,14 @@ func TestKernelLinksAreOpenedLate(t *testing.T) {
 	if p.Out().Index == 0 {
 		t.Error("Out has no index")
 	}
-	if n := len(before.Leaks(0)); n != 2 {
-		t.Errorf("the first name opened %d goroutines and descriptors, want 2", n)
+	if leaks := before.Leaks(0); len(leaks) != 0 {
+		t.Errorf("the index opened %v, want nothing", leaks)
+	}
+	if got := p.Out().Name(); got != "link" {
+		t.Errorf("Out is named %q, want link", got)
+	}
+	if leaks := before.Leaks(0); len(leaks) != 2 {
+		t.Errorf("the first name opened %v, want a goroutine and a descriptor", leaks)
 	}
 	if err := q.Close(); err != nil {
 		t.Fatal(err)
@@ -135,7 +141,7 @@ func TestKernelLinksAreOpenedLate(t *testing.T) {
 	for _, leak := range before.Leaks(patience) {
 		t.Errorf("Close left %s", leak)
 	}
-	if got := p.Out().Name; got != "link" {
+	if got := p.Out().Name(); got != "link" {
 		t.Errorf("Out is named %q after Close, want link", got)
 	}
 }

@@ -26,7 +26,7 @@ func wantIn(s *sim, p queue.Packet, want string) {
 	s.Helper()
 	s.quiet()
 	for range 2 {
-		if got, want := p.In(), (queue.Device{Index: int(eth0.Index), Name: want}); got != want {
+		if got, want := deviceOf(p.In()), (device{int(eth0.Index), want}); got != want {
 			s.Errorf("In = %+v, want %+v", got, want)
 		}
 	}
@@ -47,8 +47,8 @@ func TestLinksAreRemembered(t *testing.T) {
 		}
 		wantIn(s, p, "eth0")
 		wantIn(s, p, "eth0")
-		if n := testing.AllocsPerRun(100, func() { p.In() }); n != 0 {
-			s.Errorf("In of a remembered name allocates %v times, want 0", n)
+		if n := testing.AllocsPerRun(100, func() { p.In().Name() }); n != 0 {
+			s.Errorf("Name of a remembered name allocates %v times, want 0", n)
 		}
 		wantLookups(s, 1)
 		s.ok(p.Accept())
@@ -115,7 +115,7 @@ func TestLinksAfterClose(t *testing.T) {
 		wantIn(s, p, "eth0")
 		s.ok(s.q.Close())
 		wantIn(s, p, "eth0")
-		if got, want := p.Out(), (queue.Device{Index: int(eth1.Index)}); got != want {
+		if got, want := deviceOf(p.Out()), (device{Index: int(eth1.Index)}); got != want {
 			s.Errorf("Out = %+v after Close, want %+v", got, want)
 		}
 	})
@@ -158,7 +158,7 @@ func TestLinksRenamedMeanwhile(t *testing.T) {
 		s.ctx = sock.WithKernel(s.ctx, renamingKernel{s.kernel})
 		p := packetFrom(s)
 		for _, want := range []string{"eth0", "eth0+", "eth0++"} {
-			if got := p.In().Name; got != want {
+			if got := p.In().Name(); got != want {
 				t.Errorf("In is named %q, want %q", got, want)
 			}
 		}
@@ -172,7 +172,7 @@ func TestLinksNotOfIPQueue(t *testing.T) {
 		s.open(queue.Config{})
 		s.injectPacket(kerneltest.Packet{In: eth0})
 		p := s.next()
-		if got, want := p.In(), (queue.Device{Name: "eth0"}); got != want {
+		if got, want := deviceOf(p.In()), (device{Name: "eth0"}); got != want {
 			s.Errorf("In = %+v, want %+v", got, want)
 		}
 		wantLookups(s, 0)

@@ -65,14 +65,14 @@ func TestKernelMode(t *testing.T) {
 	}
 }
 
-// In mode None the kernel drops what comes; what it had can still be decided.
+// In mode DropAll the kernel drops what comes; what it had can still be decided.
 func TestKernelModeNone(t *testing.T) {
 	l := newLab(t)
 	f := l.flow(loopback4)
 	l.queueUDP()
 	q := l.open(queue.Config{})
 	f.send("before")
-	setMode(t, q, queue.None)
+	setMode(t, q, queue.DropAll)
 	f.send("during")
 	setMode(t, q, queue.WholePacket)
 	f.send("after")
@@ -156,7 +156,7 @@ func TestKernelSetModeGivesUp(t *testing.T) {
 	if err := q.SetMode(ctx, queue.MetaOnly); err != nil && !errors.Is(err, why) {
 		t.Errorf("SetMode with an ended context = %v, want its cause", err)
 	}
-	if err := q.SetMode(l.ctx, queue.None-1); !errors.Is(err, queue.ErrInvalid) {
+	if err := q.SetMode(l.ctx, queue.DropAll-1); !errors.Is(err, queue.ErrInvalid) {
 		t.Errorf("SetMode of an unknown mode = %v, want ErrInvalid", err)
 	}
 	q.Close()

@@ -160,7 +160,7 @@ func (n *nfqueue) appendBind(seq uint32, create bool) []byte {
 func (n *nfqueue) config(m Mode) wire.NFQConfig {
 	c := wire.NFQConfig{Queue: n.number, SetMode: true, Mode: wire.CopyPacket, Range: wire.NFQMaxPayload}
 	switch {
-	case m == None:
+	case m == DropAll:
 		c.Mode, c.Range = wire.CopyNone, 0
 	case m == MetaOnly:
 		c.Mode, c.Range = wire.CopyMeta, 0
@@ -184,7 +184,7 @@ func (n *nfqueue) answers(e *wire.ErrorMessage, seq uint32) bool {
 // of one message, so it takes two to lose nothing in between.
 func (n *nfqueue) stop(accept bool) [][]byte {
 	if !accept {
-		c := n.config(None)
+		c := n.config(DropAll)
 		return [][]byte{wire.AppendNFQConfig(nil, 0, 0, 0, &c)}
 	}
 	open := wire.NFQConfig{Queue: n.number, Flags: wire.ConfigFailOpen, Mask: wire.ConfigFailOpen}
@@ -296,6 +296,9 @@ func (n *nfqueue) appendBatch(b []byte, id uint64, a Action, count int) []byte {
 }
 
 func (n *nfqueue) check(p Packet, v Verdict) error {
+	if err := v.checkMark(); err != nil {
+		return err
+	}
 	bridge := v.VLAN != (VLAN{}) || v.LinkHeader != nil
 	if bridge && p.Family != Bridge {
 		return fmt.Errorf("%w: VLAN and LinkHeader can be changed in the Bridge family only", ErrUnsupported)
@@ -306,10 +309,10 @@ func (n *nfqueue) check(p Packet, v Verdict) error {
 	return v.Conntrack.check(&p)
 }
 
-func (n *nfqueue) appendVerdict(b []byte, id uint64, v Verdict) []byte {
+func (n *nfqueue) appendVerdict(b []byte, id uint64, mark uint32, v Verdict) []byte {
 	w := wire.NFQVerdict{
 		Queue: n.number, ID: uint32(id), Verdict: words[v.Action],
-		SetMark: v.Mark != 0 || v.ZeroMark, Mark: v.Mark,
+		SetMark: v.changesMark(), Mark: mark,
 		SetPriority: v.Priority != 0 || v.ZeroPriority, Priority: v.Priority,
 		SetVLAN: v.VLAN != (VLAN{}), VLANProto: v.VLAN.Protocol, VLANTCI: v.VLAN.TCI,
 		LinkHeader: v.LinkHeader,
@@ -367,6 +370,5 @@ func (n *nfqueue) owner(q *Queue) uint32 {
 	return row.Port
 }
 
-func (n *nfqueue) device(q *Queue, i uint32) Device {
-	return Device{Index: int(i), Name: q.links.name(i)}
-}
+func (n *nfqueue) indexes() bool                        { return true }
+func (n *nfqueue) deviceName(q *Queue, i uint32) string { return q.links.name(i) }

@@ -78,7 +78,7 @@ func TestVerdictString(t *testing.T) {
 	for want, v := range map[string]queue.Verdict{
 		"Action(0)":                    {},
 		"Accept mark 0x7":              {Action: queue.Accept, Mark: 7},
-		"Accept mark 0x0":              {Action: queue.Accept, ZeroMark: true},
+		"Accept mark 0x0":              {Action: queue.Accept, MarkMask: ^uint32(0)},
 		"Accept with 3 bytes":          {Action: queue.Accept, Payload: make([]byte, 3)},
 		"Requeue to 5 or accept":       {Action: queue.Requeue, Number: 5, Bypass: true},
 		"Drop priority 0x1 VLAN 3":     {Action: queue.Drop, Priority: 1, VLAN: queue.VLAN{Protocol: 0x8100, TCI: 3}},

@@ -362,7 +362,7 @@ func TestKernelRow(t *testing.T) {
 	want("1", "0")
 	setMode(t, q, queue.Range(100))
 	want("2", "100")
-	setMode(t, q, queue.None)
+	setMode(t, q, queue.DropAll)
 	want("0", "0")
 	setMode(t, q, queue.WholePacket)
 	want("2", "65531")

@@ -74,28 +74,53 @@ type Packet struct {
 type Hook uint8
 
 const (
-	Prerouting  Hook = iota // arrived, not yet routed
-	Input                   // for this host
-	Forward                 // for another host
-	Output                  // made by this host
-	Postrouting             // about to leave
+	HookPrerouting  Hook = iota // arrived, not yet routed
+	HookInput                   // for this host
+	HookForward                 // for another host
+	HookOutput                  // made by this host
+	HookPostrouting             // about to leave
 )
 
 func (h Hook) String() string {
 	return name(int(h), "Prerouting", "Input", "Forward", "Output", "Postrouting")
 }
 
-// A Device is a network interface. Its zero value means none.
+// A Device is a network interface of a packet. It can be compared with other
+// Devices of the same queue, and stays valid after the verdict. Its zero value
+// means none.
 type Device struct {
-	Index int    // 0 with ip_queue, which tells names only
-	Name  string // empty if no interface has that index (any more)
+	// Index is the interface's index, which costs nothing to read. It is 0
+	// with ip_queue, which reports names only.
+	Index int
+
+	queue  *Queue
+	number uint32 // what the message had: the index, or for ip_queue a position in its names
 }
 
+// Name returns the interface's name in the queue's network namespace,
+// whichever the caller is in, or "" if no interface has that index any more.
+// It may be called from any goroutine.
+//
+// nfnetlink_queue reports indexes. Names are looked up once, with a system
+// call, and kept until an interface changes: the queue learns of that a moment
+// later, from a socket and a goroutine that the first name opens and Close
+// ends. Where these cannot be had (Linux before 4.9, or a Config.NetNS that the
+// program may no longer enter) each call looks up. After Close, Name returns
+// the names it kept last, and no others.
+func (d Device) Name() string {
+	if d.queue == nil {
+		return ""
+	}
+	return d.queue.kernel.deviceName(d.queue, d.number)
+}
+
+// String returns the name, or the index as in "#3" if there is no name.
 func (d Device) String() string {
-	if d.Name == "" && d.Index != 0 {
+	name := d.Name()
+	if name == "" && d.Index != 0 {
 		return fmt.Sprintf("#%d", d.Index)
 	}
-	return d.Name
+	return name
 }
 
 // A VLAN is a VLAN tag: its protocol (0x8100 or 0x88a8) and its tag control
@@ -145,33 +170,29 @@ func (p Packet) Time() time.Time {
 	return time.UnixMicro(p.micros)
 }
 
-// In is the interface by which the packet came, named as in the queue's network
-// namespace, whichever the caller is in. It may be called from anywhere.
-//
-// nfnetlink_queue tells indexes. The names that belong to them are asked for
-// once, with a system call, and remembered until some interface changes: the
-// queue learns of that a moment later, from a socket and a goroutine that the
-// first name opens and Close ends. Where these cannot be had (Linux before 4.9,
-// or a Config.NetNS which the program may no longer enter) each call asks. After
-// Close the names remembered last are told, and no others.
+// In returns the interface by which the packet came. It costs nothing.
 func (p Packet) In() Device { return p.device(p.in) }
 
-// Out is the interface by which the packet will leave, like In.
+// Out returns the interface by which the packet will leave, like In.
 func (p Packet) Out() Device { return p.device(p.out) }
 
-// PhysIn is the bridge port by which the packet came, if it crosses a bridge,
-// like In.
+// PhysIn returns the bridge port by which the packet came, if it crosses a
+// bridge, like In.
 func (p Packet) PhysIn() Device { return p.device(p.physIn) }
 
-// PhysOut is the bridge port by which the packet will leave, if it crosses a
-// bridge, like In.
+// PhysOut returns the bridge port by which the packet will leave, if it crosses
+// a bridge, like In.
 func (p Packet) PhysOut() Device { return p.device(p.physOut) }
 
 func (p Packet) device(i uint32) Device {
 	if i == 0 || p.slot == nil {
 		return Device{}
 	}
-	return p.slot.q.kernel.device(p.slot.q, i)
+	d := Device{queue: p.slot.q, number: i}
+	if p.slot.q.kernel.indexes() {
+		d.Index = int(i)
+	}
+	return d
 }
 
 // HardwareAddr is the link address of the sender, nil if there is none.

@@ -35,10 +35,10 @@ func TestKernelPacketFields(t *testing.T) {
 		in, out  netns.Link
 		hardware net.HardwareAddr
 	}{
-		{"output", netns.Output, queue.Output, lo, lo, netns.Link{}, lo.Link, nil},
-		{"postrouting", netns.Postrouting, queue.Postrouting, lo, lo, netns.Link{}, lo.Link, nil},
-		{"prerouting", netns.Prerouting, queue.Prerouting, near, far, far.Link, netns.Link{}, hardwareAddr(t, near)},
-		{"input", netns.Input, queue.Input, near, far, far.Link, netns.Link{}, hardwareAddr(t, near)},
+		{"output", netns.Output, queue.HookOutput, lo, lo, netns.Link{}, lo.Link, nil},
+		{"postrouting", netns.Postrouting, queue.HookPostrouting, lo, lo, netns.Link{}, lo.Link, nil},
+		{"prerouting", netns.Prerouting, queue.HookPrerouting, near, far, far.Link, netns.Link{}, hardwareAddr(t, near)},
+		{"input", netns.Input, queue.HookInput, near, far, far.Link, netns.Link{}, hardwareAddr(t, near)},
 	} {
 		for i, family := range []queue.Family{queue.IPv4, queue.IPv6} {
 			t.Run(fmt.Sprint(test.name, " ", family), func(t *testing.T) {
@@ -68,8 +68,8 @@ func TestKernelPacketFields(t *testing.T) {
 					{"Payload", string(p.Payload[header:]), text},
 					{"Truncated", p.Truncated(), false},
 					{"GSO", p.GSO(), false},
-					{"In", p.In(), queue.Device{Index: test.in.Index, Name: test.in.Name}},
-					{"Out", p.Out(), queue.Device{Index: test.out.Index, Name: test.out.Name}},
+					{"In", deviceOf(p.In()), device{test.in.Index, test.in.Name}},
+					{"Out", deviceOf(p.Out()), device{test.out.Index, test.out.Name}},
 					{"PhysIn", p.PhysIn(), queue.Device{}},
 					{"PhysOut", p.PhysOut(), queue.Device{}},
 					{"HardwareAddr", p.HardwareAddr().String(), test.hardware.String()},

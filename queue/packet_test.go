@@ -25,7 +25,7 @@ func TestPacketFields(t *testing.T) {
 			Protocol: 0x86dd, HWType: 772, HWAddr: []byte{2, 0, 0, 0, 0, 0xff},
 		})
 		p := s.next()
-		if p.Hook != queue.Forward || p.Mark != 0xdeadbeef {
+		if p.Hook != queue.HookForward || p.Mark != 0xdeadbeef {
 			s.Errorf("hook %v, mark %#x", p.Hook, p.Mark)
 		}
 		if !p.Time().Equal(received) {
@@ -35,18 +35,18 @@ func TestPacketFields(t *testing.T) {
 			s.Errorf("hardware address %s, want %s", got, want)
 		}
 		family, protocol, hwType := queue.IPv4, uint16(0x0800), uint16(0)
-		in, out := queue.Device{Index: int(eth0.Index), Name: "eth0"}, queue.Device{Index: int(eth1.Index), Name: "eth1"}
+		in, out := device{int(eth0.Index), "eth0"}, device{int(eth1.Index), "eth1"}
 		if s.isSix() {
 			family = queue.IPv6
 		}
 		if !s.isNFQueue() {
 			protocol, hwType = 0x86dd, 772
-			in, out = queue.Device{Name: "eth0"}, queue.Device{Name: "eth1"}
+			in, out = device{0, "eth0"}, device{0, "eth1"}
 		}
 		if p.Family != family || p.HWProtocol != protocol || p.HWType != hwType {
 			s.Errorf("family %v, protocol %#04x, type %d", p.Family, p.HWProtocol, p.HWType)
 		}
-		if p.In() != in || p.Out() != out {
+		if deviceOf(p.In()) != in || deviceOf(p.Out()) != out {
 			s.Errorf("in %v, out %v, want %v and %v", p.In(), p.Out(), in, out)
 		}
 		if !bytes.Equal(p.Payload, s.datagram(32)) || int(p.Length) != len(p.Payload) || p.Truncated() {
@@ -54,7 +54,7 @@ func TestPacketFields(t *testing.T) {
 		}
 		s.ok(p.Accept())
 		s.quiet()
-		if p.In() != in || p.HardwareAddr().String() != "02:00:00:00:00:ff" || p.Mark != 0xdeadbeef {
+		if deviceOf(p.In()) != in || p.HardwareAddr().String() != "02:00:00:00:00:ff" || p.Mark != 0xdeadbeef {
 			s.Error("the fields changed with the verdict")
 		}
 	})

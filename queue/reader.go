@@ -189,6 +189,7 @@ func (q *Queue) packet(d *sock.Datagram, body []byte, damaged bool, now int64) {
 		r.salvage = append(r.salvage, s)
 		return
 	}
+	s.mark = p.Mark
 	s.keep(p, x, d)
 	p.slot, p.seq = s, r.lastSeq
 }

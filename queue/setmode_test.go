@@ -42,7 +42,7 @@ func TestSetMode(t *testing.T) {
 					}
 					s.ok(p.Accept())
 				}
-				s.ok(s.q.SetMode(s.ctx, queue.None))
+				s.ok(s.q.SetMode(s.ctx, queue.DropAll))
 				s.fate(s.injectOne(), kerneltest.Unwanted)
 			})
 		})
@@ -54,7 +54,7 @@ func TestSetModeNoneKeepsQueued(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
 		j := s.injectOne()
-		s.ok(s.q.SetMode(s.ctx, queue.None))
+		s.ok(s.q.SetMode(s.ctx, queue.DropAll))
 		s.ok(s.next().Accept())
 		s.fate(j, kerneltest.Accepted)
 	})

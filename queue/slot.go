@@ -48,6 +48,7 @@ type slot struct {
 	out      []byte // the verdict's message, if it says more than its action
 
 	// Owned by the reader until the packet is published, then read only.
+	mark         uint32 // the packet's, as it came
 	buf          []byte
 	link, secctx []byte
 	conntrack    []byte

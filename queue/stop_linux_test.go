@@ -495,7 +495,7 @@ func TestKernelAfterClose(t *testing.T) {
 	if _, ok := <-q.Packets(); ok {
 		t.Error("a packet came after Close")
 	}
-	if p.ID != fields.ID || p.Length != fields.Length || p.Hook != queue.Output {
+	if p.ID != fields.ID || p.Length != fields.Length || p.Hook != queue.HookOutput {
 		t.Errorf("the packet's fields changed: %+v", p)
 	}
 	wantStats(t, q.Stats(), queue.Stats{Received: 1, Abandoned: 1, Dropped: 1})

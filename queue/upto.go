@@ -59,7 +59,7 @@ func (w *writer) takeUpTo(seq uint64, v *Verdict) (n int) {
 		}
 		s.action = v.Action
 		if !v.plain() {
-			s.out = w.q.kernel.appendVerdict(s.out[:0], s.id, *v)
+			s.out = w.q.kernel.appendVerdict(s.out[:0], s.id, v.marked(s.mark), *v)
 		}
 		if w.push(s) == nil {
 			n++

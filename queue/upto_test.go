@@ -41,6 +41,29 @@ func TestDecideUpTo(t *testing.T) {
 	}
 }
 
+// Each packet keeps the bits of its own mark that the verdict does not change.
+func TestDecideUpToMarkMask(t *testing.T) {
+	simulate(t, nfqueueKinds, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		marks := []uint32{0x100, 0x203, 0, 0x30f}
+		var journeys []*kerneltest.Journey
+		for _, m := range marks {
+			journeys = append(journeys, s.injectPacket(kerneltest.Packet{Mark: m}))
+		}
+		packets := s.nextN(len(marks))
+		v := queue.Verdict{Action: queue.Accept, Mark: 0x4, MarkMask: 0xf}
+		if n, err := packets[3].DecideUpTo(v); n != 4 || err != nil {
+			s.Fatalf("DecideUpTo = %d, %v, want 4, nil", n, err)
+		}
+		s.quiet()
+		for i, j := range journeys {
+			if got, want := j.Result().Packet.Mark, marks[i]&^0xf|0x4; got != want {
+				s.Errorf("packet %d has mark %#x, want %#x", i, got, want)
+			}
+		}
+	})
+}
+
 // A packet that has its verdict still tells up to where.
 func TestDecideUpToDecidedPacket(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {

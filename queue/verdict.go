@@ -53,11 +53,14 @@ type Verdict struct {
 	// Raw sends Payload as it is.
 	Raw bool
 
-	// Mark, if not 0, becomes the packet's firewall mark; ZeroMark sets it to
-	// 0. Accept ends the evaluation of the chain, so that its later rules do
-	// not see the mark; later chains do, and with Repeat the same one does.
-	Mark     uint32
-	ZeroMark bool
+	// Mark changes the packet's firewall mark in the bits of MarkMask, and
+	// leaves the other bits, which may belong to other programs. Mark must be
+	// within MarkMask. A MarkMask of 0 means all bits if Mark is not 0, and no
+	// change if it is: to set a mark of 0, give the MarkMask ^uint32(0).
+	//
+	// Accept ends the evaluation of the chain, so its later rules do not see
+	// the mark; later chains do, and with Repeat the same chain does.
+	Mark, MarkMask uint32
 
 	// Priority, if not 0, becomes the packet's queueing priority; ZeroPriority
 	// sets it to 0. Linux before 5.18 ignores it.
@@ -83,8 +86,34 @@ type Verdict struct {
 
 // plain reports whether v says nothing but its action.
 func (v *Verdict) plain() bool {
-	return v.Payload == nil && v.Mark == 0 && !v.ZeroMark && v.Priority == 0 && !v.ZeroPriority &&
+	return v.Payload == nil && !v.changesMark() && v.Priority == 0 && !v.ZeroPriority &&
 		v.Action != Requeue && v.VLAN == (VLAN{}) && v.LinkHeader == nil && v.Conntrack == (CTChange{})
+}
+
+func (v *Verdict) changesMark() bool { return v.Mark|v.MarkMask != 0 }
+
+// marked returns the mark that the verdict gives to a packet whose mark is old.
+func (v *Verdict) marked(old uint32) uint32 {
+	if v.MarkMask == 0 {
+		return v.Mark
+	}
+	return old&^v.MarkMask | v.Mark
+}
+
+// checkMark refuses a mark that would change bits outside its mask.
+func (v *Verdict) checkMark() error {
+	if v.MarkMask != 0 && v.Mark&^v.MarkMask != 0 {
+		return fmt.Errorf("%w: mark %#x has bits outside of mask %#x", ErrInvalid, v.Mark, v.MarkMask)
+	}
+	return nil
+}
+
+// markText shows a mark as rules do: the mask only if it leaves some bits.
+func markText(mark, mask uint32) string {
+	if mask == 0 || mask == ^uint32(0) {
+		return fmt.Sprintf("%#x", mark)
+	}
+	return fmt.Sprintf("%#x/%#x", mark, mask)
 }
 
 // String shows the verdict in a line, a payload by its length.
@@ -93,7 +122,7 @@ func (v Verdict) String() string {
 	said.add(v.Action == Requeue, "to %d", v.Number)
 	said.add(v.Bypass, "or accept")
 	said.add(v.Payload != nil, "with %d bytes", len(v.Payload))
-	said.add(v.Mark != 0 || v.ZeroMark, "mark %#x", v.Mark)
+	said.add(v.changesMark(), "mark %s", markText(v.Mark, v.MarkMask))
 	said.add(v.Priority != 0 || v.ZeroPriority, "priority %#x", v.Priority)
 	said.add(v.VLAN != (VLAN{}), "VLAN %v", v.VLAN)
 	said.add(v.LinkHeader != nil, "link header of %d bytes", len(v.LinkHeader))
@@ -226,7 +255,7 @@ func (s *slot) prepare(p *Packet, v *Verdict) error {
 	}
 	v.Conntrack.completeStatus(p)
 	s.out = slices.Grow(s.out[:0], len(v.Payload)+len(v.LinkHeader)+3*sizeVerdict)
-	s.out = k.appendVerdict(s.out, s.id, *v)
+	s.out = k.appendVerdict(s.out, s.id, v.marked(p.Mark), *v)
 	s.replaces = v.Payload != nil
 	if v.Payload == nil || v.Raw || p.version() == 0 {
 		return nil

@@ -358,7 +358,8 @@ func TestKernelMark(t *testing.T) {
 	}{
 		{"none", queue.Verdict{Action: queue.Accept}, old},
 		{"set", queue.Verdict{Action: queue.Accept, Mark: mark}, mark},
-		{"to zero", queue.Verdict{Action: queue.Accept, ZeroMark: true}, 0},
+		{"to zero", queue.Verdict{Action: queue.Accept, MarkMask: ^uint32(0)}, 0},
+		{"in a mask", queue.Verdict{Action: queue.Accept, Mark: 0x2, MarkMask: 0x3}, 0x12},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLab(t)
@@ -548,6 +549,7 @@ func TestKernelVerdictRefused(t *testing.T) {
 	}{
 		{"no action", queue.Verdict{}, queue.ErrInvalid},
 		{"no action, but a mark", queue.Verdict{Mark: 1}, queue.ErrInvalid},
+		{"a mark outside its mask", queue.Verdict{Action: queue.Accept, Mark: 5, MarkMask: 4}, queue.ErrInvalid},
 		{"unknown action", queue.Verdict{Action: queue.Requeue + 1}, queue.ErrInvalid},
 		{"VLAN of an IP packet", queue.Verdict{Action: queue.Accept, VLAN: queue.VLAN{Protocol: 0x8100, TCI: 1}}, queue.ErrUnsupported},
 		{"link header of an IP packet", queue.Verdict{Action: queue.Accept, LinkHeader: make([]byte, 14)}, queue.ErrUnsupported},

@@ -128,8 +128,12 @@ func TestVerdictFields(t *testing.T) {
 			kerneltest.Accepted, nfAccept, func(p kerneltest.Packet) bool { return p.Mark == 0x80000002 }},
 		"mark left": {kerneltest.Packet{Mark: 5}, queue.Verdict{Action: queue.Accept, Priority: 3},
 			kerneltest.Accepted, nfAccept, func(p kerneltest.Packet) bool { return p.Mark == 5 && p.Priority == 3 }},
-		"mark to zero": {kerneltest.Packet{Mark: 5}, queue.Verdict{Action: queue.Accept, ZeroMark: true},
+		"mark to zero": {kerneltest.Packet{Mark: 5}, queue.Verdict{Action: queue.Accept, MarkMask: ^uint32(0)},
 			kerneltest.Accepted, nfAccept, func(p kerneltest.Packet) bool { return p.Mark == 0 }},
+		"mark in a mask": {kerneltest.Packet{Mark: 0xff05}, queue.Verdict{Action: queue.Accept, Mark: 0x02, MarkMask: 0x0f},
+			kerneltest.Accepted, nfAccept, func(p kerneltest.Packet) bool { return p.Mark == 0xff02 }},
+		"mark bits cleared": {kerneltest.Packet{Mark: 0xff05}, queue.Verdict{Action: queue.Accept, MarkMask: 0xff},
+			kerneltest.Accepted, nfAccept, func(p kerneltest.Packet) bool { return p.Mark == 0xff00 }},
 		"priority to zero": {kerneltest.Packet{Priority: 5}, queue.Verdict{Action: queue.Accept, ZeroPriority: true},
 			kerneltest.Accepted, nfAccept, func(p kerneltest.Packet) bool { return p.Priority == 0 }},
 		"repeat with the mark that passes": {kerneltest.Packet{PassMark: 9}, queue.Verdict{Action: queue.Repeat, Mark: 9},
@@ -241,7 +245,7 @@ func TestVerdictRefused(t *testing.T) {
 func TestVerdictUnsupported(t *testing.T) {
 	for field, v := range map[string]queue.Verdict{
 		"Mark":       {Action: queue.Accept, Mark: 1},
-		"ZeroMark":   {Action: queue.Accept, ZeroMark: true},
+		"MarkMask":   {Action: queue.Accept, MarkMask: ^uint32(0)},
 		"Priority":   {Action: queue.Repeat, Priority: 1},
 		"Number":     {Action: queue.Requeue, Number: 1},
 		"Bypass":     {Action: queue.Requeue, Bypass: true},
@@ -354,7 +358,7 @@ func TestZeroPacket(t *testing.T) {
 			t.Errorf("%s: %v, want ErrClosed", name, err)
 		}
 	}
-	if got := p.In().String() + p.PhysOut().Name + p.SecurityContext(); got != "" {
+	if got := p.In().String() + p.PhysOut().Name() + p.SecurityContext(); got != "" {
 		t.Errorf("zero Packet has %q", got)
 	}
 	if p.HardwareAddr() != nil || p.LinkHeader() != nil || p.Clone() != nil || !p.Time().IsZero() || p.GSO() || p.Truncated() {

@@ -143,7 +143,7 @@ func (o *opening) disturb(ctx context.Context, r *rand.Rand) error {
 		pause(ctx, r, 500*time.Millisecond)
 		if maybe(r, 3) {
 			// The kernel drops what comes.
-			if err := o.setMode(queue.None); err != nil {
+			if err := o.setMode(queue.DropAll); err != nil {
 				return err
 			}
 			pause(ctx, r, 5*time.Millisecond)

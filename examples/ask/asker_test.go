@@ -43,7 +43,7 @@ func sit(t *testing.T, args string, person func(s *session)) {
 // syn sends the SYN of a connection, of which first is the sequence number.
 func (s *session) syn(from, to string, first uint32) *queuetest.Sent {
 	p := queuetest.TCP(from, to, queuetest.TCPHeader{Seq: first, Flags: queuetest.SYN}, nil)
-	p.Hook, p.Out, p.Owner = queue.Output, "lo", &queuetest.Owner{UID: 1000}
+	p.Hook, p.Out, p.Owner = queue.HookOutput, "lo", &queuetest.Owner{UID: 1000}
 	sent := s.kernel.Send(p)
 	synctest.Wait()
 	return sent

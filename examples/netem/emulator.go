@@ -107,7 +107,7 @@ func (e *emulator) pass(now time.Time) {
 // checksums are complete. It is sent before the packet has its verdict, as long
 // as there is a payload.
 func (e *emulator) duplicate(p queue.Packet) {
-	incoming := p.Hook == queue.Prerouting || p.Hook == queue.Input
+	incoming := p.Hook == queue.HookPrerouting || p.Hook == queue.HookInput
 	if incoming || p.Truncated() || e.send(p.Payload) != nil {
 		e.stats.undoubled++
 		return

@@ -45,7 +45,7 @@ func ExamplePacket() {
 		q := k.Open(queue.Config{Owner: true})
 
 		ping := queuetest.EchoRequest("fd00::1", "fd00::2", 1, 1, nil)
-		ping.Hook = queue.Output
+		ping.Hook = queue.HookOutput
 		ping.Out = "eth0"
 		ping.Owner = &queuetest.Owner{UID: 1000, GID: 1000}
 		k.Send(ping)

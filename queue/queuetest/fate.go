@@ -13,7 +13,7 @@ const (
 	Unreplaced              // dropped by the kernel, which could not apply the replacement
 	QueueFull               // dropped: the queue had no room (Config.QueueLength)
 	Unheard                 // dropped: nobody had opened the queue
-	Unwanted                // dropped: the queue was in mode None, as after the end of its context
+	Unwanted                // dropped: the queue was in mode DropAll, as after the end of its context
 	Undelivered             // dropped: the socket's receive buffer had no room
 	Flushed                 // dropped while it waited: the queue was closed, or its interface or rule went away
 	FailedOpen              // passed without a verdict, because of Config.FailOpen
@@ -52,7 +52,7 @@ var sentences = [...]string{
 	Unreplaced:  "was dropped by the kernel, which could not apply the replacement",
 	QueueFull:   "was dropped by the kernel: the queue had no room",
 	Unheard:     "was dropped by the kernel: nobody had opened the queue",
-	Unwanted:    "was dropped by the kernel: the queue was in mode None, as after the end of its context",
+	Unwanted:    "was dropped by the kernel: the queue was in mode DropAll, as after the end of its context",
 	Undelivered: "was dropped by the kernel: the socket's receive buffer had no room",
 	Flushed:     "was dropped by the kernel while it waited for a verdict: the queue was closed, or the interface or rule went away",
 	FailedOpen:  "passed without a verdict, because of Config.FailOpen",
