@@ -45,8 +45,8 @@ func prepareRows(o options) (rows []row, leftOut []error, clean func(), err erro
 		return nil, nil, nil, err
 	}
 	clean = func() { os.RemoveAll(dir) }
-	programs, leftOut := buildPeers(dir)
-	rows = selectRows(scenes(o.sizes), contenders(o.consumers, programs), o.match)
+	commands, leftOut := buildPeers(dir)
+	rows = selectRows(scenes(o.sizes), contenders(o.consumers, commands), o.match)
 	if len(rows) == 0 {
 		clean()
 		return nil, nil, nil, errors.New("no row has such a name; -list lists them")

@@ -1,6 +1,6 @@
 // Bench measures packet queues from end to end: packets that the kernel made,
 // through its queue and a consumer's verdicts. It compares this library with
-// consumers written in C.
+// github.com/florianl/go-nfqueue and with consumers written in C.
 //
 //	cd bench && go run .
 //
@@ -57,6 +57,11 @@ func run(o options) error {
 	}
 	if err := r.publish(os.Stdout, o.dir); err != nil {
 		return err
+	}
+	if o.marks {
+		if err := r.writeMarks(os.Stdout); err != nil {
+			return err
+		}
 	}
 	if n := len(r.failures); n > 0 {
 		return fmt.Errorf("%d measurements failed", n)

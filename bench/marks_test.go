@@ -45,16 +45,16 @@ func TestMarkMeasured(t *testing.T) {
 
 // A mark about a row that does not exist would silently never be measured.
 func TestMarksNameRows(t *testing.T) {
-	programs := make(map[string]string)
+	commands := make(map[string]command)
 	for _, p := range peers {
-		programs[p.name] = p.name
+		commands[p.name] = command{p.name}
 	}
 	o, err := parseOptions(nil, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, r := range selectRows(scenes(o.sizes), contenders(o.consumers, programs), o.match) {
+	for _, r := range selectRows(scenes(o.sizes), contenders(o.consumers, commands), o.match) {
 		names = append(names, r.name())
 	}
 	for _, m := range marks(o.sizes) {

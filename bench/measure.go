@@ -99,7 +99,7 @@ func (s *stand) startConsumer(r row) (*process, consumerState, error) {
 	if r.contender.isOurs() {
 		return startConsumer(s.consumerCPUs(r.scene), r.contender.ours)
 	}
-	return startPeer(s.consumerCPUs(r.scene), r.contender.program, r.scene)
+	return startPeer(s.consumerCPUs(r.scene), r.contender.peer, r.scene)
 }
 
 // sameBuffer fails if a consumer has another receive buffer than the first.

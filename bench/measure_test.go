@@ -25,7 +25,7 @@ func newTestStand(t *testing.T) (*stand, []row) {
 		t.Fatal(err)
 	}
 	t.Cleanup(n.close)
-	programs, leftOut := buildPeers(t.TempDir())
+	commands, leftOut := buildPeers(t.TempDir())
 	for _, err := range leftOut {
 		t.Log(err)
 	}
@@ -33,7 +33,7 @@ func newTestStand(t *testing.T) (*stand, []row) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s, selectRows(scenes([]int{64}), contenders(2, programs), regexp.MustCompile(""))
+	return s, selectRows(scenes([]int{64}), contenders(2, commands), regexp.MustCompile(""))
 }
 
 func TestMeasure(t *testing.T) {
@@ -49,8 +49,8 @@ func TestMeasure(t *testing.T) {
 					t.Errorf("%s is %v, want more than 0", unit, x)
 				}
 			}
-			if _, ok := v[allocs]; ok != r.contender.isOurs() {
-				t.Errorf("allocations are measured: %t, want %t", ok, r.contender.isOurs())
+			if _, ok := v[allocs]; ok != r.contender.isGo {
+				t.Errorf("allocations are measured: %t, want %t", ok, r.contender.isGo)
 			}
 		})
 	}

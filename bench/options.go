@@ -21,9 +21,10 @@ type options struct {
 	consumers int    // of the row with several
 	dir       string // for the files, "" for none
 	list      bool
+	marks     bool // show what is wanted of the library, and whether it is met
 }
 
-const usage = `Bench measures the library against the real kernel and against consumers in C,
+const usage = `Bench measures the library on the real kernel, beside go-nfqueue and consumers in C,
 in namespaces of its own: it needs no privilege where user namespaces are allowed.
 
 `
@@ -41,6 +42,7 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 	f.StringVar(&o.dir, "o", "", "`directory` for the files (default results for a whole run, none with -quick or -run)")
 	f.Func("sizes", "`bytes` in the UDP datagrams (default 64,512,1400)", o.setSizes)
 	f.Func("run", "measure the rows whose names match the `regexp` only", o.setMatch)
+	f.BoolVar(&o.marks, "marks", false, "show the table of marks: what is wanted of the library, and what was measured")
 	quick := f.Bool("quick", false, "measure each row once and shortly: a test, not a benchmark")
 	err := f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {

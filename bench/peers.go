@@ -7,46 +7,73 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
 //go:embed peers
 var peerSources embed.FS
 
-// A peer is a consumer in C.
+// A peer is a consumer that does not use this library.
 type peer struct {
-	name   string // of its rows
-	source string // below peers
+	name  string // of its rows
+	about string
+
+	source string // in C, below peers
 	libs   []string
-	about  string
+
+	use string // of go-nfqueue: callback or channel
 }
 
 var peers = []peer{
-	{"c-libnfq", "libnfq.c", []string{"-lnetfilter_queue"}, "libnetfilter_queue: recv, nfq_handle_packet, nfq_set_verdict"},
-	{"c-many", "many.c", nil, "recvmmsg, up to 64 verdict messages in one send"},
-	{"c-batch", "batch.c", nil, "recvmmsg, one VERDICT_BATCH"},
+	{name: goNFQueueCallback, use: "callback", about: "github.com/florianl/go-nfqueue/v2, the verdict in its callback"},
+	{name: goNFQueueChannel, use: "channel", about: "github.com/florianl/go-nfqueue/v2, the callback sends to a channel, another goroutine gives the verdict"},
+	{name: cLibnfq, source: "libnfq.c", libs: []string{"-lnetfilter_queue"}, about: "C, libnetfilter_queue: recv, nfq_handle_packet, nfq_set_verdict"},
+	{name: cMany, source: "many.c", about: "C, recvmmsg, up to 64 verdict messages in one send"},
+	{name: cBatch, source: "batch.c", about: "C, recvmmsg, one VERDICT_BATCH"},
 }
 
-// buildPeers compiles the peers into dir. It returns the programs by name, and
-// an error for each peer that cannot be had here.
-func buildPeers(dir string) (programs map[string]string, leftOut []error) {
-	programs = make(map[string]string)
-	compiler, err := findCompiler()
-	if err == nil {
-		err = unpack(dir)
+// A command is a peer that can be started, the program with its first
+// arguments.
+type command []string
+
+// buildPeers compiles the peers into dir. It returns their commands by name,
+// and an error for each peer that is missing here.
+func buildPeers(dir string) (commands map[string]command, leftOut []error) {
+	commands = make(map[string]command)
+	compiler, noCompiler := findCompiler()
+	if noCompiler == nil {
+		noCompiler = unpack(dir)
 	}
-	if err != nil {
-		return programs, []error{fmt.Errorf("no consumers in C: %w", err)}
-	}
+	goNFQueue, noGoNFQueue := buildGoNFQueue(dir)
 	for _, p := range peers {
-		program := filepath.Join(dir, p.name)
-		if err := p.build(compiler, filepath.Join(dir, "peers"), program); err != nil {
-			leftOut = append(leftOut, fmt.Errorf("no consumer %s: %w", p.name, err))
+		c, err := command{goNFQueue, p.use}, noGoNFQueue
+		if p.source != "" {
+			c, err = command{filepath.Join(dir, p.name)}, noCompiler
+			if err == nil {
+				err = p.build(compiler, filepath.Join(dir, "peers"), c[0])
+			}
+		}
+		if err != nil {
+			leftOut = append(leftOut, fmt.Errorf("consumer %s: %w", p.name, err))
 			continue
 		}
-		programs[p.name] = program
+		commands[p.name] = c
 	}
-	return programs, leftOut
+	return commands, leftOut
+}
+
+// buildGoNFQueue compiles the module below gonfqueue and returns the program.
+// It has its own dependencies, so the go command must be able to fetch them.
+func buildGoNFQueue(dir string) (program string, err error) {
+	program = filepath.Join(dir, "gonfqueue")
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", program, ".")
+	cmd.Dir = "gonfqueue"
+	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build in gonfqueue: %w: %s", err, firstLine(said))
+	}
+	return program, nil
 }
 
 func findCompiler() (string, error) {
@@ -82,14 +109,15 @@ func firstLine(text []byte) string {
 	return string(text)
 }
 
-// startPeer starts a program of buildPeers on some processors.
-func startPeer(cpus []int, program string, s scene) (*process, consumerState, error) {
+// startPeer starts a peer on some processors.
+func startPeer(cpus []int, c command, s scene) (*process, consumerState, error) {
 	var ready consumerState
 	large := "gso"
 	if s.segmented() {
 		large = "segments"
 	}
-	cmd := exec.Command(program, strconv.Itoa(queueNumber), strconv.Itoa(queueLength), strconv.Itoa(readBuffer), s.verdict, large)
+	args := append(slices.Clone(c[1:]), strconv.Itoa(queueNumber), strconv.Itoa(queueLength), strconv.Itoa(readBuffer), s.verdict, large)
+	cmd := exec.Command(c[0], args...)
 	p, err := startProcess(cpus, cmd, &ready)
 	return p, ready, err
 }

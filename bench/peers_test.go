@@ -10,9 +10,9 @@ import (
 func TestBuildPeersWithoutCompiler(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	t.Setenv("CC", "")
-	programs, leftOut := buildPeers(t.TempDir())
-	if len(programs) != 0 || len(leftOut) != 1 {
-		t.Errorf("programs %v, left out %v, want none and one reason", programs, leftOut)
+	commands, leftOut := buildPeers(t.TempDir())
+	if len(commands) != 0 || len(leftOut) != len(peers) {
+		t.Errorf("commands %v, left out %v, want none and a reason for each", commands, leftOut)
 	}
 }
 
@@ -24,9 +24,9 @@ func TestBuildPeersTellsWhatFailed(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("CC", compiler)
-	programs, leftOut := buildPeers(t.TempDir())
-	if len(programs) != len(peers)-1 || programs[cLibnfq] != "" {
-		t.Errorf("programs %v, want all but %s", programs, cLibnfq)
+	commands, leftOut := buildPeers(t.TempDir())
+	if len(commands) != len(peers)-1 || commands[cLibnfq] != nil {
+		t.Errorf("commands %v, want all but %s", commands, cLibnfq)
 	}
 	if len(leftOut) != 1 || !strings.HasSuffix(leftOut[0].Error(), ": no headers") || !strings.Contains(leftOut[0].Error(), cLibnfq) {
 		t.Errorf("left out %v, want %s and the first line of what the compiler said", leftOut, cLibnfq)

@@ -14,7 +14,6 @@ func (r *results) writeReport(w io.Writer) error {
 	b.WriteString("# Benchmark\n\n")
 	r.reportFacts(&b)
 	r.reportFailures(&b)
-	r.reportMarks(&b)
 	for _, s := range r.scenesFound() {
 		r.reportScene(&b, s)
 	}
@@ -47,7 +46,9 @@ func (r *results) reportFailures(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
-func (r *results) reportMarks(b *strings.Builder) {
+// writeMarks writes what was measured of each mark, for the message of a
+// commit that claims something.
+func (r *results) writeMarks(w io.Writer) error {
 	found := r.byName()
 	t := table{heads: []string{"mark", "load", "measured", "wanted", ""}, left: 2}
 	for _, m := range marks(r.sizes) {
@@ -57,9 +58,8 @@ func (r *results) reportMarks(b *strings.Builder) {
 		x := m.measured(found)
 		t.add(m.about, m.scene, plain(x, 2), m.wanted(), m.outcome(x))
 	}
-	if len(t.rows) > 0 {
-		b.WriteString("## Marks\n\n" + t.String() + "\n")
-	}
+	_, err := io.WriteString(w, t.String())
+	return err
 }
 
 // A column shows the values of one unit.
@@ -82,6 +82,7 @@ var columns = []column{
 	{"CPU %", cpuBusy, 1, 0, false},
 	{"allocs/packet", allocs, 1, 2, false},
 	{"B/packet", allocBytes, 1, 0, false},
+	{"peak MiB", memory, 1.0 / (1 << 20), 1, false},
 	{"lost: queue full", queueFull, 1, 0, true},
 	{"socket full", socketFull, 1, 0, true},
 	{"too late", tooLate, 1, 0, true},

@@ -17,16 +17,17 @@ type scene struct {
 	free    bool // no process is bound to a processor
 }
 
-// A contender is a consumer to be measured: one of ours, or a program in C.
+// A contender is a consumer to be measured: one of ours, or a peer.
 type contender struct {
-	name    string
-	about   string
-	ours    consumerSpec
-	program string // of a peer
+	name  string
+	about string
+	ours  consumerSpec
+	peer  command // nil for ours
+	isGo  bool    // it reports its allocations
 }
 
 // isOurs reports whether the contender is a use of the library.
-func (c contender) isOurs() bool { return c.program == "" }
+func (c contender) isOurs() bool { return c.peer == nil }
 
 // A row is what is measured in one go.
 type row struct {
@@ -46,13 +47,16 @@ const (
 	cLibnfq     = "c-libnfq"
 	cMany       = "c-many"
 	cBatch      = "c-batch"
+
+	goNFQueueCallback = "go-nfqueue"
+	goNFQueueChannel  = "go-nfqueue-channel"
 )
 
 // shufflers is how many goroutines give verdicts out of order.
 const shufflers = 64
 
 // contenders returns all of them, the peers as far as they could be built.
-func contenders(consumers int, programs map[string]string) []contender {
+func contenders(consumers int, commands map[string]command) []contender {
 	list := []contender{
 		{name: packets, about: "Packets, one consumer", ours: consumerSpec{Take: "packets", Workers: 1}},
 		{name: fmt.Sprintf("packets-x%d", consumers), about: fmt.Sprintf("Packets, %d consumers", consumers), ours: consumerSpec{Take: "packets", Workers: consumers}},
@@ -61,9 +65,12 @@ func contenders(consumers int, programs map[string]string) []contender {
 		{name: allEach, about: "All, a verdict message for each packet (OnRefused is set)", ours: consumerSpec{Take: "all", Each: true}},
 		{name: shuffled, about: fmt.Sprintf("Packets, %d consumers that give verdicts out of order", shufflers), ours: consumerSpec{Take: "shuffled", Workers: shufflers}},
 	}
+	for i := range list {
+		list[i].isGo = true
+	}
 	for _, p := range peers {
-		if program, ok := programs[p.name]; ok {
-			list = append(list, contender{name: p.name, about: "C, " + p.about, program: program})
+		if c, ok := commands[p.name]; ok {
+			list = append(list, contender{name: p.name, about: p.about, peer: c, isGo: p.source == ""})
 		}
 	}
 	return list

@@ -20,7 +20,7 @@ type sample struct {
 }
 
 func (t *trial) sample() (s sample, err error) {
-	if t.row.contender.isOurs() {
+	if t.row.contender.isGo {
 		if err := t.consumer.ask(&s.consumer); err != nil {
 			return s, err
 		}
@@ -54,8 +54,9 @@ func between(r row, a, b sample) (values, error) {
 		cpuBusy:     100 * used.Total.Seconds() / seconds,
 		queueFull:   float64(b.status.QueueDropped - a.status.QueueDropped),
 		socketFull:  float64(b.status.UserDropped - a.status.UserDropped),
+		memory:      float64(b.account.Memory),
 	}
-	if r.contender.isOurs() {
+	if r.contender.isGo {
 		v[allocs] = float64(b.consumer.Mallocs-a.consumer.Mallocs) / n
 		v[allocBytes] = float64(b.consumer.Bytes-a.consumer.Bytes) / n
 	}

@@ -22,7 +22,7 @@ func TestBetween(t *testing.T) {
 	after := sample{
 		at:       start.Add(2 * time.Second),
 		status:   wire.NFQStatus{LastID: 900, Pending: 0, UserDropped: 15, QueueDropped: 8},
-		account:  sys.Account{Total: 2 * time.Second, User: 100 * time.Millisecond, System: 300 * time.Millisecond},
+		account:  sys.Account{Total: 2 * time.Second, User: 100 * time.Millisecond, System: 300 * time.Millisecond, Memory: 3 << 20},
 		consumer: consumerState{Mallocs: 1500, Bytes: 96000},
 		generator: load.Reading{
 			Bytes:   5e9,
@@ -30,7 +30,7 @@ func TestBetween(t *testing.T) {
 			Lost:    4,
 		},
 	}
-	ours := row{contender: contender{name: packets}}
+	ours := row{contender: contender{name: packets, isGo: true}}
 	tcp, latency := ours, ours
 	tcp.scene.spec.Kind, latency.scene.spec.Kind = load.TCP, load.OneByOne
 	for _, test := range []struct {
@@ -39,13 +39,13 @@ func TestBetween(t *testing.T) {
 		want values
 	}{
 		{"ours", ours, values{allocs: 0.5, allocBytes: 32}},
-		{"a program in C", row{contender: contender{program: "c"}}, values{}},
+		{"a program in C", row{contender: contender{peer: command{"c"}}}, values{}},
 		{"tcp", tcp, values{allocs: 0.5, allocBytes: 32, bitRate: 20}},
 		{"latency", latency, values{allocs: 0.5, allocBytes: 32, p50: 1, p99: 2, p999: 3, tooLate: 4}},
 	} {
 		want := values{
 			packetCount: 1000, packetRate: 500, cpuTime: 1e6, userTime: 25e4, systemTime: 75e4, cpuBusy: 50,
-			queueFull: 1, socketFull: 10,
+			queueFull: 1, socketFull: 10, memory: 3 << 20,
 		}
 		for unit, x := range test.want {
 			want[unit] = x

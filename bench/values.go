@@ -22,13 +22,14 @@ const (
 	queueFull   = "queue-full" // packets lost
 	socketFull  = "socket-full"
 	tooLate     = "too-late"
+	memory      = "peak-B" // resident memory of the process
 	packetCount = "packets"
 )
 
 // units is the order in which raw results list them.
 var units = []string{
 	packetRate, cpuTime, userTime, systemTime, cpuBusy, allocs, allocBytes, bitRate,
-	p50, p99, p999, queueFull, socketFull, tooLate,
+	p50, p99, p999, memory, queueFull, socketFull, tooLate,
 }
 
 // values are the results of one measurement by unit.

@@ -1,5 +1,5 @@
 // Package sys does to processes what the standard library cannot: it binds them
-// to processors and reads the processor time that another one has used.
+// to processors and reads the processor time and memory that another one has used.
 //
 // Off Linux every function returns an error that matches errors.ErrUnsupported.
 package sys
@@ -18,18 +18,20 @@ func CPUs() ([]int, error) { return cpus() }
 // have locked it with runtime.LockOSThread.
 func StartOn(cpus []int, cmd *exec.Cmd) error { return startOn(cpus, cmd) }
 
-// An Account is the processor time that a process has used.
+// An Account is the processor time and the memory that a process has used.
 type Account struct {
 	Total time.Duration // as exact as the scheduler's clock
 	// User and System are in the kernel's clock ticks, of which a second has
 	// 100: their ratio is good for longer times only.
 	User, System time.Duration
+	// Memory is the most memory it has had resident so far, in bytes.
+	Memory int64
 }
 
 // AccountOf reads the account of a process, of all its threads together.
 func AccountOf(pid int) (Account, error) { return accountOf(pid) }
 
-// Sub returns what was used between b and a. User and System are in the ratio
+// Sub returns the processor time used between b and a. User and System are in the ratio
 // of their ticks and add up to Total.
 func (a Account) Sub(b Account) Account {
 	used := Account{Total: a.Total - b.Total, User: a.User - b.User, System: a.System - b.System}

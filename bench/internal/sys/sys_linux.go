@@ -65,10 +65,35 @@ func accountOf(pid int) (Account, error) {
 	if err != nil {
 		return Account{}, err
 	}
+	if a.Memory, err = peakMemory(pid); err != nil {
+		return a, err
+	}
 	var total unix.Timespec
 	err = unix.ClockGettime(processClock(pid), &total)
 	a.Total = time.Duration(total.Nano())
 	return a, os.NewSyscallError("clock_gettime", err)
+}
+
+// peakMemory is the most memory the process has had resident, in bytes
+// (VmHWM, fs/proc/task_mmu.c).
+func peakMemory(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parseStatus(string(text))
+}
+
+var errStatus = errors.New("sys: /proc/PID/status is not as expected")
+
+func parseStatus(text string) (int64, error) {
+	_, rest, found := strings.Cut(text, "\nVmHWM:")
+	fields := strings.Fields(rest)
+	if !found || len(fields) < 2 || fields[1] != "kB" {
+		return 0, errStatus
+	}
+	n, err := strconv.ParseInt(fields[0], 10, 64)
+	return n << 10, err
 }
 
 // processClock is the clock of a process's processor time

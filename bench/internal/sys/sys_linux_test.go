@@ -13,6 +13,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func TestParseStatus(t *testing.T) {
+	for text, want := range map[string]int64{
+		"Name:\tx\nVmPeak:\t  900 kB\nVmHWM:\t   512 kB\nVmRSS:\t 300 kB\n": 512 << 10,
+		"Name:\tVmHWM: 1 kB\n":     0, // a name may be anything
+		"Name:\tx\nVmHWM:\t1 MB\n": 0,
+		"":                         0,
+	} {
+		if got, err := parseStatus(text); got != want || (err == nil) != (want > 0) {
+			t.Errorf("parseStatus(%q) = %d, %v, want %d", text, got, err, want)
+		}
+	}
+}
+
 func TestStartOnBinds(t *testing.T) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
