@@ -38,7 +38,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/ipqueue/ipqueue/examples/internal/names"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
@@ -64,7 +63,7 @@ type options struct {
 
 func parse(flags *flag.FlagSet, args []string) (o options, err error) {
 	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
-	flags.Func("list", "`file` of names", func(name string) error { return readFile(&o.sink.names, name) })
+	flags.Func("list", "`file` of names", o.sink.names.ReadFile)
 	flags.TextVar(&o.sink.answer, "answer", noName, "nxdomain, zero or drop")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -78,15 +77,6 @@ func parse(flags *flag.FlagSet, args []string) (o options, err error) {
 		return o, errors.New("no names: say them, or a -list of them")
 	}
 	return o, nil
-}
-
-func readFile(set *names.Set, name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return set.Read(f)
 }
 
 // run filters until ctx ends.

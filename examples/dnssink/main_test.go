@@ -44,8 +44,8 @@ func TestParseComplains(t *testing.T) {
 		{"-queue all a.example", "invalid syntax"},
 		{"-answer maybe a.example", "want one of nxdomain, zero, drop"},
 		{"-list /nowhere", "/nowhere"},
-		{"-list " + list, `line 2: name ".."`},
-		{"a..b", `name "a..b"`},
+		{"-list " + list, ":2: \".\" is no name"},
+		{"a..b", `"a..b" is no name`},
 		{"-block a.example", "not defined"},
 	} {
 		if _, err := parseLine(strings.Fields(test.args)...); err == nil || !strings.Contains(err.Error(), test.want) {

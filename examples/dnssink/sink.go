@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
-	"github.com/ipqueue/ipqueue/examples/internal/names"
+	"github.com/ipqueue/ipqueue/examples/dnssink/names"
 )
 
 // A sink swallows the names of a list.

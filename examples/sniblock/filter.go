@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 	"time"
 
-	"github.com/ipqueue/ipqueue/examples/internal/names"
+	"github.com/ipqueue/ipqueue/examples/dnssink/names"
 	"github.com/ipqueue/ipqueue/queue"
 )
 

@@ -31,7 +31,7 @@ func TestParseComplains(t *testing.T) {
 		{"-mark 0x100000000 a.example", "value out of range"},
 		{"-reset x a.example", "invalid syntax"},
 		{"-mark 1 -reset 1 a.example", "must differ"},
-		{"a..b", `name "a..b"`},
+		{"a..b", `"a..b" is no name`},
 	} {
 		if _, err := parseLine(test.args); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("parse(%s) = %v, want %s", test.args, err, test.want)

@@ -1,0 +1,197 @@
+package names
+
+import (
+	"fmt"
+	"strings"
+)
+
+// A Set is a list of domain names that are blocked, with exceptions. The zero
+// Set is empty. Any number of goroutines may ask it once nothing is added any
+// more.
+type Set struct {
+	rules map[string]rule // by the name, as in a message (RFC 1035, section 3.1) and in lower case
+}
+
+// A rule is what the lists say about a name, and about the names below it.
+type rule uint16
+
+const (
+	block     rule = 1 << iota // unless another rule says otherwise
+	pass                       // an exception to block for the same name and for names above
+	except                     // an exception to every block
+	important                  // blocks in spite of except
+	allow                      // an exception to all of these
+)
+
+// A scope says which names an entry is about. A rule times a scope is what the
+// entry adds.
+type scope = rule
+
+const (
+	itself scope = 1 << 0
+	below  scope = 1 << 8
+	tree         = itself | below
+
+	belowShift = 8
+)
+
+// An entry is one name of a list.
+type entry struct {
+	domain string
+	rule   rule
+	scope  scope
+}
+
+// Add blocks a name: "www.example.com" is that one alone, ".example.com" is
+// example.com and all names below it.
+func (s *Set) Add(name string) error { return s.addWord(name, false) }
+
+// Allow makes an exception of a name, written as for Add. It is stronger than
+// everything that blocks.
+func (s *Set) Allow(name string) error { return s.addWord(name, true) }
+
+func (s *Set) addWord(name string, allowed bool) error {
+	e, err := parseWord(name)
+	if err != nil {
+		return err
+	}
+	s.add(e, allowed)
+	return nil
+}
+
+// add adds an entry, of a list of exceptions if allowed.
+func (s *Set) add(e entry, allowed bool) {
+	if allowed {
+		e.rule = allow
+	}
+	if s.rules == nil {
+		s.rules = make(map[string]rule)
+	}
+	var b [maxWire]byte
+	key, _ := appendWire(b[:0], e.domain) // it is a name: parseDomain made it
+	s.rules[string(key)] |= e.rule * e.scope
+}
+
+// Has reports whether the name is blocked, by itself or below another one.
+func (s *Set) Has(name string) bool {
+	var b [maxWire]byte
+	wire, ok := appendWire(b[:0], name)
+	return ok && s.lookup(wire)
+}
+
+// HasWire is Has for a name as DNS messages contain it, without compression: each
+// label after its length, the empty one last. A dot in a label is no end of it.
+func (s *Set) HasWire(name []byte) bool {
+	var b [maxWire]byte
+	if len(name) > len(b) {
+		return false
+	}
+	wire := b[:len(name)]
+	for i, c := range name {
+		wire[i] = lower(c) // no length is a letter: they end at 63
+	}
+	return s.lookup(wire)
+}
+
+// lookup asks about a name in lower case. From the name itself upward, the first
+// rule of block and pass decides, unless a stronger one applies.
+func (s *Set) lookup(wire []byte) bool {
+	var all, nearest rule
+	shift := 0
+	for len(wire) > 0 && wire[0] != 0 {
+		r := s.rules[string(wire)] >> shift & (1<<belowShift - 1)
+		shift = belowShift
+		all |= r
+		if nearest == 0 {
+			nearest = r & (block | pass)
+		}
+		wire = wire[min(1+int(wire[0]), len(wire)):]
+	}
+	switch {
+	case all&allow != 0:
+		return false
+	case all&important != 0:
+		return true
+	case all&except != 0:
+		return false
+	}
+	return nearest == block
+}
+
+// Len returns how many of the names block, those not counted that an exception
+// takes back.
+func (s *Set) Len() int {
+	n := 0
+	for wire, r := range s.rules {
+		const blocks = block | important
+		switch {
+		case r&(blocks*itself) != 0 && s.lookup([]byte(wire)),
+			r&(blocks*below) != 0 && s.lookup([]byte(anyLabel+wire)):
+			n++
+		}
+	}
+	return n
+}
+
+// anyLabel stands for the names below another: lists have no such label.
+const anyLabel = "\x01*"
+
+// Exceptions returns how many names are exceptions.
+func (s *Set) Exceptions() int {
+	n := 0
+	for _, r := range s.rules {
+		if r&((pass|except|allow)*tree) != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// String says how many names block, as in "3 names and 1 exception".
+func (s *Set) String() string {
+	text := plural(s.Len(), "name")
+	if n := s.Exceptions(); n > 0 {
+		text += " and " + plural(n, "exception")
+	}
+	return text
+}
+
+func plural(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
+const (
+	maxWire  = 255 // RFC 1035, section 2.3.4
+	maxLabel = 63
+)
+
+// appendWire appends a name, in lower case, as messages contain it. It reports
+// whether it is one.
+func appendWire(b []byte, name string) ([]byte, bool) {
+	name = strings.TrimSuffix(name, ".")
+	if name == "" || len(name) > maxWire-2 {
+		return b, false
+	}
+	for found := true; found; {
+		var label string
+		label, name, found = strings.Cut(name, ".")
+		if label == "" || len(label) > maxLabel {
+			return b, false
+		}
+		b = append(b, byte(len(label)))
+		for i := range len(label) {
+			b = append(b, lower(label[i]))
+		}
+	}
+	return append(b, 0), true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
