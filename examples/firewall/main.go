@@ -4,41 +4,79 @@
 //	go build ./examples/firewall
 //	sudo ./firewall -policy policy.txt
 //
-// The first line that matches a packet decides it:
+// The first line that matches a packet decides it. Its conditions, all of them
+// optional, come in any order:
 //
+//	accept in lo                     # interfaces by name, or as in eth*
+//	accept out lo
 //	accept tcp to port 443
 //	accept udp from 10.0.0.0/8 to 192.0.2.1 port 53
-//	drop icmp                        # protocols: icmp, icmpv6, tcp, udp, sctp
-//	accept to 2001:db8::/32
-//	accept tcp from port 1024-65535 to port 80
-//	default drop                     # what no line matches
+//	accept in eth0 tcp from port 1024-65535 to port 22
+//	accept icmp type echo-request    # ICMP types by nft's names or by number
+//	accept icmpv6 type 128
+//	drop to 2001:db8::/32            # protocols: tcp, udp, icmp, icmpv6, sctp, gre, ... or a number
+//	reject out eth0 tcp to port 25   # drop, and tell the sender
+//	default drop                     # packets that no line matches
 //
-// The rules that feed the queue, in this order; the same in INPUT or FORWARD,
-// for what comes from elsewhere:
+// IPv6 neighbour discovery is accepted unless a line says otherwise: default
+// does not apply to it. The program warns of a policy that would cut the
+// machine off.
 //
-//	iptables -A OUTPUT -m mark --mark 1 -j CONNMARK --save-mark
-//	iptables -A OUTPUT -m connmark --mark 1 -j ACCEPT
-//	iptables -A OUTPUT -j NFQUEUE --queue-num 0
-//	iptables -A INPUT -m connmark --mark 1 -j ACCEPT
-//	ip6tables -A OUTPUT -m mark --mark 1 -j CONNMARK --save-mark
-//	ip6tables -A OUTPUT -m connmark --mark 1 -j ACCEPT
-//	ip6tables -A OUTPUT -j NFQUEUE --queue-num 0
-//	ip6tables -A INPUT -m connmark --mark 1 -j ACCEPT
-//	nft add rule inet filter output meta mark 1 ct mark set meta mark
-//	nft add rule inet filter output ct mark 1 accept
-//	nft add rule inet filter output queue to 0
+// The rules that feed the queue, here for packets of this machine (FORWARD is
+// for those between others). As shell commands for both IP versions:
+//
+//	for tables in iptables ip6tables; do
+//		$tables -N queued
+//		$tables -A queued -m mark --mark 1/1 -j CONNMARK --save-mark --nfmask 1 --ctmask 1
+//		$tables -A queued -m mark --mark 1/1 -j ACCEPT
+//		$tables -A queued -m connmark --mark 1/1 -j ACCEPT
+//		$tables -A queued -m conntrack --ctstate RELATED -j ACCEPT
+//		$tables -A queued -p tcp -m mark --mark 2/2 -j REJECT --reject-with tcp-reset
+//		$tables -A queued -m mark --mark 2/2 -j REJECT
+//		$tables -A queued -j NFQUEUE --queue-num 0
+//		$tables -A INPUT -j queued
+//		$tables -A OUTPUT -j queued
+//	done
+//
+// nft has one table for both families, for example in /etc/nftables.conf:
+//
+//	table inet firewall {
+//		chain queued {
+//			meta mark & 1 == 1 ct mark set ct mark | 1
+//			meta mark & 1 == 1 accept
+//			ct mark & 1 == 1 accept
+//			ct state related accept
+//			meta mark & 2 == 2 meta l4proto tcp reject with tcp reset
+//			meta mark & 2 == 2 reject
+//			queue num 0
+//		}
+//		chain input { type filter hook input priority filter; jump queued; }
+//		chain output { type filter hook output priority filter; jump queued; }
+//	}
 //
 // A verdict of Accept would end the chain at the rule to the queue, and no rule
 // of it could save a mark. So an accepted packet gets mark 1 and is repeated: it
 // comes through the chain again, where the first rule saves the mark for its
-// flow and the second accepts it, as it will all later packets and, in the
-// other direction, the answers. What is dropped leaves nothing in the kernel,
-// and its flow's next packet is queued again.
+// flow and the second accepts it. The third accepts all later packets of the
+// flow and, in the other direction, the answers. A packet that conntrack does
+// not track ends at the second. A rejected packet gets mark 2 and comes to the
+// kernel's REJECT, whose answer the fourth rule accepts (and the connections that
+// a conntrack helper expects, if you use one). A dropped packet leaves nothing
+// in the kernel, and its flow's next packet is queued again.
 //
-// SIGHUP reads the file again; a file with a mistake changes nothing. Flows
-// accepted before stay so ("conntrack -F" ends that). -mark 0 is for rules
-// without marks: every packet is then decided here. Ctrl-C ends the program,
-// and the rules then drop what is not accepted yet ("--queue-bypass" passes it).
+// Marks are single bits here, and no other bit changes: a VPN's or another
+// program's mark survives. -mark and -reject choose other bits, if these belong
+// to another program.
+//
+// SIGHUP reads the file again, and with -watch so does a change of it; a file
+// with a mistake changes nothing. Flows accepted before stay so ("conntrack -F"
+// ends that). -mark 0 is for rules without marks: every packet is then decided
+// here, answers too, and ip_queue will do ("-j QUEUE"; -6 for ip6_queue). Ctrl-C
+// ends the program, and the rules then drop what is not accepted yet
+// ("--queue-bypass" passes it).
+//
+// Dropped packets are printed with the line of the policy that dropped them, at
+// most 10 each second (-log). -listen serves /healthz and /metrics by HTTP.
 package main
 
 import (
@@ -50,7 +88,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
+	"github.com/ipqueue/ipqueue/examples/internal/lines"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
@@ -72,69 +112,122 @@ func main() {
 
 // options are the command line's.
 type options struct {
-	queue uint16
-	mark  uint32
-	file  string
+	queue.Config
+	accepted, rejected mark
+	file               string
+	watch              bool
+	log                int    // lines about dropped packets, each second
+	listen             string // address of the HTTP server, or ""
 }
 
-func parse(flags *flag.FlagSet, args []string) (o options, err error) {
-	o.mark = 1
-	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
-	flags.Func("mark", "`mark` of accepted flows, 0 for none (default 1)", numbers.Mark(&o.mark))
-	flags.StringVar(&o.file, "policy", "", "`file` of the policy")
+func parse(flags *flag.FlagSet, args []string) (options, error) {
+	const headers = 128 // IPv6 with extensions and ports
+	o := options{
+		Config:   queue.Config{Mode: queue.Range(headers)},
+		accepted: mark{1, 1}, rejected: mark{2, 2},
+	}
+	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.Number))
+	flags.BoolFunc("6", "the IPv6 queue of ip_queue, with -mark 0", func(string) error {
+		o.Family = queue.IPv6
+		return nil
+	})
+	flags.Var(&o.accepted, "mark", "`VALUE[/MASK]` of the mark of accepted packets, 0 for none")
+	flags.Var(&o.rejected, "reject", "`VALUE[/MASK]` of the mark of rejected packets")
+	flags.StringVar(&o.file, "policy", "", "`FILE` of the policy")
+	flags.BoolVar(&o.watch, "watch", false, "read the policy again when the file changes")
+	flags.IntVar(&o.log, "log", 10, "print at most `N` dropped packets each second")
+	flags.StringVar(&o.listen, "listen", "", "serve /healthz and /metrics at `ADDRESS`, for example :9764")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	if o.file == "" || flags.NArg() > 0 {
-		err = errors.New("want -policy and a file, and nothing else")
+	switch {
+	case o.file == "" || flags.NArg() > 0:
+		return o, errors.New("want -policy and a file, and nothing else")
+	case o.accepted.clashes(o.rejected):
+		return o, fmt.Errorf("-mark %v and -reject %v are the same to rules", o.accepted, o.rejected)
+	case o.log < 0:
+		return o, errors.New("-log wants a number from 0 on")
 	}
-	return o, err
+	return o, nil
 }
 
 // run filters until ctx ends.
 func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer) error {
-	rules, err := loadPolicy(o.file)
+	rules, err := o.load()
 	if err != nil {
 		return err
 	}
-	const headers = 128 // IPv6 with extensions and ports
-	q, err := queue.Open(ctx, queue.Config{Number: o.queue, Mode: queue.Range(headers)})
+	f := &firewall{policy: rules, accepted: o.accepted, rejected: o.rejected}
+	serve, err := listen(o.listen, f)
+	if err != nil {
+		return err
+	}
+	defer serve.Close()
+	q, err := queue.Open(ctx, o.Config)
 	if err != nil {
 		return err
 	}
 	defer q.Close()
-	fmt.Fprintf(out, "firewall: %d rules, queue %d\n", len(rules.rules), o.queue)
+	f.queue.Store(q)
+	printer := lines.New(out)
+	f.lost.printf, f.lost.limit = printer.Printf, o.log
+	f.trouble.printf, f.trouble.limit = printer.Printf, 1
+	printer.Printf("firewall: %s, queue %d\n", numbers.Count(len(rules.rules), "rule"), o.Number)
+	f.warn(printer)
+	f.loop(q, o, reload, changes(ctx, o), printer)
+	printer.Printf("firewall: %v\n", &f.counts)
+	return errors.Join(q.Err(), printer.Close())
+}
+
+// load reads the policy and makes sure that it can be carried out.
+func (o options) load() (*policy, error) {
+	p, err := loadPolicy(o.file)
+	if err == nil && p.rejects() && o.rejected == (mark{}) {
+		err = fmt.Errorf("%s: reject needs a mark, and -reject is 0", o.file)
+	}
+	return p, err
+}
+
+// loop decides packets until there are no more.
+func (f *firewall) loop(q *queue.Queue, o options, reload <-chan os.Signal, changed <-chan struct{}, out *lines.Printer) {
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
 	for packets := q.Packets(); ; {
 		select {
 		case p, ok := <-packets:
 			if !ok {
-				return q.Err()
+				return
 			}
-			if err := decide(p, rules, o.mark); err != nil {
-				fmt.Fprintln(out, err)
-			}
+			f.decide(p)
 		case <-reload: // meanwhile packets wait in the channel
-			if changed, err := loadPolicy(o.file); err != nil {
-				fmt.Fprintln(out, "nothing changed:", err)
-			} else {
-				rules = changed
-				fmt.Fprintf(out, "firewall: now %d rules\n", len(rules.rules))
-			}
+			f.reload(o, out)
+		case <-changed:
+			f.reload(o, out)
+		case now := <-second.C:
+			f.alive.Store(now.UnixNano())
+			f.lost.next()
+			f.trouble.next()
 		}
 	}
 }
 
-var errCameBack = errors.New("a packet came back with its mark: the rules before the queue do not heed -mark")
-
-// decide gives a packet its verdict.
-func decide(p queue.Packet, rules *policy, mark uint32) error {
-	switch accepted := rules.accepts(p.Flow()); {
-	case !accepted:
-		return p.Drop()
-	case mark == 0:
-		return p.Accept()
-	case p.Mark == mark:
-		return errors.Join(errCameBack, p.Accept())
+// reload reads the policy again. One with a mistake changes nothing.
+func (f *firewall) reload(o options, out *lines.Printer) {
+	rules, err := o.load()
+	if err != nil {
+		f.counts.mistakes.Add(1)
+		out.Printf("firewall: nothing changed: %v\n", err)
+		return
 	}
-	return p.Decide(queue.Verdict{Action: queue.Repeat, Mark: mark})
+	f.policy = rules
+	out.Printf("firewall: now %s\n", numbers.Count(len(rules.rules), "rule"))
+	f.warn(out)
+}
+
+// warn prints what the policy would cut off.
+func (f *firewall) warn(out *lines.Printer) {
+	f.counts.rules.Store(int64(len(f.policy.rules)))
+	for _, warning := range f.policy.warnings(f.accepted != (mark{})) {
+		out.Printf("firewall: warning: %s\n", warning)
+	}
 }

@@ -2,39 +2,36 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ipqueue/ipqueue/internal/netns"
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
-func writePolicy(t *testing.T, file, text string) {
-	t.Helper()
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // start runs the program, with that policy, until the test is done.
-func start(t *testing.T, mark uint32, text string) (out *testutil.Output, file string) {
+func start(t *testing.T, accepted mark, text string) (out *testutil.Output, file string) {
 	t.Helper()
-	file = filepath.Join(t.TempDir(), "policy")
-	writePolicy(t, file, text)
+	o := standard()
+	o.accepted, o.file = accepted, filepath.Join(t.TempDir(), "policy")
+	writePolicy(t, o.file, text)
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // one that comes late ends no test
 	out = new(testutil.Output)
 	t.Cleanup(func() { signal.Stop(reload) })
-	testutil.Background(t, func(ctx context.Context) error { return run(ctx, options{0, mark, file}, reload, out) })
+	testutil.Background(t, func(ctx context.Context) error { return run(ctx, o, reload, out) })
 	out.Await(t, "firewall: ")
-	return out, file
+	return out, o.file
 }
 
 // pair is a client and a server that the host has at its ith address: UDP does
@@ -88,7 +85,7 @@ func TestOnePacketOfAFlow(t *testing.T) {
 			lo := testutil.Loopback(t)
 			good, server := pair(t, lo, i)
 			bad := another(t, server)
-			start(t, 1, fmt.Sprintf("drop udp from port %d\naccept udp to port %d\ndefault drop\n", port(bad), port(server)))
+			start(t, mark{1, 1}, fmt.Sprintf("drop udp from port %d\naccept udp to port %d\ndefault drop\n", port(bad), port(server)))
 			for range 50 {
 				testutil.EchoUDP(t, good, server, []byte("echo"))
 			}
@@ -110,16 +107,6 @@ func wantCounts(t *testing.T, chain *netns.Chain, saved, accepted, queued uint64
 	}
 }
 
-func TestTCP(t *testing.T) {
-	feed(t)
-	start(t, 1, "accept tcp\ndefault drop\n")
-	lo := testutil.Loopback(t)
-	for _, addr := range lo.Addrs() {
-		client, server := testutil.TCP(t, lo.NS, lo.NS, addr)
-		testutil.EchoTCP(t, client, server, []byte(strings.Repeat("text", 1<<18)))
-	}
-}
-
 // A reload loses no packet, although it comes between any two of them.
 func TestReload(t *testing.T) {
 	testutil.RequireKernel(t)
@@ -128,12 +115,12 @@ func TestReload(t *testing.T) {
 	good, server := pair(t, lo, 0)
 	bad := another(t, server)
 	dropping := fmt.Sprintf("drop udp from port %d\ndefault accept\n", port(bad))
-	out, file := start(t, 0, dropping)
+	out, file := start(t, mark{}, dropping)
 	wantDropped(t, bad, good, server)
 
 	writePolicy(t, file, "default accept\nnonsense\n")
 	hangUp(t)
-	out.Await(t, "nothing changed: "+file+`:2: want accept or drop, not "nonsense"`)
+	out.Await(t, "nothing changed: "+file+`:2: want accept, drop or reject, not "nonsense"`)
 	wantDropped(t, bad, good, server)
 
 	writePolicy(t, file, "default accept\n")
@@ -154,29 +141,169 @@ func hangUp(t *testing.T) {
 	}
 }
 
-// Without the rules that heed the mark nothing goes round for ever.
-func TestMarkWithoutRules(t *testing.T) {
-	testutil.RequireKernel(t)
-	testutil.FeedAt(t, netns.Output, netns.Rule{Action: netns.Enqueue})
-	lo := testutil.Loopback(t)
-	client, server := pair(t, lo, 0)
-	out, _ := start(t, 1, "default accept\n")
-	testutil.EchoUDP(t, client, server, []byte("echo"))
-	out.Await(t, errCameBack.Error())
-}
+// usual is what a policy of this machine needs, whatever else it says.
+const usual = "accept in lo\naccept out lo\naccept udp to port 53\naccept udp to port 67\naccept tcp to port 22\n"
 
+// The documented rules in each of their forms, with each IP version.
 func TestDocumentedRules(t *testing.T) {
-	testutil.FeedAsDocumented(t, "main.go")
-	for i, name := range []string{"IPv4", "IPv6"} {
-		t.Run(name, func(t *testing.T) {
-			good, server := pair(t, testutil.Loopback(t), i)
-			bad := another(t, server)
-			out, _ := start(t, 1, fmt.Sprintf("drop udp from port %d\ndefault accept\n", port(bad)))
-			testutil.EchoUDP(t, good, server, []byte("echo"))
-			wantDropped(t, bad, good, server)
-			if text := out.String(); strings.Contains(text, errCameBack.Error()) {
-				t.Errorf("the documented rules do not heed the mark: %s", text)
+	testutil.RequireKernel(t)
+	for _, form := range forms {
+		t.Run(form.name, func(t *testing.T) {
+			form.install(t)
+			for i, version := range []string{"IPv4", "IPv6"} {
+				t.Run(version, func(t *testing.T) {
+					t.Run("loopback", func(t *testing.T) { testLoopback(t, i) })
+					t.Run("link", func(t *testing.T) { testLink(t, i) })
+					t.Run("mark of others", func(t *testing.T) { testMarkOfOthers(t, i) })
+					t.Run("untracked", func(t *testing.T) { testUntracked(t, i) })
+				})
 			}
 		})
 	}
+}
+
+// heeded fails the test if a packet came back from the rules.
+func heeded(t *testing.T, out *testutil.Output) {
+	t.Helper()
+	if text := out.String(); strings.Contains(text, "came back") {
+		t.Errorf("the documented rules do not heed the marks:\n%s", text)
+	}
+}
+
+func testLoopback(t *testing.T, i int) {
+	lo := testutil.Loopback(t)
+	good, server := pair(t, lo, i)
+	bad := another(t, server)
+	out, _ := start(t, mark{1, 1}, fmt.Sprintf("drop udp from port %d\n", port(bad))+usual+"default drop\n")
+	testutil.EchoUDP(t, good, server, []byte("echo"))
+	wantDropped(t, bad, good, server)
+	client, listener := testutil.TCP(t, lo.NS, lo.NS, lo.Addrs()[i])
+	testutil.EchoTCP(t, client, listener, []byte(strings.Repeat("text", 1<<18)))
+	heeded(t, out)
+}
+
+// testLink wants connections over a new Ethernet link, on which no neighbour is
+// known yet, in both directions and nothing else.
+func testLink(t *testing.T, i int) {
+	out, file := start(t, mark{1, 1}, "default drop\n")
+	own, other := testutil.Veth(t, &netns.Namespace{}, testutil.NewNamespace(t), uint8(10+i))
+	writePolicy(t, file, usual+"accept in "+own.Link.Name+" udp to port 7\n"+
+		"accept out "+own.Link.Name+" udp to port 9\nreject tcp to port 25\nreject udp to port 25\ndefault drop\n")
+	hangUp(t)
+	out.Await(t, "firewall: now 9 rules")
+	near, far := own.Addrs()[i], other.Addrs()[i]
+	for _, test := range []struct {
+		from, to testutil.Host
+		at       netip.AddrPort
+		passes   bool
+	}{
+		{own, other, netip.AddrPortFrom(far, 9), true},
+		{own, other, netip.AddrPortFrom(far, 7), false},
+		{other, own, netip.AddrPortFrom(near, 7), true},
+		{other, own, netip.AddrPortFrom(near, 9), false},
+	} {
+		wait := 20 * time.Second
+		if !test.passes {
+			wait = 300 * time.Millisecond
+		}
+		if got := answers(t, test.from.NS, test.to.NS, test.at, wait); got != test.passes {
+			t.Errorf("a datagram to %v is answered: %t, want %t", test.at, got, test.passes)
+		}
+	}
+	for _, network := range []string{"tcp", "udp"} {
+		wantRejected(t, own.NS, network, netip.AddrPortFrom(far, 25))
+		wantRejected(t, other.NS, network, netip.AddrPortFrom(near, 25))
+	}
+	heeded(t, out)
+}
+
+// answers reports whether a datagram from one namespace to a server in another
+// gets an answer within the time.
+func answers(t *testing.T, from, to *netns.Namespace, at netip.AddrPort, within time.Duration) bool {
+	t.Helper()
+	var server *net.UDPConn
+	err := to.Do(func() (err error) {
+		server, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	var client *net.UDPConn
+	err = from.Do(func() (err error) {
+		client, err = net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(at))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	go func() {
+		b := make([]byte, 100)
+		if n, from, err := server.ReadFromUDPAddrPort(b); err == nil {
+			server.WriteToUDPAddrPort(b[:n], from)
+		}
+	}()
+	if _, err := client.Write([]byte("question")); err != nil {
+		return false // the firewall dropped it before it left
+	}
+	client.SetReadDeadline(time.Now().Add(within))
+	_, err = client.Read(make([]byte, 100))
+	return err == nil
+}
+
+// wantRejected wants the sender to be told.
+func wantRejected(t *testing.T, from *netns.Namespace, network string, at netip.AddrPort) {
+	t.Helper()
+	err := from.Do(func() error {
+		conn, err := net.DialTimeout(network, at.String(), 10*time.Second)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		conn.SetDeadline(time.Now().Add(10 * time.Second))
+		if _, err := conn.Write([]byte("question")); err != nil {
+			return err
+		}
+		_, err = conn.Read(make([]byte, 100))
+		return err
+	})
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("%s to %v: %v, want that the connection is refused", network, at, err)
+	}
+}
+
+// testMarkOfOthers wants packets of a socket with a mark to leave with it.
+func testMarkOfOthers(t *testing.T, i int) {
+	const vpn = 0xca6c
+	lo := testutil.Loopback(t)
+	client, server := pair(t, lo, i)
+	testutil.SetMark(t, client, vpn)
+	chain := testutil.FeedAt(t, netns.Postrouting,
+		netns.Rule{Protocol: netns.UDP, Mark: netns.MarkIs(vpn | 1)},
+		netns.Rule{Protocol: netns.UDP, Mark: netns.MarkIs(vpn)})
+	out, _ := start(t, mark{1, 1}, usual+"default drop\n")
+	for range 3 {
+		testutil.EchoUDP(t, client, server, []byte("echo"))
+	}
+	got, err := chain.Counts()
+	if err != nil || fmt.Sprint(got) != "[1 2]" { // the first packet with the firewall's bit, later ones without
+		t.Errorf("packets with both marks, with the other alone: %d, %v, want [1 2]", got, err)
+	}
+	heeded(t, out)
+}
+
+// testUntracked wants the policy for packets that belong to no connection.
+func testUntracked(t *testing.T, i int) {
+	notrack(t)
+	lo := testutil.Loopback(t)
+	good, server := pair(t, lo, i)
+	bad := another(t, server)
+	out, _ := start(t, mark{1, 1}, fmt.Sprintf("drop udp from port %d\n", port(bad))+usual+"default drop\n")
+	for range 3 {
+		testutil.EchoUDP(t, good, server, []byte("echo"))
+	}
+	wantDropped(t, bad, good, server)
+	heeded(t, out)
 }

@@ -3,13 +3,23 @@ package main
 import (
 	"flag"
 	"io"
+	"os"
+	"reflect"
 	"strings"
 	"testing"
 
 	"github.com/ipqueue/ipqueue/internal/testutil"
+	"github.com/ipqueue/ipqueue/queue"
 )
 
 func TestMain(m *testing.M) { testutil.Main(m) }
+
+func writePolicy(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func parseLine(args string) (options, error) {
 	flags := flag.NewFlagSet("firewall", flag.ContinueOnError)
@@ -18,25 +28,39 @@ func parseLine(args string) (options, error) {
 }
 
 func TestParse(t *testing.T) {
+	const want = 128
 	for _, test := range []struct {
 		args string
 		want options
 		says string // "" for no error
 	}{
-		{"-policy file", options{0, 1, "file"}, ""},
-		{"-queue 65535 -mark 0 -policy file", options{65535, 0, "file"}, ""},
-		{"-mark 0xffffffff -policy file", options{0, 1<<32 - 1, "file"}, ""},
+		{"-policy file", options{Config: queue.Config{Mode: queue.Range(want)}, accepted: mark{1, 1}, rejected: mark{2, 2}, file: "file", log: 10}, ""},
+		{"-queue 65535 -mark 0 -reject 0 -6 -watch -log 0 -listen :1 -policy file",
+			options{Config: queue.Config{Mode: queue.Range(want), Number: 65535, Family: queue.IPv6}, file: "file", watch: true, listen: ":1"}, ""},
+		{"-mark 0x10/0xf0 -reject 0x20/0xf0 -policy file",
+			options{Config: queue.Config{Mode: queue.Range(want)}, accepted: mark{16, 0xf0}, rejected: mark{32, 0xf0}, file: "file", log: 10}, ""},
 		{"", options{}, "want -policy"},
 		{"-policy file more", options{}, "nothing else"},
-		{"-queue 65536", options{}, "value out of range"},
-		{"-mark -1", options{}, "invalid syntax"},
+		{"-queue 65536", options{}, "65536"},
+		{"-mark -1", options{}, "want a number of 32 bits"},
+		{"-mark 2 -policy file", options{}, "-mark 0x2/0x2 and -reject 0x2/0x2 are the same to rules"},
+		{"-log -1 -policy file", options{}, "-log wants"},
 	} {
 		o, err := parseLine(test.args)
-		if test.says == "" && (err != nil || o != test.want) {
+		if test.says == "" && (err != nil || !reflect.DeepEqual(o, test.want)) {
 			t.Errorf("parse(%s) = %+v, %v, want %+v", test.args, o, err, test.want)
 		}
 		if test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
 			t.Errorf("parse(%s) = %v, want %s", test.args, err, test.says)
 		}
+	}
+}
+
+func TestRejectNeedsMark(t *testing.T) {
+	o := standard()
+	o.file, o.rejected = t.TempDir()+"/policy", mark{}
+	writePolicy(t, o.file, "default reject")
+	if err := run(t.Context(), o, nil, io.Discard); err == nil || !strings.Contains(err.Error(), "reject needs a mark, and -reject is 0") {
+		t.Errorf("run = %v, want that reject needs a mark", err)
 	}
 }

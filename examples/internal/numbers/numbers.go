@@ -25,3 +25,11 @@ func Mark(to *uint32) func(string) error {
 		return errors.Unwrap(err)
 	}
 }
+
+// Count returns a number of things in words: "1 rule", "2 rules".
+func Count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return strconv.Itoa(n) + " " + thing + "s"
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/testutil"
+	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/queue/queuetest"
+)
+
+// simulate runs the program on a simulated kernel, with that policy.
+func simulate(t *testing.T, k *queuetest.Kernel, o options, text string) (out *testutil.Output, file string, reload chan<- os.Signal) {
+	t.Helper()
+	o.file = filepath.Join(t.TempDir(), "policy")
+	writePolicy(t, o.file, text)
+	signals := make(chan os.Signal, 1)
+	out = new(testutil.Output)
+	k.Go(func(ctx context.Context) error { return run(ctx, o, signals, out) })
+	return out, o.file, signals
+}
+
+// standard are the options without arguments.
+func standard() options {
+	o, _ := parseLine("")
+	return o
+}
+
+func segment(port int) queuetest.Packet {
+	return queuetest.TCP("192.0.2.1:40000", fmt.Sprintf("192.0.2.2:%d", port), queuetest.TCPHeader{Flags: queuetest.SYN}, nil)
+}
+
+// The bits of a packet's mark that are not the firewall's stay as they are.
+func TestMarksOfOthersSurvive(t *testing.T) {
+	for _, other := range []uint32{0, 0xca6c, 0x100, 0xffff0000, 0x80000000} {
+		for _, test := range []struct {
+			accepted, rejected mark
+		}{
+			{mark{1, 1}, mark{2, 2}},
+			{mark{0x10, 0x30}, mark{0x20, 0x30}},
+			{mark{0x2000, 0x2000}, mark{0x1000, 0x1000}},
+		} {
+			if test.accepted.on(other) || other&(test.accepted.mask|test.rejected.mask) != 0 {
+				continue
+			}
+			t.Run(fmt.Sprintf("%#x, %v", other, test.accepted), func(t *testing.T) {
+				k := queuetest.New(t, queuetest.Options{})
+				o := standard()
+				o.accepted, o.rejected = test.accepted, test.rejected
+				simulate(t, k, o, "accept tcp to port 443\nreject tcp to port 25\ndefault drop\n")
+				for port, set := range map[int]uint32{443: test.accepted.value, 25: test.rejected.value} {
+					p := segment(port)
+					p.Mark, p.PassMark = other, other|set
+					k.Send(p).WantMark(other | set)
+				}
+				k.Send(segment(80)).WantDropped()
+			})
+		}
+	}
+}
+
+// A packet that comes back although it was decided does not go round for ever.
+func TestCameBack(t *testing.T) {
+	k := queuetest.New(t, queuetest.Options{})
+	out, _, _ := simulate(t, k, standard(), "reject udp\ndefault accept\n")
+	k.Send(segment(1)).WantAccepted()
+	out.Await(t, "an accepted packet came back: the rules before the queue do not heed mark 0x1/0x1")
+	k.Send(queuetest.UDP("192.0.2.1:1", "192.0.2.2:1", nil)).WantDropped()
+}
+
+func TestWithoutMarks(t *testing.T) {
+	k := queuetest.New(t, queuetest.Options{Backend: queue.IPQueue})
+	o := standard()
+	o.accepted = mark{}
+	simulate(t, k, o, "accept tcp to port 443\ndefault drop\n")
+	k.Send(segment(443)).WantAccepted()
+	k.Send(segment(80)).WantDropped()
+}
+
+// Interfaces and ICMP types are read from packets.
+func TestConditionsOfPackets(t *testing.T) {
+	k := queuetest.New(t, queuetest.Options{})
+	o := standard()
+	o.accepted = mark{}
+	simulate(t, k, o, "accept in eth1\naccept icmp type echo-request\naccept icmpv6 type echo-request\ndefault drop\n")
+	p := segment(80)
+	p.Hook, p.In = queue.HookInput, "eth1"
+	k.Send(p).WantAccepted()
+	p.In = "eth2"
+	k.Send(p).WantDropped()
+	k.Send(queuetest.EchoRequest("192.0.2.1", "192.0.2.2", 1, 1, nil)).WantAccepted()
+	k.Send(queuetest.EchoReply("192.0.2.1", "192.0.2.2", 1, 1, nil)).WantDropped()
+	k.Send(queuetest.EchoRequest("2001:db8::1", "2001:db8::2", 1, 1, nil)).WantAccepted()
+	k.Send(queuetest.EchoReply("2001:db8::1", "2001:db8::2", 1, 1, nil)).WantDropped()
+	solicitation := append([]byte{135, 0, 0, 0, 0, 0, 0, 0}, make([]byte, 16)...)
+	k.Send(queuetest.IP("fe80::1", "ff02::1:ff00:2", icmp6, solicitation)).WantAccepted()
+}
+
+// Drops are told with their reason, and a flood of them by its size.
+func TestDropsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := queuetest.New(t, queuetest.Options{})
+		o := standard()
+		o.log = 3
+		out, _, _ := simulate(t, k, o, "drop tcp to port 1\naccept in lo\naccept out lo\naccept udp\naccept tcp to port 22\ndefault drop\n")
+		k.Send(segment(1)).WantDropped()
+		for range 9 {
+			k.Send(segment(2)).WantDropped()
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		const want = "firewall: 5 rules, queue 0\n" +
+			"dropped   TCP 192.0.2.1:40000 > 192.0.2.2:1 (line 1)\n" +
+			"dropped   TCP 192.0.2.1:40000 > 192.0.2.2:2 (default)\n" +
+			"dropped   TCP 192.0.2.1:40000 > 192.0.2.2:2 (default)\n" +
+			"... 7 more that are not shown\n"
+		if got := out.String(); got != want {
+			t.Errorf("printed\n%swant\n%s", got, want)
+		}
+	})
+}
+
+// With -watch a change of the file is enough, also if it is a link that changes.
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := queuetest.New(t, queuetest.Options{})
+		o := standard()
+		o.watch, o.accepted = true, mark{}
+		out, file, _ := simulate(t, k, o, "default accept\n")
+		k.Send(segment(1)).WantAccepted()
+
+		writePolicy(t, file, "nonsense\n")
+		time.Sleep(2 * pause)
+		synctest.Wait()
+		k.Send(segment(1)).WantAccepted()
+
+		other := file + ".new"
+		writePolicy(t, other, "drop tcp\ndefault accept\n")
+		link := file + ".link"
+		if err := os.Symlink(other, link); err != nil {
+			t.Skip(err)
+		}
+		if err := os.Rename(link, file); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * pause)
+		synctest.Wait()
+		k.Send(segment(1)).WantDropped()
+		synctest.Wait()
+
+		want := "firewall: 0 rules, queue 0\nfirewall: nothing changed: " + file +
+			":1: want accept, drop or reject, not \"nonsense\"\nfirewall: now 1 rule\ndropped "
+		if got := out.String(); !strings.HasPrefix(got, want) {
+			t.Errorf("printed\n%swant\n%s", got, want)
+		}
+	})
+}
+
+func TestHTTP(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := queuetest.New(t, queuetest.Options{})
+		f := &firewall{policy: parsePolicy(t, "accept tcp to port 1\nreject tcp to port 2\ndefault drop")}
+		get := func(path string) (int, string) {
+			w := httptest.NewRecorder()
+			f.handler().ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+			return w.Code, w.Body.String()
+		}
+		if code, _ := get("/healthz"); code != 503 {
+			t.Errorf("healthy before the queue is open: %d, want 503", code)
+		}
+		q := k.Open(queue.Config{})
+		f.queue.Store(q)
+		f.alive.Store(time.Now().UnixNano())
+		f.lost.printf = func(string, ...any) {}
+		for port := range 3 {
+			s := k.Send(segment(port))
+			f.decide(<-q.Packets())
+			s.Wait()
+		}
+		synctest.Wait()
+		if code, body := get("/healthz"); code != 200 || body != "ok\n" {
+			t.Errorf("/healthz: %d %q, want 200 ok", code, body)
+		}
+		if code, body := get("/"); code != 200 || !strings.HasPrefix(body, "firewall: 1 accepted, 1 dropped, 1 rejected\n") {
+			t.Errorf("/: %d %q", code, body)
+		}
+		for _, want := range []string{
+			"\nfirewall_packets_total{action=\"drop\"} 1\n", "\nfirewall_packets_total{action=\"reject\"} 1\n",
+			"\nfirewall_lost_packets_total{full=\"queue\"} 0\n", "\nfirewall_undecided_packets 0\n",
+		} {
+			if _, body := get("/metrics"); !strings.Contains(body, want) {
+				t.Errorf("/metrics lacks %q:\n%s", want, body)
+			}
+		}
+		if code, _ := get("/other"); code != 404 {
+			t.Errorf("/other: %d, want 404", code)
+		}
+		time.Sleep(silence + time.Second)
+		if code, body := get("/healthz"); code != 503 || body != "no sign of life for 11s\n" {
+			t.Errorf("/healthz of a firewall that hangs: %d %q", code, body)
+		}
+	})
+}

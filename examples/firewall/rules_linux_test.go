@@ -1,0 +1,117 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A form is one way to install the documented rules.
+type form struct {
+	name    string
+	install func(t *testing.T) // until the test is done
+}
+
+var forms = []form{
+	{"iptables", func(t *testing.T) { installShell(t, "iptables", "ip6tables") }},
+	{"iptables-legacy", func(t *testing.T) { installShell(t, "iptables-legacy", "ip6tables-legacy") }},
+	{"nft", installNft},
+}
+
+// documented returns the lines of the package comment from the first to the
+// next one of its depth.
+func documented(t *testing.T, first, last string) string {
+	t.Helper()
+	source, err := os.ReadFile("main.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	comment, _, _ := strings.Cut(string(source), "\npackage ")
+	lines := regexp.MustCompile(`(?m)^//(\t|$)`).ReplaceAllString(comment, "")
+	found := regexp.MustCompile(`(?ms)^` + regexp.QuoteMeta(first) + `.*?^` + last + `$`).FindString(lines)
+	if found == "" {
+		t.Fatalf("no lines from %q to %q in the package comment", first, last)
+	}
+	return found
+}
+
+// execute runs the text in a shell that ends at the first failure.
+func execute(t *testing.T, text string) error {
+	t.Helper()
+	out, err := exec.Command("/bin/sh", "-ec", text).CombinedOutput()
+	if err != nil {
+		t.Logf("%s\n%s", text, out)
+	}
+	return err
+}
+
+func requireProgram(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skip(err)
+		}
+	}
+}
+
+func installShell(t *testing.T, four, six string) {
+	requireProgram(t, four, six)
+	text := strings.Replace(documented(t, "for tables in iptables ip6tables; do", "done"), "iptables ip6tables", four+" "+six, 1)
+	t.Cleanup(func() {
+		undo := strings.NewReplacer("FOUR", four, "SIX", six).Replace(
+			"for t in FOUR SIX; do $t -D INPUT -j queued; $t -D OUTPUT -j queued; $t -F queued; $t -X queued; done")
+		if err := execute(t, undo); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := execute(t, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func installNft(t *testing.T) {
+	requireProgram(t, "nft")
+	probe := "nft add table inet probe; nft add chain inet probe c; "
+	defer execute(t, "nft delete table inet probe")
+	if err := execute(t, probe+"nft add rule inet probe c queue num 0"); err != nil {
+		t.Skip("the kernel has no nft_queue, for nft's rules to a queue")
+	}
+	nft := exec.Command("nft", "-f", "-")
+	nft.Stdin = strings.NewReader(documented(t, "table inet firewall {", "}"))
+	if out, err := nft.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Cleanup(func() {
+		if err := execute(t, "nft delete table inet firewall"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// notrack keeps conntrack from all packets until the test is done.
+func notrack(t *testing.T) {
+	t.Helper()
+	requireProgram(t, "nft")
+	t.Cleanup(func() { execute(t, "nft delete table inet untracked") })
+	err := execute(t, `nft 'add table inet untracked
+add chain inet untracked in { type filter hook prerouting priority raw; }
+add chain inet untracked out { type filter hook output priority raw; }
+add rule inet untracked in notrack
+add rule inet untracked out notrack'`)
+	if err != nil {
+		t.Skip("the kernel cannot leave packets untracked: ", err)
+	}
+}
+
+// The rules of nft are correct, as far as that can be seen without nft_queue.
+func TestNftReadsRules(t *testing.T) {
+	requireProgram(t, "nft")
+	text := strings.Replace(documented(t, "table inet firewall {", "}"), "queue num 0\n", "counter\n", 1)
+	nft := exec.Command("nft", "-c", "-f", "-")
+	nft.Stdin = strings.NewReader(text)
+	if out, err := nft.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s\n%s", err, out, text)
+	}
+}

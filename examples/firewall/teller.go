@@ -1,0 +1,29 @@
+package main
+
+// A teller prints lines about packets: so many in each period, and of the rest
+// how many there were. A flood of packets is no flood of lines.
+type teller struct {
+	printf func(format string, args ...any)
+	limit  int // lines in a period
+	told   int // in this one
+	left   int // not told in this one
+}
+
+// tell prints the line, unless there were enough of them. That a line is
+// printed is what makes its arguments worth computing.
+func (t *teller) tell(format string, args ...any) {
+	if t.told >= t.limit {
+		t.left++
+		return
+	}
+	t.told++
+	t.printf(format, args...)
+}
+
+// next begins another period.
+func (t *teller) next() {
+	if t.left > 0 && t.limit > 0 {
+		t.printf("... %d more that are not shown\n", t.left)
+	}
+	t.told, t.left = 0, 0
+}

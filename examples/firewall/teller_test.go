@@ -1,0 +1,26 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+// A flood tells no more lines in a period than it may, and how many it left out.
+func TestTeller(t *testing.T) {
+	var got []string
+	l := teller{limit: 2, printf: func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }}
+	for i := range 5000 {
+		l.tell("%d\n", i)
+	}
+	l.next()
+	l.next()
+	l.tell("last\n")
+	l.next()
+	if want := []string{"0\n", "1\n", "... 4998 more that are not shown\n", "last\n"}; !slices.Equal(got, want) {
+		t.Errorf("told %q, want %q", got, want)
+	}
+	silent := teller{printf: func(string, ...any) { t.Error("told, although the limit is 0") }}
+	silent.tell("anything")
+	silent.next()
+}
