@@ -4,6 +4,7 @@ go 1.25.0
 
 require (
 	github.com/google/nftables v0.3.0
+	github.com/jsimonetti/rtnetlink/v2 v2.2.0
 	github.com/mdlayher/netlink v1.11.2
 	golang.org/x/net v0.58.0
 	golang.org/x/sys v0.47.0

@@ -5,8 +5,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/ipqueue/ipqueue/internal/leak"
 	"github.com/ipqueue/ipqueue/internal/netns"
-	"github.com/ipqueue/ipqueue/internal/testutil"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -122,7 +122,7 @@ func TestKernelLinksAreOpenedLate(t *testing.T) {
 	q := l.open(queue.Config{})
 	l.addLink("link")
 	p := l.packetTo9(q)
-	before := testutil.TakeSnapshot()
+	before := leak.Take()
 	if p.Out().Index == 0 {
 		t.Error("Out has no index")
 	}
@@ -138,8 +138,8 @@ func TestKernelLinksAreOpenedLate(t *testing.T) {
 	if err := q.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, leak := range before.Leaks(patience) {
-		t.Errorf("Close left %s", leak)
+	for _, left := range before.Leaks(patience) {
+		t.Errorf("Close left %s", left)
 	}
 	if got := p.Out().Name(); got != "link" {
 		t.Errorf("Out is named %q after Close, want link", got)

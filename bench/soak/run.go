@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ipqueue/ipqueue/internal/testutil"
+	"github.com/ipqueue/ipqueue/internal/leak"
 )
 
 // heapGrowth is how many bytes the heap may grow, after a collection, once it
@@ -25,7 +25,7 @@ const warmRounds = 3
 type soaking struct {
 	world  *world
 	totals totals
-	start  testutil.Snapshot
+	start  leak.Snapshot
 	began  time.Time
 	rounds int
 	warm   uint64 // bytes of heap after the last of warmRounds
@@ -51,7 +51,7 @@ func soak(ctx context.Context, o options, w io.Writer) error {
 	defer world.table.Delete()
 	ctx, cancel := context.WithTimeout(ctx, o.time)
 	defer cancel()
-	s := &soaking{world: world, start: testutil.TakeSnapshot(), began: time.Now()}
+	s := &soaking{world: world, start: leak.Take(), began: time.Now()}
 	fmt.Fprintln(w, heading)
 	r := rand.New(rand.NewPCG(o.seed, 0))
 	for ctx.Err() == nil {

@@ -4,16 +4,37 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+
+	"github.com/jsimonetti/rtnetlink/v2"
+)
+
+// Numbers of include/uapi/linux/rtnetlink.h, if_addr.h and socket.h.
+const (
+	ifaFNoDAD = 2
+
+	rtTableMain   = 254
+	rtprotBoot    = 3
+	rtScopeGlobal = 0
+	rtnUnicast    = 1
+	rtnLocal      = 2
+
+	afInet  = 2
+	afInet6 = 10
 )
 
 // AddAddr gives the link an address, through which the subnet becomes
 // reachable. IPv6 does without duplicate address detection, but see WaitAddr.
 func (l Link) AddAddr(prefix netip.Prefix) error {
-	body, err := addrMessage(l.Index, prefix)
-	if err != nil {
-		return err
+	addr := prefix.Addr().AsSlice()
+	m := rtnetlink.AddressMessage{
+		Family: family(prefix.Addr()), PrefixLength: byte(prefix.Bits()), Scope: rtScopeGlobal, Index: uint32(l.Index),
+		Attributes: &rtnetlink.AddressAttributes{Address: addr, Local: addr},
 	}
-	if err := l.ns.create(rtmNewAddr, body); err != nil {
+	if prefix.Addr().Is6() {
+		m.Flags, m.Attributes.Flags = ifaFNoDAD, ifaFNoDAD
+	}
+	err := l.ns.route(func(c *rtnetlink.Conn) error { return c.Address.New(&m) })
+	if err != nil {
 		return fmt.Errorf("netns: add address %v to %s: %w", prefix, l.Name, err)
 	}
 	return nil
@@ -22,11 +43,13 @@ func (l Link) AddAddr(prefix netip.Prefix) error {
 // AddRoute sends what goes to the subnet through the gateway, whose own subnet
 // must be reachable.
 func (n *Namespace) AddRoute(subnet netip.Prefix, gateway netip.Addr) error {
-	body, err := routeMessage(subnet, gateway)
-	if err != nil {
-		return err
+	m := rtnetlink.RouteMessage{
+		Family: family(gateway), DstLength: byte(subnet.Bits()),
+		Table: rtTableMain, Protocol: rtprotBoot, Scope: rtScopeGlobal, Type: rtnUnicast,
+		Attributes: rtnetlink.RouteAttributes{Dst: subnet.Masked().Addr().AsSlice(), Gateway: gateway.AsSlice()},
 	}
-	if err := n.create(rtmNewRoute, body); err != nil {
+	err := n.route(func(c *rtnetlink.Conn) error { return c.Route.Add(&m) })
+	if err != nil {
 		return fmt.Errorf("netns: add route to %v via %v: %w", subnet, gateway, err)
 	}
 	return nil
@@ -47,14 +70,24 @@ func (l Link) WaitAddr(ctx context.Context, addr netip.Addr) error {
 // isLocal asks for the route to the address. A local one may be missing, or
 // that of the subnet be found in its place.
 func (n *Namespace) isLocal(addr netip.Addr) (bool, error) {
-	body, err := getRouteMessage(addr)
-	if err != nil {
-		return false, err
+	m := rtnetlink.RouteMessage{
+		Family: family(addr), DstLength: byte(addr.BitLen()),
+		Attributes: rtnetlink.RouteAttributes{Dst: addr.AsSlice()},
 	}
-	replies, err := n.request(rtmGetRoute, 0, body)
+	var routes []rtnetlink.RouteMessage
+	err := n.route(func(c *rtnetlink.Conn) (err error) {
+		routes, err = c.Route.Get(&m)
+		return err
+	})
 	if err != nil {
 		return false, ignoreUnreachable(err)
 	}
-	typ, err := parseRouteType(replies)
-	return typ == rtnLocal, err
+	return len(routes) == 1 && routes[0].Type == rtnLocal, nil
+}
+
+func family(addr netip.Addr) byte {
+	if addr.Is4() {
+		return afInet
+	}
+	return afInet6
 }

@@ -3,10 +3,12 @@ package netns
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"time"
 
-	"github.com/mdlayher/netlink"
+	"github.com/jsimonetti/rtnetlink/v2"
+	"github.com/jsimonetti/rtnetlink/v2/driver"
 )
 
 // A Link is a network device.
@@ -38,11 +40,11 @@ func (n *Namespace) AddVeth(name string, peer *Namespace, peerName string) (near
 		return near, far, err
 	}
 	defer file.Close()
-	body, err := vethMessage(name, peerName, file.Fd())
-	if err != nil {
-		return near, far, err
-	}
-	if err := n.create(rtmNewLink, body); err != nil {
+	// The peer is described by a link message of its own.
+	there := newLink(peerName, nil)
+	there.Attributes.NetNS = rtnetlink.NetNSForFD(uint32(file.Fd()))
+	here := newLink(name, &driver.Veth{PeerInfo: there})
+	if err := n.addLink(here); err != nil {
 		return near, far, fmt.Errorf("netns: add veth pair %s, %s: %w", name, peerName, err)
 	}
 	if near, err = n.Link(name); err != nil {
@@ -54,53 +56,87 @@ func (n *Namespace) AddVeth(name string, peer *Namespace, peerName string) (near
 
 // AddBridge makes an Ethernet bridge without ports. It is down.
 func (n *Namespace) AddBridge(name string) (Link, error) {
-	body, err := bridgeMessage(name)
-	if err != nil {
-		return Link{}, err
-	}
-	if err := n.create(rtmNewLink, body); err != nil {
+	if err := n.addLink(newLink(name, &driver.Bridge{})); err != nil {
 		return Link{}, fmt.Errorf("netns: add bridge %s: %w", name, err)
 	}
 	return n.Link(name)
 }
 
+// newLink describes a link to be made, or with a nil driver the peer of one.
+func newLink(name string, d rtnetlink.LinkDriver) *rtnetlink.LinkMessage {
+	m := &rtnetlink.LinkMessage{Index: uint32(newIndex()), Attributes: &rtnetlink.LinkAttributes{Name: name}}
+	if d != nil {
+		m.Attributes.Info = &rtnetlink.LinkInfo{Kind: d.Kind(), Data: d}
+	}
+	return m
+}
+
+// newIndex chooses an index for a link, out of the way of those that the
+// kernel counts up. The ends of a veth pair must not have the same in their two
+// namespaces: the kernel would then take as much as a second to notice the
+// carrier (net/core/link_watch.c, linkwatch_urgent_event).
+func newIndex() int {
+	return 1<<16 + rand.IntN(1<<30)
+}
+
+func (n *Namespace) addLink(m *rtnetlink.LinkMessage) error {
+	return n.route(func(c *rtnetlink.Conn) error { return c.Link.New(m) })
+}
+
 // Delete removes the link, and the other end of a veth pair with it.
 func (l Link) Delete() error {
-	return l.change("delete", rtmDelLink, ifInfo{index: l.Index}, nil)
+	err := l.ns.route(func(c *rtnetlink.Conn) error { return c.Link.Delete(uint32(l.Index)) })
+	return l.failed("delete", err)
 }
+
+// iffUp is IFF_UP (include/uapi/linux/if.h).
+const iffUp = 1
 
 // SetUp takes the link into service.
 func (l Link) SetUp() error {
-	return l.change("set up", rtmNewLink, ifInfo{index: l.Index, flags: iffUp, change: iffUp}, nil)
+	return l.failed("set up", l.set(rtnetlink.LinkMessage{Flags: iffUp, Change: iffUp}))
 }
 
-// SetDown takes the link out of service, whereupon the kernel drops the queued
+// SetDown takes the link out of service. The kernel then drops the queued
 // packets that came or were to go through it.
 func (l Link) SetDown() error {
-	return l.change("set down", rtmNewLink, ifInfo{index: l.Index, change: iffUp}, nil)
+	return l.failed("set down", l.set(rtnetlink.LinkMessage{Change: iffUp}))
 }
 
 // Rename gives the link, which must be down, another name. The Link returned has
 // it.
 func (l Link) Rename(name string) (Link, error) {
-	err := l.change("rename", rtmNewLink, ifInfo{index: l.Index},
-		func(e *netlink.AttributeEncoder) { e.String(iflaIfname, name) })
-	if err == nil {
-		l.Name = name
+	err := l.set(rtnetlink.LinkMessage{Attributes: &rtnetlink.LinkAttributes{Name: name}})
+	if err != nil {
+		return l, l.failed("rename", err)
 	}
-	return l, err
+	l.Name = name
+	return l, nil
 }
 
 // SetMTU limits the link's packets to mtu bytes, IP header included.
 func (l Link) SetMTU(mtu int) error {
-	return l.change("set MTU of", rtmNewLink, ifInfo{index: l.Index},
-		func(e *netlink.AttributeEncoder) { e.Uint32(iflaMTU, uint32(mtu)) })
+	return l.failed("set MTU of", l.set(rtnetlink.LinkMessage{Attributes: &rtnetlink.LinkAttributes{MTU: uint32(mtu)}}))
 }
 
 // SetBridge makes the link a port of the bridge.
 func (l Link) SetBridge(bridge Link) error {
-	return l.change("set bridge of", rtmNewLink, ifInfo{index: l.Index},
-		func(e *netlink.AttributeEncoder) { e.Uint32(iflaMaster, uint32(bridge.Index)) })
+	index := uint32(bridge.Index)
+	return l.failed("set bridge of", l.set(rtnetlink.LinkMessage{Attributes: &rtnetlink.LinkAttributes{Master: &index}}))
+}
+
+// set changes what the message says of the link.
+func (l Link) set(m rtnetlink.LinkMessage) error {
+	m.Index = uint32(l.Index)
+	return l.ns.route(func(c *rtnetlink.Conn) error { return c.Link.Set(&m) })
+}
+
+// failed adds to an error, if there is one, what failed on which link.
+func (l Link) failed(verb string, err error) error {
+	if err != nil {
+		return fmt.Errorf("netns: %s %s: %w", verb, l.Name, err)
+	}
+	return nil
 }
 
 // WaitRunning waits until the link is operational (IF_OPER_UP). The kernel
@@ -111,7 +147,7 @@ func (l Link) SetBridge(bridge Link) error {
 func (l Link) WaitRunning(ctx context.Context) error {
 	err := poll(ctx, func() (bool, error) {
 		state, err := l.operState()
-		return state == ifOperUp, err
+		return state == rtnetlink.OperStateUp, err
 	})
 	if err != nil {
 		return fmt.Errorf("netns: wait for %s to run: %w", l.Name, err)
@@ -134,33 +170,13 @@ func poll(ctx context.Context, done func() (bool, error)) error {
 }
 
 // operState returns IFLA_OPERSTATE.
-func (l Link) operState() (uint8, error) {
-	replies, err := l.ns.request(rtmGetLink, 0, ifInfo{index: l.Index}.append(nil))
-	if err != nil {
-		return 0, err
-	}
-	return parseOperState(replies)
-}
-
-// change sends a link message; verb is for the error.
-func (l Link) change(verb string, typ netlink.HeaderType, info ifInfo, attrs func(*netlink.AttributeEncoder)) error {
-	body, err := linkMessage(info, attrs)
-	if err != nil {
+func (l Link) operState() (state rtnetlink.OperationalState, err error) {
+	err = l.ns.route(func(c *rtnetlink.Conn) error {
+		m, err := c.Link.Get(uint32(l.Index))
+		if err == nil && m.Attributes != nil {
+			state = m.Attributes.OperationalState
+		}
 		return err
-	}
-	if err := l.ns.execute(typ, 0, body); err != nil {
-		return fmt.Errorf("netns: %s %s: %w", verb, l.Name, err)
-	}
-	return nil
-}
-
-// create makes what the message describes, which must not exist yet.
-func (n *Namespace) create(typ netlink.HeaderType, body []byte) error {
-	return n.execute(typ, netlink.Create|netlink.Excl, body)
-}
-
-// execute sends a message and waits for its acknowledgement.
-func (n *Namespace) execute(typ netlink.HeaderType, flags netlink.HeaderFlags, body []byte) error {
-	_, err := n.request(typ, flags|netlink.Acknowledge, body)
-	return err
+	})
+	return state, err
 }

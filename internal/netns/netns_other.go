@@ -8,7 +8,7 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/mdlayher/netlink"
+	"github.com/jsimonetti/rtnetlink/v2"
 )
 
 var errUnsupported = fmt.Errorf("netns: no network namespaces on %s/%s: %w",
@@ -21,9 +21,7 @@ func (n *Namespace) live(ready chan<- error, _ <-chan struct{}) { ready <- errUn
 func (n *Namespace) open() (*os.File, error)                    { return nil, errUnsupported }
 func (n *Namespace) setSysctl(string, string) error             { return errUnsupported }
 
-func (n *Namespace) request(netlink.HeaderType, netlink.HeaderFlags, []byte) ([]netlink.Message, error) {
-	return nil, errUnsupported
-}
+func (n *Namespace) route(func(*rtnetlink.Conn) error) error { return errUnsupported }
 
 func ignoreUnreachable(err error) error { return err }
 

@@ -6,21 +6,18 @@ import (
 	"os"
 	"syscall"
 
+	"github.com/jsimonetti/rtnetlink/v2"
 	"github.com/mdlayher/netlink"
 )
 
-// request sends a message to rtnetlink and returns the answers. The error
-// unwraps to the errno.
-func (n *Namespace) request(typ netlink.HeaderType, flags netlink.HeaderFlags, body []byte) ([]netlink.Message, error) {
-	conn, err := netlink.Dial(syscall.NETLINK_ROUTE, &netlink.Config{NetNS: n.FD()})
+// route calls f with a connection to the namespace's rtnetlink.
+func (n *Namespace) route(f func(*rtnetlink.Conn) error) error {
+	conn, err := rtnetlink.Dial(&netlink.Config{NetNS: n.FD()})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer conn.Close()
-	return conn.Execute(netlink.Message{
-		Header: netlink.Header{Type: typ, Flags: flags | netlink.Request},
-		Data:   body,
-	})
+	return f(conn)
 }
 
 // open returns a descriptor of the namespace that the caller closes.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipqueue/ipqueue/internal/leak"
 	"github.com/ipqueue/ipqueue/internal/netns"
 )
 
@@ -30,13 +31,13 @@ func Main(m *testing.M) {
 // run returns the exit status of the tests or, if they succeed, that of the
 // search for leaks.
 func run(tests interface{ Run() int }, report io.Writer, within time.Duration) int {
-	before := TakeSnapshot()
+	before := leak.Take()
 	if code := tests.Run(); code != 0 || fuzzing() {
 		return code
 	}
 	leaks := before.Leaks(within)
-	for _, leak := range leaks {
-		fmt.Fprintf(report, "testutil: left after the last test: %s\n", leak)
+	for _, l := range leaks {
+		fmt.Fprintf(report, "testutil: left after the last test: %s\n", l)
 	}
 	return min(len(leaks), 1)
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"testing"
 
+	"github.com/ipqueue/ipqueue/checksum"
 	"github.com/ipqueue/ipqueue/internal/netns"
 )
 
@@ -56,7 +57,7 @@ func udpFrame(hardware net.HardwareAddr, from, to Host, port int, payload string
 	ip := []byte{0x45, 0, 0, byte(28 + len(payload)), 0, 0, 0, 0, 64, 17, 0, 0}
 	ip = append(ip, from.IPv4.AsSlice()...)
 	ip = append(ip, to.IPv4.AsSlice()...)
-	binary.BigEndian.PutUint16(ip[10:], onesComplement(ip))
+	binary.BigEndian.PutUint16(ip[10:], ^checksum.Fold(checksum.Sum(ip)))
 	frame := append([]byte(nil), hardware...)
 	frame = append(frame, 2, 0, 0, 0, 0, 1, 0x08, 0x00)
 	frame = append(frame, ip...)

@@ -1,11 +1,11 @@
 package queuetest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"runtime/pprof"
-	"strings"
+
+	"github.com/ipqueue/ipqueue/internal/leak"
 )
 
 // labelKey is the label that the goroutines of a test have. They inherit it
@@ -29,26 +29,10 @@ func unlabel() { pprof.SetGoroutineLabels(context.Background()) }
 func (k *Kernel) checkGoroutines() {
 	k.t.Helper()
 	var left []string
-	if k.until(func() bool { left = k.goroutines(); return len(left) == 0 }) {
+	if k.until(func() bool { left = leak.Labelled(labelKey, k.labelValue()); return len(left) == 0 }) {
 		return
 	}
 	for _, stack := range left {
 		k.t.Errorf("goroutines left after %v:\n%s", k.opts.Timeout, stack)
 	}
-}
-
-// goroutines returns the stacks of those that have the label. A profile of
-// this kind has a paragraph for each stack, which shows the labels.
-func (k *Kernel) goroutines() (stacks []string) {
-	var b bytes.Buffer
-	if err := pprof.Lookup("goroutine").WriteTo(&b, 1); err != nil {
-		return nil // which a buffer does not give
-	}
-	for _, paragraph := range strings.Split(b.String(), "\n\n") {
-		label := fmt.Sprintf("%q:%q", labelKey, k.labelValue())
-		if strings.Contains(paragraph, label) && !strings.Contains(paragraph, "\tos/signal.loop+") {
-			stacks = append(stacks, paragraph)
-		}
-	}
-	return stacks
 }
