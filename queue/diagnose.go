@@ -169,10 +169,13 @@ func (x *examination) module(err error) {
 	}
 }
 
+// rowsSize has room for the rows of about 4000 queues.
+const rowsSize = 256 << 10
+
 // boundQueues reads the status file, and reports whether it could.
 func (x *examination) boundQueues(s sock.Socket) (seen bool) {
-	buf := make([]byte, 8*statusSize)
-	n, err := s.Status(buf)
+	buf := make([]byte, rowsSize)
+	n, err := s.Status(buf, 0)
 	x.module(err)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true // there is no module, and so no queue

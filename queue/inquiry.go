@@ -41,7 +41,7 @@ var errChanged = errors.New("it changed while it was read")
 func (i *inquiry) ask(ctx context.Context, encode func(seq uint32) []byte, each func(h wire.Header, body []byte) error) error {
 	i.seq++
 	i.changed = false
-	if _, err := i.sock.Send([][]byte{encode(i.seq)}); err != nil {
+	if _, err := i.sock.Request([][]byte{encode(i.seq)}); err != nil {
 		return err
 	}
 	if err := i.sock.SetReadDeadline(time.Now().Add(inquiryLimit)); err != nil {

@@ -29,11 +29,11 @@ type ruleSocket struct {
 	unread []sock.Datagram
 }
 
-func (s *ruleSocket) Send(list [][]byte) (int, error) {
+func (s *ruleSocket) Request(list [][]byte) (int, error) {
 	var h wire.Header
 	_, err := h.Parse(wire.Native(), list[0])
 	if err != nil || h.Type != wire.NFTGetRuleType {
-		return s.Socket.Send(list)
+		return s.Socket.Request(list)
 	}
 	for _, d := range s.kernel.answers[0] {
 		s.unread = append(s.unread, withSeq(d, h.Seq))

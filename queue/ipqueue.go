@@ -245,8 +245,8 @@ func (k *ipqueue) appendVerdict(b []byte, id uint64, _ uint32, v Verdict) []byte
 	return k.words.AppendIPQVerdict(b, wire.FlagRequest, 0, k.port, id, ipqWords[v.Action], v.Payload)
 }
 
-func (k *ipqueue) status(b []byte) (KernelStats, error) {
-	s, err := wire.ParseIPQStatus(b)
+func (k *ipqueue) status(f *statusReader) (KernelStats, error) {
+	s, err := f.ipq()
 	if err != nil {
 		return KernelStats{}, err
 	}

@@ -61,7 +61,7 @@ type kernel interface {
 	acceptAll() []byte
 
 	// status reads the kernel's own counters.
-	status(b []byte) (KernelStats, error)
+	status(f *statusReader) (KernelStats, error)
 	// indexes reports whether the numbers of interfaces in a Packet are their
 	// indexes.
 	indexes() bool
@@ -80,12 +80,12 @@ type extra struct {
 func (x *extra) size() int { return len(x.link) + len(x.secctx) + len(x.conntrack) }
 
 // A socketConfig is what both kernel queues want of a socket.
-func socketConfig(c *Config, protocol int, statusFile string) sock.Config {
+func socketConfig(c *Config, protocol int, statusReader string) sock.Config {
 	return sock.Config{
 		Protocol:    protocol,
 		NetNS:       c.NetNS,
 		ReadBuffer:  c.ReadBuffer,
 		WriteBuffer: 4 * receiveSize,
-		StatusFile:  statusFile,
+		StatusFile:  statusReader,
 	}
 }

@@ -328,10 +328,10 @@ func (n *nfqueue) appendVerdict(b []byte, id uint64, mark uint32, v Verdict) []b
 	return wire.AppendNFQVerdict(b, 0, uint32(id), 0, &w)
 }
 
-func (n *nfqueue) status(b []byte) (KernelStats, error) {
-	row, ok, err := wire.ParseNFQStatus(b, n.number)
-	if err != nil || !ok {
-		return KernelStats{}, noRow(err)
+func (n *nfqueue) status(f *statusReader) (KernelStats, error) {
+	row, err := f.row(n.number)
+	if err != nil {
+		return KernelStats{}, err
 	}
 	return nfqStats(row), nil
 }
@@ -345,26 +345,14 @@ func nfqStats(row wire.NFQStatus) KernelStats {
 	}
 }
 
-func noRow(err error) error {
-	if err != nil {
-		return err
-	}
-	return errors.New("the kernel has no such queue (any more)")
-}
-
 // owner returns the port of the socket that owns the queue, 0 if nobody does,
 // it is this one, there is none yet, or it cannot be found out.
 func (n *nfqueue) owner(q *Queue) uint32 {
 	if q.sock == nil {
 		return 0
 	}
-	buf := make([]byte, statusSize)
-	m, err := q.sock.Status(buf)
-	if err != nil {
-		return 0
-	}
-	row, _, _ := wire.ParseNFQStatus(buf[:m], n.number)
-	if row.Port == q.sock.Port() {
+	row, err := q.status.row(n.number)
+	if err != nil || row.Port == q.sock.Port() {
 		return 0
 	}
 	return row.Port

@@ -153,6 +153,7 @@ func (q *Queue) open(ctx context.Context, k sock.Kernel, c sock.Config) (err err
 		return q.explain(err)
 	}
 	q.links.init(q.sock)
+	q.status.sock = q.sock
 	q.readBuffer = q.sock.ReadBuffer()
 	q.reader.slack = openSlack
 	if err = q.kernel.bind(ctx, q); err != nil {
@@ -245,12 +246,10 @@ func (k *ipqueue) explain(q *Queue, err error) error {
 
 // peer names the present peer of ip_queue.
 func (k *ipqueue) peer(q *Queue) string {
-	buf := make([]byte, statusSize)
-	n, err := q.sock.Status(buf)
+	s, err := q.status.ipq()
 	if err != nil {
 		return "another one"
 	}
-	s, _ := wire.ParseIPQStatus(buf[:n])
 	return portOwner(q.host, &q.cfg, k.protocol(), s.Port)
 }
 
@@ -262,8 +261,8 @@ func portOwner(k sock.Kernel, c *Config, protocol int, port uint32) string {
 	text := fmt.Sprintf("netlink port %d", port)
 	process := int64(port)
 	if c.NetNS == 0 {
-		if n, err := k.Holder(protocol, port); err == nil {
-			process = int64(n)
+		if p, err := k.Holder(protocol, port); err == nil {
+			process = int64(p.ID)
 		}
 	}
 	comm, err := k.ReadFile(fmt.Sprintf("/proc/%d/comm", process))

@@ -36,6 +36,7 @@ type Queue struct {
 	pull     pull
 	refusals refusals
 	links    links
+	status   statusReader
 
 	readBuffer int
 	lastStatus KernelStats

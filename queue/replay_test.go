@@ -120,7 +120,7 @@ func (r *replay) Open(sock.Config) (sock.Socket, error) { return r, nil }
 func (r *replay) ReadFile(string) ([]byte, error) { return nil, fs.ErrNotExist }
 
 // Holder implements sock.Kernel.
-func (r *replay) Holder(int, uint32) (int, error) { return 0, fs.ErrNotExist }
+func (r *replay) Holder(int, uint32) (sock.Process, error) { return sock.Process{}, fs.ErrNotExist }
 
 // LinkName implements sock.Socket.
 func (r *replay) LinkName(uint32) (string, error) { return "", fs.ErrNotExist }
@@ -189,6 +189,9 @@ func (r *replay) Send(datagrams [][]byte) (int, error) {
 	return len(datagrams), nil
 }
 
+// Request implements sock.Socket.
+func (r *replay) Request(datagrams [][]byte) (int, error) { return r.Send(datagrams) }
+
 // SetReadDeadline implements sock.Socket. It does not wait for times to come:
 // answers are always there.
 func (r *replay) SetReadDeadline(t time.Time) error {
@@ -209,7 +212,7 @@ func (r *replay) Port() uint32 { return 4711 }
 func (r *replay) ReadBuffer() int { return 1 << 20 }
 
 // Status implements sock.Socket.
-func (r *replay) Status([]byte) (int, error) { return 0, fs.ErrNotExist }
+func (r *replay) Status([]byte, int64) (int, error) { return 0, fs.ErrNotExist }
 
 // Close implements sock.Socket.
 func (r *replay) Close() error {

@@ -245,7 +245,7 @@ func (w *writer) closeTap(datagrams [][]byte) error {
 func (w *writer) sendControl(datagrams [][]byte) error {
 	w.sending = true
 	w.mu.Unlock()
-	_, err := w.q.sock.Send(datagrams)
+	_, err := w.q.sock.Request(datagrams)
 	w.mu.Lock()
 	w.sending = false
 	w.idle.Broadcast()

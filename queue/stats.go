@@ -192,15 +192,7 @@ func (w *writer) oldestAge() time.Duration {
 // kernelStatus reads the kernel's row. Errors that come from the end of the
 // queue are not told apart from others.
 func (q *Queue) kernelStatus() KernelStats {
-	buf := make([]byte, statusSize)
-	n, err := q.sock.Status(buf)
-	if err != nil {
-		return KernelStats{Err: q.opError("status", err)}
-	}
-	k, err := q.kernel.status(buf[:n])
+	k, err := q.kernel.status(&q.status)
 	k.Err = q.opError("status", err)
 	return k
 }
-
-// statusSize has room for the rows of about 500 queues.
-const statusSize = 32 << 10

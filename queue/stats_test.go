@@ -143,13 +143,13 @@ type statusSocket struct {
 	kernel *statusKernel
 }
 
-func (s statusSocket) Status(b []byte) (int, error) {
+func (s statusSocket) Status(b []byte, offset int64) (int, error) {
 	s.kernel.before()
-	return s.Socket.Status(b)
+	return s.Socket.Status(b, offset)
 }
 
-// TestStatsMeetsClose closes the queue between Stats' look at its state and the
-// reading of the row, which is then gone: the last one is told instead.
+// TestStatsMeetsClose begins to close the queue between Stats' look at its state
+// and the reading of the row.
 func TestStatsMeetsClose(t *testing.T) {
 	k := &statusKernel{kerneltest.New(kerneltest.Options{}), func() {}}
 	q, err := queue.Open(sock.WithKernel(t.Context(), k), queue.Config{})
@@ -160,7 +160,9 @@ func TestStatsMeetsClose(t *testing.T) {
 	k.Inject(kerneltest.Packet{Payload: make([]byte, 20)})
 	k.before = func() {
 		k.before = func() {} // Close reads the row too
-		q.Close()
+		go q.Close()
+		for !errors.Is(q.SetMode(t.Context(), queue.WholePacket), queue.ErrClosed) {
+		}
 	}
 	if got := q.Stats().Kernel; got.Err != nil || got.LastID != 1 {
 		t.Errorf("the kernel's row has id %d, %v, want 1, nil", got.LastID, got.Err)

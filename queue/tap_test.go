@@ -52,3 +52,6 @@ func (s *tapSocket) Send(datagrams [][]byte) (int, error) {
 	}
 	return s.Socket.Send(datagrams)
 }
+
+// Request implements sock.Socket.
+func (s *tapSocket) Request(datagrams [][]byte) (int, error) { return s.Send(datagrams) }

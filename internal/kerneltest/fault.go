@@ -9,6 +9,7 @@ type faults struct {
 	lose        int // packets that find no room in the receive buffer
 	loseReplies int // and replies
 	holding     bool
+	exiting     bool // the process
 	held        []func()
 }
 
@@ -62,6 +63,13 @@ func (k *Kernel) ReleaseReplies() {
 		send()
 	}
 	k.faults.held = nil
+}
+
+// Exit makes the process begin to exit: its sockets stay until they are closed.
+func (k *Kernel) Exit() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.faults.exiting = true
 }
 
 // LinkDown takes an interface down: packets that came by it or are to leave by

@@ -167,14 +167,14 @@ func TestUnprivileged(t *testing.T) {
 	if errno := request(t, s, native, nfqRequest(nfqConfig, 1, bindAttr())); errno != errPerm {
 		t.Errorf("bind: %v, want EPERM", errno)
 	}
-	if _, err := s.Status(make([]byte, 100)); !errors.Is(err, fs.ErrPermission) {
+	if _, err := s.Status(make([]byte, 100), 0); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("Status: %v, want permission denied", err)
 	}
 	k.SetPrivileged(true)
 	if errno := request(t, s, native, nfqRequest(nfqConfig, 1, bindAttr())); errno != 0 {
 		t.Errorf("bind with CAP_NET_ADMIN: %v", errno)
 	}
-	if _, err := s.Status(make([]byte, 100)); !errors.Is(err, fs.ErrPermission) {
+	if _, err := s.Status(make([]byte, 100), 0); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("Status of a file that could not be opened: %v, want permission denied", err)
 	}
 }

@@ -52,13 +52,13 @@ func (k *Kernel) WriteFile(name string, data []byte) error {
 }
 
 // Holder implements sock.Kernel. All sockets are of the process of the Options.
-func (k *Kernel) Holder(protocol int, port uint32) (int, error) {
+func (k *Kernel) Holder(protocol int, port uint32) (sock.Process, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.socket(protocol, port) == nil {
-		return 0, fs.ErrNotExist
+		return sock.Process{}, fs.ErrNotExist
 	}
-	return int(k.opts.Process), nil
+	return sock.Process{ID: int(k.opts.Process), Exiting: k.faults.exiting}, nil
 }
 
 // openError is why a file cannot be opened for writing.

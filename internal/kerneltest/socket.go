@@ -1,6 +1,7 @@
 package kerneltest
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"slices"
@@ -16,7 +17,7 @@ type Socket struct {
 	config    sock.Config
 	port      uint32
 	writeMax  int   // the longest datagram to send
-	statusErr error // why the status file could not be opened
+	statusErr error // why the status file may not be opened
 
 	// Guarded by the kernel's lock.
 	buffer    buffer
@@ -42,7 +43,9 @@ func newSocket(k *Kernel, c sock.Config, port uint32) *Socket {
 		quiet:      c.NoENOBUFS,
 	}
 	s.writeMax = k.writeBuffer(c.WriteBuffer) - 32
-	_, s.statusErr = k.statusFile(c.StatusFile)
+	if _, err := s.status(); errors.Is(err, fs.ErrPermission) {
+		s.statusErr = err
+	}
 	return s
 }
 
@@ -76,29 +79,31 @@ func (s *Socket) Port() uint32 { return s.port }
 // ReadBuffer implements sock.Socket.
 func (s *Socket) ReadBuffer() int { return s.buffer.limit }
 
-// Status implements sock.Socket.
-func (s *Socket) Status(b []byte) (int, error) {
+// Status implements sock.Socket. It reads the text of this moment, from that
+// offset: what comes or goes between two calls moves the rest.
+func (s *Socket) Status(b []byte, offset int64) (int, error) {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
 	if s.closed {
 		return 0, os.ErrClosed
 	}
-	if s.statusErr != nil {
-		return 0, s.statusErr
-	}
-	text, err := s.k.text("/proc/net/" + s.config.StatusFile)
+	text, err := s.status()
 	if err != nil {
 		return 0, err
 	}
-	return copy(b, text), nil
+	return copy(b, text[min(offset, int64(len(text))):]), nil
 }
 
-// statusFile opens the status file of a socket.
-func (k *Kernel) statusFile(name string) (string, error) {
-	if name == "" {
+// status is the text of the status file, which is opened with the socket or, if
+// it is not there yet, as soon as it is. Privilege is looked at then.
+func (s *Socket) status() (string, error) {
+	if s.statusErr != nil {
+		return "", s.statusErr
+	}
+	if s.config.StatusFile == "" {
 		return "", fs.ErrNotExist
 	}
-	return k.text("/proc/net/" + name)
+	return s.k.text("/proc/net/" + s.config.StatusFile)
 }
 
 // Close implements sock.Socket. The packets that the socket's owner has not
@@ -264,6 +269,9 @@ func (s *Socket) Send(datagrams [][]byte) (int, error) {
 	}
 	return len(datagrams), nil
 }
+
+// Request implements sock.Socket.
+func (s *Socket) Request(datagrams [][]byte) (int, error) { return s.Send(datagrams) }
 
 func (s *Socket) send(b []byte) error {
 	if err := s.sendError(b); err != nil {

@@ -146,7 +146,7 @@ func TestClosedSocket(t *testing.T) {
 	}
 	_, receiveErr := s.Receive(slots(1), nil)
 	_, sendErr := s.Send([][]byte{{1}})
-	_, statusErr := s.Status(nil)
+	_, statusErr := s.Status(nil, 0)
 	for name, err := range map[string]error{
 		"Receive": receiveErr, "Send": sendErr, "Status": statusErr,
 		"Close": s.Close(), "SetReadDeadline": s.SetReadDeadline(time.Time{}),
@@ -217,16 +217,16 @@ func TestStatus(t *testing.T) {
 	s := open(t, k, sock.Config{Protocol: sock.ProtoNetfilter, StatusFile: "netfilter/nfnetlink_queue"})
 	bind(t, s, 9)
 	b := make([]byte, 200)
-	n, err := s.Status(b)
+	n, err := s.Status(b, 0)
 	want := "    9   4711     0 2 65531     0     0        0  1\n"
 	if err != nil || string(b[:n]) != want {
 		t.Errorf("Status = %q, %v; want %q", b[:n], err, want)
 	}
-	if n, err := s.Status(b[:5]); n != 5 || err != nil {
+	if n, err := s.Status(b[:5], 0); n != 5 || err != nil {
 		t.Errorf("Status of 5 bytes = %d, %v", n, err)
 	}
 	none := open(t, k, sock.Config{Protocol: sock.ProtoNetfilter})
-	if _, err := none.Status(b); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := none.Status(b, 0); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Status without a file: %v, want not exist", err)
 	}
 }

@@ -11,19 +11,19 @@ import (
 
 // Holder finds the socket's inode in /proc/net/netlink, and the process that
 // has a descriptor of it below /proc.
-func (host) Holder(protocol int, port uint32) (int, error) {
-	f, err := openStatus("netlink")
+func (host) Holder(protocol int, port uint32) (Process, error) {
+	f, err := openNet("netlink")
 	if err != nil {
-		return 0, err
+		return Process{}, err
 	}
 	defer f.Close()
 	table, err := io.ReadAll(f)
 	if err != nil {
-		return 0, err
+		return Process{}, err
 	}
 	inode, ok := netlinkInode(table, protocol, port)
 	if !ok {
-		return 0, fmt.Errorf("sock: no netlink socket at port %d in this namespace: %w", port, fs.ErrNotExist)
+		return Process{}, fmt.Errorf("sock: no netlink socket at port %d in this namespace: %w", port, fs.ErrNotExist)
 	}
 	return holderOf("socket:[" + inode + "]")
 }
@@ -44,19 +44,28 @@ func netlinkInode(table []byte, protocol int, port uint32) (inode string, ok boo
 	return "", false
 }
 
-// holderOf finds a process with a descriptor of the file. Those of other users
-// are root's to see.
-func holderOf(file string) (int, error) {
-	processes, err := os.ReadDir("/proc")
+// holderOf finds a process with a descriptor of the file, if it can one that is
+// not exiting. Those of other users are root's to see.
+func holderOf(file string) (Process, error) {
+	names, err := os.ReadDir("/proc")
 	if err != nil {
-		return 0, err
+		return Process{}, err
 	}
-	for _, p := range processes {
-		if id, err := strconv.Atoi(p.Name()); err == nil && holds("/proc/"+p.Name()+"/fd/", file) {
-			return id, nil
+	var found Process
+	for _, name := range names {
+		id, err := strconv.Atoi(name.Name())
+		if err != nil || !holds("/proc/"+name.Name()+"/fd/", file) {
+			continue
+		}
+		found = Process{ID: id, Exiting: exiting("/proc/" + name.Name() + "/task/")}
+		if !found.Exiting {
+			break
 		}
 	}
-	return 0, fmt.Errorf("sock: no process in sight holds %s: %w", file, fs.ErrNotExist)
+	if found.ID == 0 {
+		return found, fmt.Errorf("sock: no process in sight holds %s: %w", file, fs.ErrPermission)
+	}
+	return found, nil
 }
 
 func holds(dir, file string) bool {
@@ -67,4 +76,34 @@ func holds(dir, file string) bool {
 		}
 	}
 	return false
+}
+
+// exiting reports whether all threads of a process are exiting. The kernel
+// frees the memory of a process before it closes its files (kernel/exit.c,
+// do_exit), which takes about a second for ten gigabytes.
+func exiting(tasks string) bool {
+	threads, err := os.ReadDir(tasks)
+	if err != nil {
+		return true // it has gone
+	}
+	for _, t := range threads {
+		stat, err := os.ReadFile(tasks + t.Name() + "/stat")
+		if err == nil && !threadExits(stat) {
+			return false
+		}
+	}
+	return true
+}
+
+// threadExits reads /proc/PID/task/TID/stat: behind the name, which is in
+// parentheses and may hold any byte, the first column is the state, and the
+// seventh the flags (fs/proc/array.c, do_task_stat).
+func threadExits(stat []byte) bool {
+	const pfExiting = 0x4 // PF_EXITING
+	column := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(column) < 7 {
+		return false
+	}
+	flags, err := strconv.ParseUint(string(column[6]), 10, 32)
+	return err == nil && flags&pfExiting != 0
 }

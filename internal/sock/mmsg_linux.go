@@ -192,6 +192,7 @@ type sender struct {
 	n     int
 	sent  int
 	errno unix.Errno
+	slow  bool               // the kernel may take long
 	try   func(gate uintptr) // s.trySend, bound once
 	call  func(fd uintptr, n int) (int, unix.Errno)
 }
@@ -205,6 +206,13 @@ func (s *sender) init(g *gate) {
 	}
 	s.try = s.trySend
 	s.call = s.sendmmsg
+}
+
+// request is send with an ordinary system call.
+func (s *sender) request(datagrams [][]byte) (int, error) {
+	s.slow = true
+	defer func() { s.slow = false }()
+	return s.send(datagrams)
 }
 
 // send holds the gate as gate.hold does, without a closure for each call.
@@ -242,9 +250,19 @@ func (s *sender) trySend(uintptr) {
 	}
 }
 
+// sendmmsg is a raw call for the reasons that receiver.recvmmsg gives, unless
+// the kernel may take long. It may then also wait for room in the receive buffer
+// of its peer, which only a process has that stands for the kernel in a test.
 func (s *sender) sendmmsg(fd uintptr, n int) (int, unix.Errno) {
-	sent, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, fd,
-		uintptr(unsafe.Pointer(&s.hdrs[s.sent])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
+	var sent uintptr
+	var errno unix.Errno
+	if s.slow {
+		sent, _, errno = unix.Syscall6(unix.SYS_SENDMMSG, fd,
+			uintptr(unsafe.Pointer(&s.hdrs[s.sent])), uintptr(n), 0, 0, 0)
+	} else {
+		sent, _, errno = unix.RawSyscall6(unix.SYS_SENDMMSG, fd,
+			uintptr(unsafe.Pointer(&s.hdrs[s.sent])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
+	}
 	if errno != 0 {
 		return 0, errno
 	}

@@ -19,6 +19,10 @@ import (
 var ErrUnsupported = fmt.Errorf("sock: netlink is not available on %s/%s: %w",
 	runtime.GOOS, runtime.GOARCH, errors.ErrUnsupported)
 
+// ErrNetNS is part of the error of Open if Config.NetNS could not be entered.
+// The errno is that of setns.
+var ErrNetNS = errors.New("sock: network namespace")
+
 // MaxBatch is the most datagrams one Receive fills or one Send takes.
 const MaxBatch = 64
 
@@ -39,9 +43,9 @@ type Datagram struct {
 
 // A Socket is a netlink socket to one kernel subsystem.
 //
-// One goroutine at a time may call Receive and one at a time may call Send;
-// the two do not disturb each other. The other methods may be called from
-// anywhere.
+// One goroutine at a time may call Receive and one at a time may call Send or
+// Request; the two do not disturb each other. The other methods may be called
+// from anywhere.
 type Socket interface {
 	// Receive fills slots from the front of batch (at most MaxBatch are used)
 	// with the datagrams that are there and returns their number. When there
@@ -57,8 +61,14 @@ type Socket interface {
 
 	// Send sends each element as one datagram, in order, at most MaxBatch of
 	// them, and returns how many the kernel took. If that is not all of them
-	// the error says why the next one failed. Send does not block.
+	// the error says why the next one failed. Send does not block. It is for
+	// verdicts: no other goroutine runs on the processor during the call.
 	Send(datagrams [][]byte) (int, error)
+
+	// Request is Send for all other messages. The kernel may take seconds over
+	// one of them, because it loads a module first; other goroutines run
+	// meanwhile, even if there is only one processor.
+	Request(datagrams [][]byte) (int, error)
 
 	// SetReadDeadline makes a waiting Receive, and later ones, return
 	// os.ErrDeadlineExceeded once t has passed. The zero time takes it away.
@@ -73,10 +83,14 @@ type Socket interface {
 
 	// Status reads the kernel's status file of this subsystem
 	// (/proc/net/netfilter/nfnetlink_queue or /proc/net/ip_queue), as seen in
-	// the socket's network namespace, into b and returns the bytes read.
-	// The error matches fs.ErrNotExist or fs.ErrPermission where the file
-	// could not be opened when the socket was made.
-	Status(b []byte) (int, error)
+	// the socket's network namespace, from that offset into b. It returns the
+	// number of bytes read, which is less than len(b) only at the end of the
+	// file. One goroutine at a time may call it. The file changes while it is
+	// read in pieces: a line may then be missing or come twice.
+	//
+	// The error matches fs.ErrNotExist while there is no such file, which may
+	// appear with the socket's first request, or fs.ErrPermission.
+	Status(b []byte, offset int64) (int, error)
 
 	// LinkName returns the name that the network interface of that index has
 	// at this moment in the socket's network namespace.
@@ -144,11 +158,20 @@ type Kernel interface {
 	ReadFile(name string) ([]byte, error)
 	// WriteFile writes data to the existing file of that full name.
 	WriteFile(name string, data []byte) error
-	// Holder returns the number of a process that holds the netlink socket of
-	// that protocol and port in the caller's network namespace. The error
-	// matches fs.ErrNotExist if none is in sight; it takes root to see the
-	// processes of others.
-	Holder(protocol int, port uint32) (process int, err error)
+	// Holder returns a process that holds the netlink socket of that protocol
+	// and port in the caller's network namespace. The error matches
+	// fs.ErrNotExist if there is no such socket, and fs.ErrPermission if its
+	// process is not in sight: it takes root to see those of other users, and
+	// those outside the PID namespace cannot be seen.
+	Holder(protocol int, port uint32) (Process, error)
+}
+
+// A Process is one that holds a socket.
+type Process struct {
+	ID int
+	// Exiting reports whether the process has begun to exit: it closes the
+	// socket as soon as its memory is freed.
+	Exiting bool
 }
 
 type contextKey struct{}

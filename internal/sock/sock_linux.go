@@ -3,7 +3,6 @@ package sock
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -71,7 +70,7 @@ func openThere(c Config, done chan<- opened) {
 		return
 	}
 	if err := unix.Setns(c.NetNS, unix.CLONE_NEWNET); err != nil {
-		done <- opened{err: os.NewSyscallError("setns", err)}
+		done <- opened{err: fmt.Errorf("%w: %w", ErrNetNS, os.NewSyscallError("setns", err))}
 		return
 	}
 	s, err := open(c)
@@ -85,8 +84,7 @@ type conn struct {
 	here   bool // opened in the caller's network namespace
 	closed atomic.Bool
 
-	status    *os.File
-	statusErr error
+	status statusFile
 
 	recv receiver
 	send sender
@@ -113,11 +111,7 @@ func newConn(nl *netlink.Conn, c Config) (Socket, error) {
 	if err := s.takeOver(nl); err != nil {
 		return nil, errors.Join(err, s.release())
 	}
-	if c.StatusFile != "" {
-		s.status, s.statusErr = openStatus(c.StatusFile)
-	} else {
-		s.statusErr = fs.ErrNotExist
-	}
+	s.status.init(c.StatusFile)
 	s.recv.init(s.gate, c.Port)
 	s.send.init(s.gate)
 	return s, nil
@@ -151,6 +145,9 @@ func (s *conn) takeOver(nl *netlink.Conn) error {
 // dial opens and binds. Any local user may hold any port of a netlink
 // protocol, so a taken one is ordinary and the next is tried.
 func dial(c Config) (*netlink.Conn, error) {
+	if err := loadProtocol(c.Protocol); err != nil {
+		return nil, err
+	}
 	for attempt := range 32 {
 		nl, err := netlink.Dial(c.Protocol, &netlink.Config{PID: choosePort(c, attempt), Groups: c.Groups})
 		if !errors.Is(err, unix.EADDRINUSE) {
@@ -158,6 +155,20 @@ func dial(c Config) (*netlink.Conn, error) {
 		}
 	}
 	return nil, os.NewSyscallError("bind", unix.EADDRINUSE)
+}
+
+// loadProtocol has the kernel load the module of a netlink protocol, which may
+// take seconds. netlink.Dial would do that in a raw system call, during which
+// no other goroutine runs on the processor.
+func loadProtocol(protocol int) error {
+	fd, _, errno := unix.Syscall(unix.SYS_SOCKET, unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, uintptr(protocol))
+	switch errno {
+	case 0:
+		return os.NewSyscallError("close", unix.Close(int(fd)))
+	case unix.ENOSYS: // 386 and s390x before Linux 4.3, which have it inside socketcall
+		return nil
+	}
+	return os.NewSyscallError("socket", errno)
 }
 
 func choosePort(c Config, attempt int) uint32 {
@@ -238,19 +249,6 @@ func boundPort(rc syscall.RawConn) (port uint32, err error) {
 	return port, cerr
 }
 
-// openStatus opens a file of the calling thread's network namespace.
-// /proc/thread-self came with Linux 3.17; before, only the namespace of the
-// process could be seen.
-func openStatus(name string) (*os.File, error) {
-	f, err := os.Open("/proc/thread-self/net/" + name)
-	if errors.Is(err, fs.ErrNotExist) {
-		if _, serr := os.Lstat("/proc/thread-self"); serr != nil {
-			return os.Open("/proc/net/" + name)
-		}
-	}
-	return f, err
-}
-
 func (s *conn) Port() uint32 { return s.port }
 
 func (s *conn) ReadBuffer() (n int) {
@@ -260,20 +258,12 @@ func (s *conn) ReadBuffer() (n int) {
 	return max(n, 0)
 }
 
-func (s *conn) Status(b []byte) (int, error) {
+func (s *conn) Status(b []byte, offset int64) (int, error) {
 	if s.closed.Load() {
 		return 0, ErrClosed
 	}
-	if s.statusErr != nil {
-		return 0, s.statusErr
-	}
-	var n int
-	var err error
-	cerr := s.gate.hold(func(int) { n, err = s.status.ReadAt(b, 0) })
-	if err == io.EOF { // also of a file without rows
-		err = nil
-	}
-	return n, s.closedOr(errors.Join(err, cerr))
+	n, err := s.status.readAt(b, offset)
+	return n, s.closedOr(err)
 }
 
 func (s *conn) SetReadDeadline(t time.Time) error {
@@ -294,12 +284,10 @@ func (s *conn) release() (err error) {
 	if s.gate != nil {
 		err = s.gate.close()
 	}
-	for _, f := range []*os.File{s.file, s.status} {
-		if f != nil {
-			err = errors.Join(err, f.Close())
-		}
+	if s.file != nil {
+		err = errors.Join(err, s.file.Close())
 	}
-	return err
+	return errors.Join(err, s.status.close())
 }
 
 // closedOr returns err, or ErrClosed for any error after Close: what the
@@ -321,5 +309,10 @@ func (s *conn) Receive(batch []Datagram, idle func() bool) (int, error) {
 
 func (s *conn) Send(datagrams [][]byte) (int, error) {
 	n, err := s.send.send(datagrams[:min(len(datagrams), MaxBatch)])
+	return n, s.closedOr(err)
+}
+
+func (s *conn) Request(datagrams [][]byte) (int, error) {
+	n, err := s.send.request(datagrams[:min(len(datagrams), MaxBatch)])
 	return n, s.closedOr(err)
 }

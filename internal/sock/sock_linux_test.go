@@ -47,7 +47,7 @@ func TestOpenClosesWhatItOpened(t *testing.T) {
 
 func TestSocketIsCloseOnExec(t *testing.T) {
 	s := openSocket(t, Config{Protocol: unix.NETLINK_ROUTE, StatusFile: "dev"})
-	for name, file := range map[string]*os.File{"socket": s.file, "status file": s.status, "gate": s.gate.file} {
+	for name, file := range map[string]*os.File{"socket": s.file, "status file": s.status.file, "gate": s.gate.file} {
 		rc, err := file.SyscallConn()
 		if err != nil {
 			t.Fatal(err)
@@ -192,7 +192,7 @@ func TestNetNS(t *testing.T) {
 		want bool
 	}{"here": {here, false}, "there": {there, true}} {
 		b := make([]byte, 4096)
-		n, err := test.s.Status(b)
+		n, err := test.s.Status(b, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -245,7 +245,7 @@ func TestOpenInCallersNamespace(t *testing.T) {
 	}
 	defer s.Close()
 	b := make([]byte, 4096)
-	if n, err := s.Status(b); err != nil || !strings.Contains(string(b[:n]), "only-here") {
+	if n, err := s.Status(b, 0); err != nil || !strings.Contains(string(b[:n]), "only-here") {
 		t.Errorf("status is %q, %v, want that of the thread's namespace", b[:n], err)
 	}
 }
@@ -257,8 +257,8 @@ func TestNetNSNotOne(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if _, err := Host().Open(Config{Protocol: protoUserSock, NetNS: int(file.Fd())}); !errors.Is(err, unix.EINVAL) {
-		t.Errorf("Open in a namespace that is none = %v, want EINVAL", err)
+	if _, err := Host().Open(Config{Protocol: protoUserSock, NetNS: int(file.Fd())}); !errors.Is(err, unix.EINVAL) || !errors.Is(err, ErrNetNS) {
+		t.Errorf("Open in a namespace that is none = %v, want EINVAL and ErrNetNS", err)
 	}
 }
 
@@ -271,12 +271,12 @@ func TestStatus(t *testing.T) {
 	header, _, _ := strings.Cut(string(want), "\n")
 	for range 2 { // it is read from its start each time
 		b := make([]byte, 2*len(want))
-		n, err := s.Status(b)
+		n, err := s.Status(b, 0)
 		if err != nil || !strings.HasPrefix(string(b[:n]), header+"\n") || !strings.HasSuffix(string(b[:n]), "\n") {
 			t.Errorf("Status = %d, %v, %q, want the whole file", n, err, b[:n])
 		}
 	}
-	if n, err := s.Status(make([]byte, 10)); n != 10 || err != nil {
+	if n, err := s.Status(make([]byte, 10), 0); n != 10 || err != nil {
 		t.Errorf("Status into 10 bytes = %d, %v, want 10", n, err)
 	}
 }
@@ -289,7 +289,7 @@ func TestStatusEmpty(t *testing.T) {
 		NetNS:      testutil.NewNamespace(t).FD(),
 		StatusFile: "netfilter/nfnetlink_queue",
 	})
-	if n, err := s.Status(make([]byte, 16)); n != 0 || err != nil {
+	if n, err := s.Status(make([]byte, 16), 0); n != 0 || err != nil {
 		t.Errorf("Status = %d, %v, want 0, nil", n, err)
 	}
 }
@@ -297,7 +297,7 @@ func TestStatusEmpty(t *testing.T) {
 func TestStatusMissing(t *testing.T) {
 	for _, name := range []string{"", "no-such-file"} {
 		s := openSocket(t, Config{Protocol: protoUserSock, StatusFile: name})
-		if _, err := s.Status(make([]byte, 10)); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := s.Status(make([]byte, 10), 0); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("StatusFile %q: Status = %v, want fs.ErrNotExist", name, err)
 		}
 	}
@@ -312,10 +312,12 @@ func TestClose(t *testing.T) {
 	}
 	_, receive := p.sock.Receive(newBatch(1, 16), never(t))
 	_, send := p.sock.Send([][]byte{pattern(1)})
-	_, status := p.sock.Status(make([]byte, 16))
+	_, request := p.sock.Request([][]byte{pattern(1)})
+	_, status := p.sock.Status(make([]byte, 16), 0)
 	for call, err := range map[string]error{
 		"Receive":         receive,
 		"Send":            send,
+		"Request":         request,
 		"Status":          status,
 		"SetReadDeadline": p.sock.SetReadDeadline(time.Time{}),
 		"Close":           p.sock.Close(),

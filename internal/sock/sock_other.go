@@ -7,7 +7,7 @@ func Host() Kernel { return noKernel{} }
 
 type noKernel struct{}
 
-func (noKernel) Open(Config) (Socket, error)     { return nil, ErrUnsupported }
-func (noKernel) ReadFile(string) ([]byte, error) { return nil, ErrUnsupported }
-func (noKernel) WriteFile(string, []byte) error  { return ErrUnsupported }
-func (noKernel) Holder(int, uint32) (int, error) { return 0, ErrUnsupported }
+func (noKernel) Open(Config) (Socket, error)         { return nil, ErrUnsupported }
+func (noKernel) ReadFile(string) ([]byte, error)     { return nil, ErrUnsupported }
+func (noKernel) WriteFile(string, []byte) error      { return ErrUnsupported }
+func (noKernel) Holder(int, uint32) (Process, error) { return Process{}, ErrUnsupported }
