@@ -25,7 +25,7 @@
 //	iptables -A INPUT -p udp --dport 53 -j NFQUEUE --queue-num 0
 //	nft add rule inet filter input udp dport 53 queue num 0
 //
-// If none comes, Diagnose says why.
+// If none comes, package diagnose reports why.
 //
 // # Kernels
 //

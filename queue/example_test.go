@@ -165,16 +165,6 @@ func ExampleConfig_deadline() {
 	}
 }
 
-// A program that gets no packets tells its user why.
-func ExampleDiagnose() {
-	d := queue.Diagnose(context.Background(), queue.Config{Number: 5})
-	for _, f := range d.Findings {
-		if f.Severity >= queue.Warning {
-			fmt.Println(f)
-		}
-	}
-}
-
 // Each queue of a group is served on its own, so that none waits for another.
 func ExampleOpenGroup() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
@@ -223,7 +222,7 @@ func (n *nfqueue) explain(q *Queue, err error) error {
 		return explain(err, "this kernel has no nfnetlink_queue: load module nfnetlink_queue (CONFIG_NETFILTER_NETLINK_QUEUE)")
 	case errors.Is(err, eperm):
 		if port := n.owner(q); port != 0 {
-			return explain(err, "the queue belongs to %s; use another Number or stop that one", portOwner(q.host, &q.cfg, sock.ProtoNetfilter, port))
+			return explain(err, "the queue belongs to %s; use another Number or stop that one", sock.OwnerOf(q.host, q.cfg.NetNS, sock.ProtoNetfilter, port))
 		}
 		return explain(err, "CAP_NET_ADMIN is needed in the network namespace's user namespace (run as root, or setcap cap_net_admin+ep), or another socket owns the queue")
 	}
@@ -250,26 +249,7 @@ func (k *ipqueue) peer(q *Queue) string {
 	if err != nil {
 		return "another one"
 	}
-	return portOwner(q.host, &q.cfg, k.protocol(), s.Port)
-}
-
-// portOwner names a netlink port, and the process that holds it. Where that
-// cannot be seen, in another namespace say, it is guessed: the first socket of a
-// process has the process's number for its port, unless it chose another as ours
-// for nfnetlink_queue do.
-func portOwner(k sock.Kernel, c *Config, protocol int, port uint32) string {
-	text := fmt.Sprintf("netlink port %d", port)
-	process := int64(port)
-	if c.NetNS == 0 {
-		if p, err := k.Holder(protocol, port); err == nil {
-			process = int64(p.ID)
-		}
-	}
-	comm, err := k.ReadFile(fmt.Sprintf("/proc/%d/comm", process))
-	if err != nil {
-		return text
-	}
-	return fmt.Sprintf("%s (process %d, %s)", text, process, strings.TrimSpace(string(comm)))
+	return sock.OwnerOf(q.host, q.cfg.NetNS, k.protocol(), s.Port).String()
 }
 
 // explainVerdictEPERM is why the stream ends when a verdict meets EPERM.

@@ -119,6 +119,9 @@ func (r *replay) Open(sock.Config) (sock.Socket, error) { return r, nil }
 // ReadFile implements sock.Kernel.
 func (r *replay) ReadFile(string) ([]byte, error) { return nil, fs.ErrNotExist }
 
+// Glob implements sock.Kernel.
+func (r *replay) Glob(string) []string { return nil }
+
 // Holder implements sock.Kernel.
 func (r *replay) Holder(int, uint32) (sock.Process, error) { return sock.Process{}, fs.ErrNotExist }
 

@@ -19,16 +19,14 @@
 //     requests of either family.
 //
 // Three status files of /proc/net are read too, as text: [ParseNFQStatus],
-// [ParseIPQStatus] and [ParseNFQueueHandlers]. [ParseNFTRule] tells which rules
-// of nftables feed a queue.
+// [ParseIPQStatus] and [ParseNFQueueHandlers].
 //
 // # Memory
 //
-// Decoding copies no packet bytes and, but for status files and rules, allocates
-// nothing unless it fails:
-// every slice in a decoded value aliases the input, within its bounds and with
-// its capacity cut to its length, and is valid as long as the input is left
-// unchanged. Encoders append to a slice of the caller and allocate only if its
+// Decoding copies no packet bytes and, except for status files, allocates
+// nothing unless it fails: every slice in a decoded value aliases the input, within
+// its bounds and with its capacity cut to its length, and is valid as long as the
+// input is left unchanged. Encoders append to a slice of the caller and allocate only if its
 // capacity is too small; they keep no reference to what they are given.
 //
 // # Untrusted input

@@ -13,7 +13,6 @@ const HeaderLen = 16
 const (
 	NLMsgNoop  = 0x1 // NLMSG_NOOP: nothing
 	NLMsgError = 0x2 // NLMSG_ERROR: an acknowledgement or a refusal
-	NLMsgDone  = 0x3 // NLMSG_DONE: the end of an answer of several messages
 )
 
 // Flags of a netlink message.
@@ -21,9 +20,6 @@ const (
 	FlagRequest = 0x1 // NLM_F_REQUEST: without it both queues refuse or skip a message
 	FlagMulti   = 0x2 // NLM_F_MULTI: ip_queue refuses it
 	FlagAck     = 0x4 // NLM_F_ACK: success is answered too, not only failure
-
-	FlagDump            = 0x300 // NLM_F_DUMP: all there is, in several messages
-	FlagDumpInterrupted = 0x10  // NLM_F_DUMP_INTR: there was a change meanwhile (Linux 3.1)
 
 	FlagCapped  = 0x100 // NLM_F_CAPPED: an error reply without the body of the request (Linux 4.12)
 	FlagAckTLVs = 0x200 // NLM_F_ACK_TLVS: an error reply that ends in attributes (Linux 4.12)

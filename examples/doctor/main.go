@@ -1,12 +1,13 @@
-// Doctor says why no packet comes through a queue, or that all is well: the
+// Doctor reports why no packet comes through a queue, or that all is well: the
 // kernel's module, the privilege, who has bound which queue, the rules that feed
 // it, losses and limits. It changes nothing, and may be run while other programs
-// serve their queues. As root it sees everything, otherwise it says what it could
-// not see. A rule for it to find:
+// serve their queues. If packets wait in a queue it looks again after a second. As
+// root it sees everything; otherwise it reports what it could not see. A rule for
+// it to find:
 //
-//	nft add table inet filter
-//	nft add chain inet filter output '{ type filter hook output priority 0; }'
-//	nft add rule inet filter output udp dport 9999 counter queue num 0 bypass
+//	nft add table inet example
+//	nft add chain inet example output '{ type filter hook output priority 0; }'
+//	nft add rule inet example output udp dport 9999 counter queue num 0 bypass
 //
 // Its exit status is 0 if packets can flow, 1 if not, 2 for a wrong command line.
 package main
@@ -24,37 +25,38 @@ import (
 	"text/tabwriter"
 
 	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/queue/diagnose"
 )
 
 func main() {
 	c, quiet := parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	d := queue.Diagnose(ctx, c)
-	if err := show(os.Stdout, d, quiet); err != nil {
+	report := diagnose.Run(ctx, c)
+	if err := show(os.Stdout, report, quiet); err != nil {
 		fmt.Fprintln(os.Stderr, "doctor:", err)
 		os.Exit(2)
 	}
-	if d.Worst() == queue.Fault {
+	if report.Worst() == diagnose.Fault {
 		os.Exit(1)
 	}
 }
 
 // words are what a person reads for a severity.
-var words = map[queue.Severity]string{
-	queue.Good:    "good",
-	queue.Note:    "note",
-	queue.Unseen:  "not seen",
-	queue.Warning: "WARNING",
-	queue.Fault:   "FAULT",
+var words = map[diagnose.Severity]string{
+	diagnose.Good:    "good",
+	diagnose.Note:    "note",
+	diagnose.Unseen:  "not seen",
+	diagnose.Warning: "WARNING",
+	diagnose.Fault:   "FAULT",
 }
 
 // show writes a row for each finding, with the advice below it, and the
 // result. Quiet leaves out what is good.
-func show(w io.Writer, d queue.Diagnosis, quiet bool) error {
+func show(w io.Writer, r diagnose.Report, quiet bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, f := range d.Findings {
-		if quiet && f.Severity == queue.Good {
+	for _, f := range r.Findings {
+		if quiet && f.Severity == diagnose.Good {
 			continue
 		}
 		advice := f.Advice
@@ -64,24 +66,24 @@ func show(w io.Writer, d queue.Diagnosis, quiet bool) error {
 			fmt.Fprintf(t, "\t\t-> %s\n", advice)
 		}
 	}
-	fmt.Fprintf(t, "\n%s\n", result(d))
+	fmt.Fprintf(t, "\n%s\n", result(r))
 	return t.Flush()
 }
 
 // result is the diagnosis in a sentence.
-func result(d queue.Diagnosis) string {
-	count := make(map[queue.Severity]int)
-	for _, f := range d.Findings {
+func result(r diagnose.Report) string {
+	count := make(map[diagnose.Severity]int)
+	for _, f := range r.Findings {
 		count[f.Severity]++
 	}
 	var parts []string
-	for _, s := range []queue.Severity{queue.Fault, queue.Warning, queue.Unseen} {
+	for _, s := range []diagnose.Severity{diagnose.Fault, diagnose.Warning, diagnose.Unseen} {
 		if n := count[s]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, words[s]))
 		}
 	}
 	verdict := "Packets can flow"
-	if d.Worst() == queue.Fault {
+	if r.Worst() == diagnose.Fault {
 		verdict = "Packets cannot flow"
 	}
 	if len(parts) == 0 {

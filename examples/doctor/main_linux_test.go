@@ -60,7 +60,7 @@ func TestDoctor(t *testing.T) {
 		{"no ip_queue", func(*testing.T) {}, "-ip_queue", 1, []string{"Module ip_queue is not loaded", "use nfnetlink_queue"}},
 		{"no ip6_queue", func(*testing.T) {}, "-6", 1, []string{"Module ip6_queue is not loaded"}},
 		{"flags", func(t *testing.T) { feed(t, true) }, "-queue 3 -owner -failopen -length 1", 0,
-			[]string{"Config.FailOpen can be had", "Config.Owner can be had", "A receive buffer of 2048 bytes"}},
+			[]string{"can honour Config.FailOpen", "can honour Config.Owner", "A receive buffer of 2048 bytes"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.setup(t)

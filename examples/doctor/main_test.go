@@ -5,14 +5,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/queue/diagnose"
 )
 
 func TestShow(t *testing.T) {
-	d := queue.Diagnosis{Findings: []queue.Finding{
-		{Severity: queue.Good, Subject: queue.AboutModule, Text: "It is there"},
-		{Severity: queue.Unseen, Subject: queue.AboutRules, Text: "It hides", Err: errors.New("not yours")},
-		{Severity: queue.Fault, Subject: queue.AboutPrivilege, Text: "It is missing", Advice: "get it"},
+	r := diagnose.Report{Findings: []diagnose.Finding{
+		{Severity: diagnose.Good, Subject: diagnose.AboutModule, Text: "It is there"},
+		{Severity: diagnose.Unseen, Subject: diagnose.AboutRules, Text: "It hides", Err: errors.New("not yours")},
+		{Severity: diagnose.Fault, Subject: diagnose.AboutPrivilege, Text: "It is missing", Advice: "get it"},
 	}}
 	const good = "good      Module     It is there.\n"
 	const rest = `not seen  Rules      It hides: not yours.
@@ -23,14 +23,14 @@ Packets cannot flow: 1 FAULT, 1 not seen.
 `
 	for quiet, want := range map[bool]string{false: good + rest, true: rest} {
 		var b strings.Builder
-		if err := show(&b, d, quiet); b.String() != want || err != nil {
+		if err := show(&b, r, quiet); b.String() != want || err != nil {
 			t.Errorf("quiet %t: got %v\n%s, want\n%s", quiet, err, &b, want)
 		}
 	}
 }
 
 func TestResult(t *testing.T) {
-	if got, want := result(queue.Diagnosis{}), "Packets can flow."; got != want {
+	if got, want := result(diagnose.Report{}), "Packets can flow."; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -156,6 +156,9 @@ type Kernel interface {
 	Open(Config) (Socket, error)
 	// ReadFile reads the file of that full name.
 	ReadFile(name string) ([]byte, error)
+	// Glob returns the names of the files that match the pattern, as
+	// filepath.Glob does.
+	Glob(pattern string) []string
 	// WriteFile writes data to the existing file of that full name.
 	WriteFile(name string, data []byte) error
 	// Holder returns a process that holds the netlink socket of that protocol

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -21,6 +22,11 @@ func Host() Kernel { return host{} }
 type host struct{}
 
 func (host) ReadFile(name string) ([]byte, error) { return os.ReadFile(name) }
+
+func (host) Glob(pattern string) []string {
+	names, _ := filepath.Glob(pattern) // fails only for a malformed pattern
+	return names
+}
 
 // WriteFile opens without O_CREATE: the files meant here are the kernel's.
 func (host) WriteFile(name string, data []byte) error {

@@ -1,0 +1,141 @@
+package diagnose_test
+
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/ipqueue/ipqueue/internal/netns"
+	"github.com/ipqueue/ipqueue/internal/testutil"
+	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/queue/diagnose"
+)
+
+// runIn examines a queue of the namespace.
+func runIn(ns *netns.Namespace, c queue.Config) diagnose.Report {
+	c.NetNS = ns.FD()
+	return diagnose.Run(context.Background(), c)
+}
+
+// openIn opens a queue of the namespace until the test is done.
+func openIn(t *testing.T, ns *netns.Namespace, c queue.Config) *queue.Queue {
+	t.Helper()
+	c.NetNS = ns.FD()
+	q, err := queue.Open(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { q.Close() })
+	return q
+}
+
+func TestKernelRun(t *testing.T) {
+	testutil.RequireKernel(t)
+	testutil.CheckLeaks(t)
+	ns := testutil.NewNamespace(t)
+	table, err := ns.AddTable(netns.Inet, "lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	enqueue := func(p netns.Protocol, q netns.Queue) netns.Rule {
+		return netns.Rule{Protocol: p, Action: netns.Enqueue, Queue: q}
+	}
+	if _, err := table.AddChain(netns.Output, 0,
+		enqueue(netns.UDP, netns.Queue{First: 7}),
+		enqueue(netns.TCP, netns.Queue{First: 9, Last: 11}),
+		enqueue(netns.ICMP, netns.Queue{First: 12, Bypass: true}),
+		netns.Rule{Protocol: netns.ICMPv6, Action: netns.Drop}); err != nil {
+		t.Fatal(err)
+	}
+	q := openIn(t, ns, queue.Config{Number: 7, Mode: queue.Range(64)})
+	openIn(t, ns, queue.Config{Number: 10})
+	client, _ := testutil.UDP(t, ns, ns, testutil.Loopback(t).IPv4)
+	for range 3 {
+		if _, err := client.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := q.Stats().Kernel
+
+	r := runIn(ns, queue.Config{Number: 7})
+	if r.Worst() != diagnose.Warning {
+		t.Errorf("Worst = %v, want Warning", r.Worst())
+	}
+	wantFinding(t, r, diagnose.Good, diagnose.AboutKernel, "This is Linux")
+	wantFinding(t, r, diagnose.Good, diagnose.AboutKernel, "knows FailOpen, GSO packets, Owner")
+	wantFinding(t, r, diagnose.Good, diagnose.AboutModule, "nfnetlink_queue")
+	wantFinding(t, r, diagnose.Good, diagnose.AboutPrivilege)
+	wantFinding(t, r, diagnose.Good, diagnose.AboutQueue, "Queue 7 belongs to netlink port", "Range(64)")
+	wantFinding(t, r, diagnose.Note, diagnose.AboutQueue, "Queue 10 belongs to netlink port", "WholePacket")
+	wantFinding(t, r, diagnose.Warning, diagnose.AboutLoss, "3 packets wait in Queue 7", "has decided none within a second")
+	wantFinding(t, r, diagnose.Good, diagnose.AboutRules, "inet lab filter_hook3_0", "queue 7 feeds the queue", "(3 packets so far)")
+	wantFinding(t, r, diagnose.Warning, diagnose.AboutRules, "queue 9-11 drops packets", "nobody has bound queues 9, 11", "(no packet so far)")
+	wantFinding(t, r, diagnose.Note, diagnose.AboutRules, "queue 12 bypass lets packets pass")
+	if len(r.Rules) != 3 || len(r.Queues) != 2 {
+		t.Errorf("%d rules and %d queues, want 3 and 2: %+v", len(r.Rules), len(r.Queues), r)
+	}
+	wantFinding(t, runIn(ns, queue.Config{Number: 9}), diagnose.Fault, diagnose.AboutRules, "queue 9-11 drops packets")
+	wantFinding(t, runIn(ns, queue.Config{Number: 13}), diagnose.Note, diagnose.AboutQueue, "Nobody has bound queue 13")
+
+	if after := q.Stats().Kernel; after != before {
+		t.Errorf("Run changed the queue from %+v to %+v", before, after)
+	}
+}
+
+// Open is refused just the flags that Run reports, whether or not the last queue
+// of all is bound.
+func TestKernelRunFlags(t *testing.T) {
+	testutil.RequireKernel(t)
+	ns := testutil.NewNamespace(t)
+	openIn(t, ns, queue.Config{Number: 65535})
+	for name, c := range map[string]queue.Config{
+		"FailOpen":        {FailOpen: true},
+		"Conntrack":       {Conntrack: true},
+		"Owner":           {Owner: true},
+		"SecurityContext": {SecurityContext: true},
+	} {
+		want := diagnose.Good
+		c.NetNS = ns.FD()
+		q, err := queue.Open(context.Background(), c)
+		if err != nil {
+			want = diagnose.Fault
+		} else if err := q.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wantFinding(t, diagnose.Run(context.Background(), c), want, diagnose.AboutConfig, "Config."+name)
+	}
+}
+
+// Rules made by iptables in nftables are seen.
+func TestKernelRunIptables(t *testing.T) {
+	testutil.RequireKernel(t)
+	ns := testutil.NewNamespace(t)
+	program, err := exec.LookPath("iptables-nft")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, test := range []struct{ args, want string }{
+		{"-A OUTPUT -p udp -j NFQUEUE --queue-num 3", "queue 3"},
+		{"-A OUTPUT -p udp -j NFQUEUE --queue-balance 4:6 --queue-bypass", "queue 4-6 bypass"},
+		{"-A OUTPUT -p udp -j NFQUEUE --queue-balance 4:6 --queue-cpu-fanout", "queue 4-6 fanout"},
+	} {
+		var out []byte
+		err := ns.Do(func() (err error) {
+			out, err = exec.Command(program, strings.Fields(test.args)...).CombinedOutput()
+			return err
+		})
+		if err != nil {
+			t.Skipf("%s: %v\n%s", program, err, out)
+		}
+		wantRule(t, runIn(ns, queue.Config{}), test.want)
+	}
+}
+
+// wantRule wants the last rule to be one with that end.
+func wantRule(t testing.TB, r diagnose.Report, want string) {
+	t.Helper()
+	if n := len(r.Rules); n == 0 || !strings.HasSuffix(r.Rules[n-1].String(), want) {
+		t.Errorf("rules %v, want a last one of %s", r.Rules, want)
+	}
+}

@@ -1,0 +1,83 @@
+package diagnose
+
+import "github.com/ipqueue/ipqueue/queue"
+
+// manyPending is how many packets may wait in a queue without a remark: the
+// length of a queue that nobody has set.
+const manyPending = 1024
+
+// losses looks for packets that wait in the queues or were lost. Where a second
+// look can show more, it takes one.
+func (x *examination) losses(again func() []BoundQueue) {
+	second := false
+	for _, q := range x.Queues {
+		carried := q.Backend == queue.IPQueue && (q.Kernel.QueueDropped > 0 || q.Kernel.SocketDropped > 0)
+		second = second || q.Kernel.Pending > 0 || carried
+	}
+	later := make(map[string]BoundQueue)
+	if second && x.wait() {
+		for _, q := range again() {
+			later[q.String()] = q
+		}
+	}
+	for _, q := range x.Queues {
+		l, ok := later[q.String()]
+		if ok = ok && l.Port == q.Port; !ok {
+			l = q
+		}
+		x.lost(q, l)
+		x.waiting(q, l, ok)
+	}
+}
+
+// lost reports packets that were lost in a queue. ip_queue counts from when its
+// module was loaded: its losses may be those of earlier programs.
+func (x *examination) lost(q, later BoundQueue) {
+	for _, l := range []struct {
+		was, is uint32
+		where   string
+		advice  string
+	}{
+		{q.Kernel.QueueDropped, later.Kernel.QueueDropped, q.String(), "decide faster, or raise Config.QueueLength"},
+		{q.Kernel.SocketDropped, later.Kernel.SocketDropped, "The socket of " + q.String(), "read faster, or raise Config.ReadBuffer and net.core.rmem_max"},
+	} {
+		switch {
+		case l.is == 0:
+		case q.Backend != queue.IPQueue:
+			x.say(x.unlessOwn(q, Warning), AboutLoss, "%s was full: %d packets were lost since it was bound", l.where, l.is).Advice = l.advice
+		case l.is == l.was:
+			x.say(Note, AboutLoss, "%s was full: %d packets were lost since the module was loaded, perhaps those of earlier programs", l.where, l.is)
+		default:
+			x.say(Warning, AboutLoss, "%s is full: %d packets were lost in a second", l.where, l.is-l.was).Advice = l.advice
+		}
+	}
+}
+
+// waiting reports packets that wait in a queue, and compares both looks at it, if
+// there were two.
+func (x *examination) waiting(q, later BoundQueue, twice bool) {
+	n := later.Kernel.Pending
+	switch {
+	case n == 0:
+	case twice && q.Kernel.Pending > 0 && still(q, later):
+		x.say(x.unlessOwn(q, Warning), AboutLoss, "%d packets wait in %v, and %s has decided none within a second", n, q, q.owner()).
+			Advice = "see whether that program hangs or forgets packets; Config.Deadline bounds their wait"
+	case n >= manyPending:
+		x.say(x.unlessOwn(q, Warning), AboutLoss, "%d packets wait in %v for a verdict", n, q).
+			Advice = "the program is too slow or forgets packets; Config.Deadline bounds their wait"
+	default:
+		x.say(Note, AboutLoss, "%d packets wait in %v for a verdict", n, q)
+	}
+}
+
+// still reports whether no packet was decided between two looks at a queue.
+// nfnetlink_queue numbers the packets that it queues and those that did not fit
+// into the socket; ip_queue has only the number of those that wait.
+func still(q, later BoundQueue) bool {
+	a, b := q.Kernel, later.Kernel
+	if q.Backend == queue.IPQueue {
+		return a.Pending == b.Pending
+	}
+	queued := (b.LastID - a.LastID) - (b.SocketDropped - a.SocketDropped)
+	return queued == b.Pending-a.Pending
+}

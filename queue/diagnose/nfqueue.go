@@ -1,0 +1,274 @@
+package diagnose
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
+	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/wire"
+)
+
+const (
+	moduleNFQueue = "nfnetlink_queue"
+	aliasNFQueue  = "nfnetlink-subsys-3" // by which nfnetlink asks for it
+)
+
+// nfqueue examines nfnetlink_queue.
+func (x *examination) nfqueue() {
+	x.handlers("nf_queue")
+	s, err := x.host.Open(x.socket)
+	if err != nil {
+		x.noSocket(err)
+		return
+	}
+	defer s.Close()
+	i := newInquiry(s)
+	privileged := x.privilege(i)
+	seen := x.boundQueues(s)
+	x.rules(seen)
+	x.losses(func() []BoundQueue { list, _ := x.readQueues(s); return list })
+	x.abilities(i, privileged)
+	x.gso()
+	x.buffer(s)
+}
+
+// noSocket reports that the kernel opens no netlink socket. It has tried to load
+// the module for that.
+func (x *examination) noSocket(err error) {
+	f := x.say(Fault, AboutModule, "No netlink socket can be opened")
+	f.Err = err
+	if !errors.Is(err, eprotonosupport) {
+		return
+	}
+	f.Advice = "use a kernel with CONFIG_NETFILTER_NETLINK_QUEUE"
+	switch m := x.loading(moduleNFQueue, aliasNFQueue); {
+	case m.obstacle != "":
+		f.Text += ", for no module can be loaded, because " + m.obstacle
+		f.Advice = m.advice
+	case m.listed || m.err != nil:
+		f.Advice = "modprobe " + moduleNFQueue
+	}
+}
+
+// handlers looks, on the kernels that have more than one kind of queue, which of
+// them takes the packets of the family.
+func (x *examination) handlers(want string) {
+	text, err := x.host.ReadFile("/proc/net/netfilter/nf_queue")
+	if err != nil {
+		return // Linux 3.8 and later have no such file
+	}
+	handlers, err := wire.ParseNFQueueHandlers(text)
+	if err != nil {
+		x.unseen(AboutModule, err, "Which queue takes %v packets cannot be seen", x.c.Family)
+		return
+	}
+	number := uint8(2) // NFPROTO_IPV4
+	if x.c.Family == queue.IPv6 {
+		number = 10 // NFPROTO_IPV6
+	}
+	if got := handlers[number]; got != "" && got != want {
+		module := got
+		if got == "nf_queue" { // the name by which it registers
+			module = moduleNFQueue
+		}
+		x.say(Fault, AboutModule, "%v packets go to %s, not to %s", x.c.Family, module, strings.Replace(want, "nf_queue", moduleNFQueue, 1)).
+			Advice = fmt.Sprintf("use that one, or unload its module (rmmod %s)", module)
+	}
+}
+
+// privilege looks whether the kernel takes requests from this process, and
+// reports whether it does.
+func (x *examination) privilege(i *inquiry) bool {
+	err := i.noop(x.ctx)
+	held, known := x.effective(capNetAdmin)
+	switch {
+	case err != nil && !errors.Is(err, eperm):
+		x.unseen(AboutPrivilege, err, "Whether CAP_NET_ADMIN is held cannot be seen")
+	case err != nil && held:
+		x.say(Fault, AboutPrivilege, "CAP_NET_ADMIN is held, but not in the user namespace that owns the network namespace").
+			Advice = "run in that user namespace, or in a network namespace of this one"
+	case err != nil || known && !held && !x.release.atLeast(release{3, 13}):
+		x.withoutPrivilege()
+	default:
+		x.say(Good, AboutPrivilege, "CAP_NET_ADMIN is held where it is needed")
+		return true
+	}
+	return false
+}
+
+func (x *examination) withoutPrivilege() {
+	x.say(Fault, AboutPrivilege, "CAP_NET_ADMIN is not held, without which Open and every verdict are refused").
+		Advice = "run as root, or setcap cap_net_admin+ep the program"
+}
+
+// module reports whether nfnetlink_queue is there, or will be once Open asks for
+// it. err is what came of reading its status file.
+func (x *examination) module(err error) {
+	if !errors.Is(err, fs.ErrNotExist) {
+		x.say(Good, AboutModule, "Module %s is there", moduleNFQueue)
+		return
+	}
+	switch m := x.loading(moduleNFQueue, aliasNFQueue); {
+	case m.obstacle != "":
+		x.say(Fault, AboutModule, "Module %s is not loaded, and Open cannot have it loaded: %s", moduleNFQueue, m.obstacle).
+			Advice = m.advice
+	case m.listed:
+		x.say(Note, AboutModule, "Module %s is not loaded yet, which Open will do", moduleNFQueue)
+	case m.err != nil:
+		f := x.unseen(AboutModule, m.err, "Module %s is not loaded, and whether it is installed cannot be seen", moduleNFQueue)
+		f.Severity, f.Advice = Warning, "modprobe "+moduleNFQueue
+	default:
+		x.say(Fault, AboutModule, "This kernel has no module %s", moduleNFQueue).
+			Advice = "install the kernel's modules, or a kernel with CONFIG_NETFILTER_NETLINK_QUEUE"
+	}
+}
+
+// boundQueues reads which queues are bound, and reports whether it could.
+func (x *examination) boundQueues(s sock.Socket) (seen bool) {
+	list, err := x.readQueues(s)
+	x.module(err)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true // there is no module, and so no queue
+	}
+	if err != nil {
+		x.unseen(AboutQueue, err, "Which queues are bound cannot be seen").Advice = "run as root to see them"
+		return false
+	}
+	for _, q := range list {
+		x.bound(q)
+	}
+	if x.queue(x.c.Number) == nil {
+		x.say(Note, AboutQueue, "Nobody has bound queue %d", x.c.Number)
+	}
+	return true
+}
+
+// readQueues reads the status file.
+func (x *examination) readQueues(s sock.Socket) ([]BoundQueue, error) {
+	text, err := readAllStatus(s)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := wire.ParseNFQStatusRows(text)
+	if err != nil {
+		return nil, err
+	}
+	var list []BoundQueue
+	for _, row := range rows {
+		list = append(list, x.owned(sock.ProtoNetfilter, BoundQueue{
+			Backend: queue.NFQueue, Number: row.Queue, Port: row.Port,
+			Mode: modeOf(row.CopyMode, row.CopyRange),
+			Kernel: queue.KernelStats{
+				Pending: row.Pending, QueueDropped: row.QueueDropped,
+				SocketDropped: row.UserDropped, LastID: row.LastID,
+			},
+		}))
+	}
+	return list, nil
+}
+
+// readAllStatus reads a status file of any length.
+func readAllStatus(s sock.Socket) ([]byte, error) {
+	const most = 16 << 20
+	for size := 32 << 10; ; size *= 2 {
+		b := make([]byte, size)
+		n, err := s.Status(b, 0)
+		if err != nil || n < size || size >= most {
+			return b[:n], err
+		}
+	}
+}
+
+// owned adds who has bound the queue.
+func (x *examination) owned(protocol int, q BoundQueue) BoundQueue {
+	o := sock.OwnerOf(x.host, x.c.NetNS, protocol, q.Port)
+	q.Process, q.Name = o.Process, o.Name
+	return q
+}
+
+// owner names who has bound the queue.
+func (q BoundQueue) owner() string {
+	return sock.Owner{Port: q.Port, Process: q.Process, Name: q.Name}.String()
+}
+
+// modeOf is the mode by which the kernel copies that much.
+func modeOf(m wire.CopyMode, n uint32) queue.Mode {
+	switch {
+	case m == wire.CopyNone:
+		return queue.DropAll
+	case m == wire.CopyMeta:
+		return queue.MetaOnly
+	case n == 0 || n >= wire.NFQMaxPayload:
+		return queue.WholePacket
+	}
+	return queue.Range(int(n))
+}
+
+// queue returns the queue of that number, nil if nobody has bound it.
+func (x *examination) queue(number uint16) *BoundQueue {
+	for i := range x.Queues {
+		if x.Queues[i].Number == number {
+			return &x.Queues[i]
+		}
+	}
+	return nil
+}
+
+// bound adds a queue that somebody has bound.
+func (x *examination) bound(q BoundQueue) {
+	x.Queues = append(x.Queues, q)
+	switch {
+	case x.stopped(q.Process):
+		x.say(x.unlessOwn(q, Fault), AboutQueue, "%v belongs to %s, which is stopped, by SIGSTOP or by a debugger", q, q.owner()).
+			Advice = fmt.Sprintf("have it go on (kill -CONT %d), or end it", q.Process)
+	case q.Mode == queue.DropAll:
+		x.say(x.unlessOwn(q, Fault), AboutQueue, "%v belongs to %s, in mode %v: the kernel drops its packets", q, q.owner(), q.Mode).
+			Advice = "have that program set a mode, or stop it"
+	default:
+		x.say(x.unlessOwn(q, Good), AboutQueue, "%v belongs to %s, in mode %v", q, q.owner(), q.Mode)
+	}
+}
+
+// unlessOwn is the severity of something about q: s if that is the queue
+// examined, else less.
+func (x *examination) unlessOwn(q BoundQueue, s Severity) Severity {
+	switch {
+	case q.Backend == queue.IPQueue || q.Number == x.c.Number:
+		return s
+	case s == Good:
+		return Note
+	}
+	return min(s, Warning)
+}
+
+// gso reports how large packets will be.
+func (x *examination) gso() {
+	switch {
+	case x.c.NoGSO:
+		x.say(Note, AboutGSO, "Config.NoGSO has the kernel cut large packets, which makes bulk TCP several times slower")
+	case x.release.before(release{3, 10}):
+		x.say(Note, AboutGSO, "Linux before 3.10 cuts large packets before it queues them, which is slow for bulk TCP")
+	default:
+		x.say(Good, AboutGSO, "Large packets (GSO) come whole, up to 65531 bytes")
+	}
+}
+
+// packetRoom is what Config.ReadBuffer calculates for each packet.
+const packetRoom = 2048
+
+// buffer compares the receive buffer that was granted to the examination's own
+// socket with what Open will ask for. The kernel grants twice that, for its own
+// accounting.
+func (x *examination) buffer(s sock.Socket) {
+	wanted, granted := x.socket.ReadBuffer, s.ReadBuffer()/2
+	if granted >= wanted {
+		x.say(Good, AboutBuffer, "A receive buffer of %d bytes is granted", wanted)
+		return
+	}
+	x.say(Warning, AboutBuffer, "Of %d bytes of receive buffer only %d are granted, enough for about %d packets of %d bytes",
+		wanted, granted, granted/packetRoom, packetRoom).
+		Advice = fmt.Sprintf("set net.core.rmem_max to %d as root, or run with CAP_NET_ADMIN in the initial user namespace", wanted)
+}

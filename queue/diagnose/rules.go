@@ -1,0 +1,163 @@
+package diagnose
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
+)
+
+// rulesKey is the key by which tests put rules into a context.
+type rulesKey struct{}
+
+// A ruleReader reads the rules of nftables that hand packets to queues.
+type ruleReader func(ctx context.Context, netns int) ([]Rule, error)
+
+// reader returns how rules are read: those of the running kernel by nftables. A
+// simulated kernel has no nftables unless the context has rules.
+func (x *examination) reader() ruleReader {
+	if read, ok := x.ctx.Value(rulesKey{}).(ruleReader); ok {
+		return read
+	}
+	if x.host != sock.Host() {
+		return func(context.Context, int) ([]Rule, error) { return nil, errNoNFTables }
+	}
+	return readNFTables
+}
+
+// rules reads the rules and compares them with the queues, if those could be
+// seen.
+func (x *examination) rules(seen bool) {
+	list, err := x.reader()(x.ctx, x.c.NetNS)
+	all := err == nil
+	x.Rules = list
+	switch {
+	case errors.Is(err, errNoNFTables):
+		all = true
+		x.say(Note, AboutRules, "This kernel has no nftables")
+	case err != nil:
+		f := x.unseen(AboutRules, err, "The rules of nftables cannot be read")
+		if errors.Is(err, fs.ErrPermission) {
+			f.Advice = "run as root to see them"
+		}
+	}
+	all = x.legacy("ip") && all
+	all = x.legacy("ip6") && all
+	fed := false
+	for _, r := range x.Rules {
+		x.rule(r, seen)
+		fed = fed || r.feeds(x.c.Number)
+	}
+	switch {
+	case fed:
+	case all:
+		x.say(Fault, AboutRules, "No rule hands packets to queue %d", x.c.Number).
+			Advice = x.addRule(errors.Is(err, errNoNFTables))
+	default:
+		x.say(Unseen, AboutRules, "No rule that could be seen hands packets to queue %d", x.c.Number)
+	}
+}
+
+// addRule is the advice to add a rule, with an example that takes no packets but
+// DNS queries, and passes them while nobody has bound the queue. It needs no
+// table or chain to be there.
+func (x *examination) addRule(noNFTables bool) string {
+	const advice = "add one for the packets that the program is for, such as "
+	if noNFTables || !x.hasNFTQueue() {
+		return fmt.Sprintf(advice+"iptables -A OUTPUT -p udp --dport 53 -j NFQUEUE --queue-num %d --queue-bypass", x.c.Number)
+	}
+	return fmt.Sprintf(advice+"nft 'add table inet example; "+
+		"add chain inet example output { type filter hook output priority 0; }; "+
+		"add rule inet example output udp dport 53 counter queue num %d bypass'", x.c.Number)
+}
+
+// hasNFTQueue reports whether the kernel is known to have nftables' own
+// expression for queues. iptables works with and without.
+func (x *examination) hasNFTQueue() bool {
+	m := x.loading("nft_queue", "nft-expr-queue")
+	return x.loadedModules()["nft_queue"] || m.listed && m.obstacle == ""
+}
+
+// legacy looks for tables of legacy iptables, and reports whether there are
+// none. Their rules are for getsockopt alone, in a form for each match.
+func (x *examination) legacy(family string) bool {
+	tool := family + "tables"
+	if x.c.NetNS != 0 {
+		x.say(Unseen, AboutRules, "Whether legacy %s has rules cannot be seen in another network namespace", tool)
+		return false
+	}
+	names, err := x.host.ReadFile("/proc/net/" + family + "_tables_names")
+	tables := strings.Fields(string(names))
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && len(tables) == 0:
+		return true
+	case err != nil:
+		x.unseen(AboutRules, err, "Whether legacy %s has rules cannot be seen", tool).Advice = "run as root to see it"
+		return false
+	}
+	x.say(Unseen, AboutRules, "Legacy %s has tables (%s) whose rules cannot be read here%s",
+		tool, strings.Join(tables, ", "), x.target(family)).
+		Advice = fmt.Sprintf("look for NFQUEUE and QUEUE in what %s-legacy-save prints", tool)
+	return false
+}
+
+// target reports whether legacy tables can feed a queue with more than the old
+// verdict QUEUE.
+func (x *examination) target(family string) string {
+	list, err := x.host.ReadFile("/proc/net/" + family + "_tables_targets")
+	if err != nil {
+		return ""
+	}
+	for _, name := range strings.Fields(string(list)) {
+		if name == "NFQUEUE" {
+			return " and target NFQUEUE is loaded"
+		}
+	}
+	return ", though target NFQUEUE is not loaded"
+}
+
+// rule judges a rule.
+func (x *examination) rule(r Rule, seen bool) {
+	feeds := r.feeds(x.c.Number)
+	var unheard []uint16
+	for _, n := range r.Numbers {
+		if x.queue(n) == nil {
+			unheard = append(unheard, n)
+		}
+	}
+	switch {
+	case r.Idle != "":
+		x.say(Note, AboutRules, "Rule %v gets no packet, because %s", r, r.Idle)
+	case r.Numbers == nil:
+		x.say(Note, AboutRules, "Rule %v may feed the queue%s", r, counted(r))
+	case !seen:
+		x.say(Note, AboutRules, "There is rule %v%s", r, counted(r))
+	case len(unheard) > 0 && r.Bypass:
+		x.say(Note, AboutRules, "Rule %v lets packets pass, because nobody has bound %s%s", r, queues(unheard), counted(r))
+	case len(unheard) > 0:
+		severity := Warning
+		if feeds && x.queue(x.c.Number) == nil {
+			severity = Fault
+		}
+		x.say(severity, AboutRules, "Rule %v drops packets, because nobody has bound %s%s", r, queues(unheard), counted(r)).
+			Advice = "start the program, or add bypass (--queue-bypass) to the rule"
+	case feeds:
+		x.say(Good, AboutRules, "Rule %v feeds the queue%s", r, counted(r))
+	default:
+		x.say(Note, AboutRules, "Rule %v feeds another queue%s", r, counted(r))
+	}
+}
+
+// counted is what the rule's counter says.
+func counted(r Rule) string {
+	switch {
+	case !r.Counted:
+		return ""
+	case r.Packets == 0:
+		return " (no packet so far)"
+	}
+	return fmt.Sprintf(" (%d packets so far)", r.Packets)
+}
