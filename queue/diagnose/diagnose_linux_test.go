@@ -2,6 +2,8 @@ package diagnose_test
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -138,4 +140,97 @@ func wantRule(t testing.TB, r diagnose.Report, want string) {
 	if n := len(r.Rules); n == 0 || !strings.HasSuffix(r.Rules[n-1].String(), want) {
 		t.Errorf("rules %v, want a last one of %s", r.Rules, want)
 	}
+}
+
+// Rules made by nft are seen, with how they choose a queue and whether packets
+// reach them.
+func TestKernelRunNFT(t *testing.T) {
+	testutil.RequireKernel(t)
+	program, err := exec.LookPath("nft")
+	if err != nil {
+		t.Skip(err)
+	}
+	ns := testutil.NewNamespace(t)
+	nft := func(command string) (err error) {
+		return ns.Do(func() error {
+			out, err := exec.Command(program, command).CombinedOutput()
+			if err != nil {
+				err = fmt.Errorf("nft %s: %w\n%s", command, err, out)
+			}
+			return err
+		})
+	}
+	if err := nft("add table inet t; add chain inet t base { type filter hook output priority 0; }; " +
+		"add chain inet t a; add chain inet t b; add chain inet t c; add rule inet t base udp dport vmap { 1 : jump a, 2 : goto b }; " +
+		"add table inet off { flags dormant; }; add chain inet off base { type filter hook output priority 0; }"); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		rule, want string
+		idle       diagnose.Idle
+	}{
+		{"t base udp dport 53 counter queue num 5", "queue 5", ""},
+		{"t base queue flags bypass,fanout num 5-7", "queue 5-7 fanout bypass", ""},
+		{"t base queue to numgen inc mod 3 offset 20", "queue 20-22 by numgen", ""},
+		{"t base queue flags bypass to symhash mod 2", "queue 0-1 by symhash bypass", ""},
+		{"t base queue to jhash ip saddr mod 4", "queue 0-3 by jhash", ""},
+		{"t base queue to udp dport map { 53 : 9, 54 : 7 }", "queue 7, 9 by map", ""},
+		{"t a queue num 1", "queue 1", ""},
+		{"t b queue num 2", "queue 2", ""},
+		{"t c queue num 3", "queue 3", diagnose.UnreachableChain},
+		{"off base queue num 4", "queue 4", diagnose.DormantTable},
+	} {
+		t.Run(tt.rule, func(t *testing.T) {
+			if err := nft("add rule inet " + tt.rule); err != nil {
+				t.Skipf("a kernel with nft_queue is needed: %v", err)
+			}
+			chain := strings.Join(strings.Fields(tt.rule)[:2], " ")
+			for _, r := range runIn(ns, queue.Config{}).Rules {
+				if text := r.String(); r.Table+" "+r.Chain == chain && strings.HasSuffix(text, tt.want) && r.Idle == tt.idle {
+					return
+				}
+			}
+			t.Errorf("no rule %q, idle %q, in %v", tt.want, tt.idle, runIn(ns, queue.Config{}).Rules)
+		})
+	}
+}
+
+// A program that is stopped is found out, though its queue looks well.
+func TestKernelRunStopped(t *testing.T) {
+	testutil.RequireKernel(t)
+	testutil.FeedUDP(t, 7)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), serveVariable+"=7")
+	life, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	testutil.AwaitOwner(t, 7)
+	resume, err := testutil.Halt(cmd.Process)
+	if err != nil {
+		t.Fatal(err)
+	}
+	words := fmt.Sprintf("(process %d, ", cmd.Process.Pid)
+	wantFinding(t, diagnose.Run(t.Context(), queue.Config{Number: 7}), diagnose.Fault, diagnose.AboutQueue, words, "is stopped")
+	if err := resume(); err != nil {
+		t.Fatal(err)
+	}
+	wantFinding(t, diagnose.Run(t.Context(), queue.Config{Number: 7}), diagnose.Good, diagnose.AboutQueue, words)
+	life.Close()
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// An ended context is what the findings report, not a wrong answer.
+func TestKernelRunEnds(t *testing.T) {
+	testutil.RequireKernel(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := diagnose.Run(ctx, queue.Config{})
+	wantFinding(t, r, diagnose.Unseen, diagnose.AboutPrivilege, context.Canceled.Error())
+	wantFinding(t, r, diagnose.Unseen, diagnose.AboutRules, context.Canceled.Error())
 }

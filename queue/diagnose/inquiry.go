@@ -34,6 +34,9 @@ const (
 
 // ask sends a request and returns the kernel's answer, nil if it agrees.
 func (i *inquiry) ask(ctx context.Context, encode func(seq uint32) []byte) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	i.seq++
 	if _, err := i.sock.Request([][]byte{encode(i.seq)}); err != nil {
 		return err

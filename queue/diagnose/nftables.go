@@ -32,6 +32,9 @@ var errChanged = errors.New("they changed while they were read")
 // readNFTables returns the rules that hand packets to queues in the network
 // namespace netns, a descriptor, 0 for the caller's.
 func readNFTables(ctx context.Context, netns int) ([]Rule, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	var socket *netlink.Conn
 	conn, err := nftables.New(nftables.AsLasting(), nftables.WithNetNSFd(netns),
 		nftables.WithSockOptions(func(c *netlink.Conn) error {
