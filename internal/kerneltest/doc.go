@@ -20,9 +20,10 @@
 // only on sync.Cond, so that it works in a bubble of testing/synctest. A
 // Kernel and everything that belongs to it is safe for concurrent use.
 //
-// What is not simulated: network namespaces (Config.NetNS is ignored), the
-// rules themselves (a Packet says what its rule does), rerouting, and
-// extension headers in GSO packets.
+// What is not simulated: entering a network namespace (Config.NetNS is ignored;
+// Options.OtherNamespace puts the whole process into one), the rules themselves
+// (a Packet says what its rule does), rerouting, and extension headers in GSO
+// packets. version.go lists what differs by release, and how that is known.
 //
 // The parts: kernel.go has the sockets and their ports, socket.go and buffer.go
 // one socket; traverse.go moves packets, journey.go tells of them; ipq*.go and

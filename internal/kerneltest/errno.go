@@ -12,6 +12,7 @@ const (
 	errPerm         = syscall.EPERM
 	errNoEnt        = syscall.ENOENT
 	errBusy         = syscall.EBUSY
+	errExist        = syscall.EEXIST
 	errNoDev        = syscall.ENODEV
 	errInval        = syscall.EINVAL
 	errNoSpc        = syscall.ENOSPC

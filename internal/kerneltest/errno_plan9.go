@@ -11,6 +11,7 @@ const (
 	errPerm         Errno = 1
 	errNoEnt        Errno = 2
 	errBusy         Errno = 16
+	errExist        Errno = 17
 	errNoDev        Errno = 19
 	errInval        Errno = 22
 	errNoSpc        Errno = 28

@@ -28,6 +28,13 @@ type Options struct {
 	// gets no packets of it.
 	Modules Modules
 
+	// Autoload is a kernel that loads nfnetlink_queue with the first request.
+	Autoload bool
+
+	// OtherNamespace puts the process into another network namespace than the
+	// initial one, where ip_queue is not, nor nfnetlink_queue before 3.10.
+	OtherNamespace bool
+
 	// Linux is the release. The zero Version is 6.18, or 3.4 with ip_queue.
 	Linux Version
 
@@ -41,6 +48,10 @@ type Options struct {
 
 	// Unprivileged takes CAP_NET_ADMIN away; SetPrivileged gives it back.
 	Unprivileged bool
+
+	// Ordinary is a process that has CAP_NET_ADMIN and nothing else: the status
+	// file of nfnetlink_queue is root's to read.
+	Ordinary bool
 
 	// ReadBuffer is net.core.rmem_default in bytes; 0 means 212992.
 	ReadBuffer int
@@ -264,11 +275,17 @@ func (k *Kernel) Pending() int {
 // receive hands a datagram to the kernel side of protocol.
 func (k *Kernel) receive(protocol int, from sender, datagram []byte) error {
 	m := k.modules[protocol]
-	if m == nil {
+	if m == nil || k.opts.OtherNamespace && protocol != sock.ProtoNetfilter {
 		return errConnRefused
 	}
 	m.receive(from, datagram)
 	return nil
+}
+
+// unheardOf reports whether the process is in a network namespace for which
+// nfnetlink_queue does nothing.
+func (k *Kernel) unheardOf() bool {
+	return k.opts.OtherNamespace && !k.opts.Linux.namespaced()
 }
 
 // unicast gives a datagram to the socket bound to port. It reports false if

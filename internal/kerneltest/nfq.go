@@ -34,10 +34,18 @@ type nfq struct {
 	k      *Kernel
 	queues map[uint16]*nfqQueue
 	gone   bool // the module has been unloaded; nfnetlink is still there
+	absent bool // the module is not loaded yet
+
+	families map[Family]bool // for which PF_BIND was called
 }
 
 func newNFQ(k *Kernel) *nfq {
-	return &nfq{k: k, queues: make(map[uint16]*nfqQueue)}
+	return &nfq{
+		k:        k,
+		queues:   make(map[uint16]*nfqQueue),
+		absent:   k.opts.Autoload,
+		families: make(map[Family]bool),
+	}
 }
 
 // receive handles all messages of a datagram (nfnetlink_rcv).
@@ -99,6 +107,7 @@ func (q *nfq) dispatch(from sender, h header, body []byte) Errno {
 		return 0
 	}
 	number, rest := network.Uint16(body[2:]), body[nfgenLen:]
+	q.absent = false
 	switch {
 	case q.gone:
 		return errInval
@@ -147,13 +156,17 @@ func (q *nfq) served(word uint32) bool {
 	return queue != nil && queue.mode != nfqCopyNone
 }
 
-// segments reports whether the queue wants GSO packets cut.
+// segments reports whether the queue wants GSO packets cut. Old kernels cut them
+// before they look for a queue.
 func (q *nfq) segments(word uint32) bool {
-	return q.served(word) && q.queues[verdictQueueNumber(word)].flags&flagGSO == 0
+	return !q.k.opts.Linux.knowsGSO() || q.served(word) && q.queues[verdictQueueNumber(word)].flags&flagGSO == 0
 }
 
 // released drops the queues of a socket (nfqnl_rcv_nl_event).
 func (q *nfq) released(port uint32) {
+	if q.k.unheardOf() {
+		return
+	}
 	for _, queue := range q.queues {
 		if queue.owner == port {
 			q.destroy(queue)

@@ -24,12 +24,15 @@ func (q *nfq) configure(from sender, number uint16, b []byte) Errno {
 	if errno != 0 {
 		return errno
 	}
+	linux := q.k.opts.Linux
 	command := a[configCommand]
 	if command != nil && (command[0] == commandPFBind || command[0] == commandPFUnbind) {
-		return 0
+		return q.family(command[0], network.Uint16(command[2:]))
 	}
-	if errno := q.checkFlags(a); errno != 0 {
-		return errno
+	if !linux.flagsLast() {
+		if errno := q.checkFlags(a); errno != 0 {
+			return errno
+		}
 	}
 	queue := q.queues[number]
 	if queue != nil && queue.owner != from.port {
@@ -44,10 +47,29 @@ func (q *nfq) configure(from sender, number uint16, b []byte) Errno {
 	return q.settings(number, a)
 }
 
-// checkFlags refuses flags that this kernel cannot honour, before anything is
-// done.
+// family sets or unsets the handler of a protocol family
+// (nf_register_queue_handler, nf_unregister_queue_handler).
+func (q *nfq) family(command byte, f uint16) Errno {
+	switch {
+	case !q.k.opts.Linux.bindsFamilies():
+		return 0
+	case f >= families:
+		return errInval
+	case q.k.ipqOf(Family(f)) != nil && command == commandPFBind:
+		return errBusy
+	case q.k.ipqOf(Family(f)) != nil:
+		return errInval
+	case q.families[Family(f)] && command == commandPFBind:
+		return errExist
+	}
+	q.families[Family(f)] = command == commandPFBind
+	return 0
+}
+
+// checkFlags refuses flags that this kernel cannot honour.
 func (q *nfq) checkFlags(a attributes) Errno {
-	if a[configFlags] == nil {
+	linux := q.k.opts.Linux
+	if a[configFlags] == nil || linux.flagLimit() == 0 {
 		return 0
 	}
 	if a[configMask] == nil {
@@ -56,9 +78,10 @@ func (q *nfq) checkFlags(a attributes) Errno {
 	flags := network.Uint32(a[configFlags])
 	wanted := flags & network.Uint32(a[configMask])
 	switch {
-	case flags >= flagMax,
-		wanted&flagSecCtx != 0 && q.k.opts.NoSecmark,
-		wanted&flagConntrack != 0 && q.k.opts.NoConntrack:
+	case flags >= linux.flagLimit():
+		return linux.unknownFlag()
+	case wanted&flagSecCtx != 0 && q.k.opts.NoSecmark,
+		wanted&flagConntrack != 0 && q.k.opts.NoConntrack && linux.missesConntrack():
 		return errOpNotSupp
 	default:
 		return 0
@@ -87,8 +110,14 @@ func (q *nfq) command(from sender, number uint16, command byte) (done bool, errn
 
 // settings applies the other attributes.
 func (q *nfq) settings(number uint16, a attributes) Errno {
+	linux := q.k.opts.Linux
+	knowsFlags := linux.flagLimit() > 0
 	queue := q.queues[number]
 	if queue == nil {
+		some := a[configParams] != nil || a[configMaxLength] != nil || a[configFlags] != nil && knowsFlags
+		if linux.flagsLast() && !some {
+			return 0
+		}
 		return errNoDev
 	}
 	if p := a[configParams]; p != nil {
@@ -97,7 +126,10 @@ func (q *nfq) settings(number uint16, a attributes) Errno {
 	if n := a[configMaxLength]; n != nil {
 		queue.maxLength = network.Uint32(n)
 	}
-	if a[configFlags] != nil {
+	if errno := q.checkFlags(a); errno != 0 {
+		return errno // already carried out otherwise, in old kernels
+	}
+	if a[configFlags] != nil && knowsFlags {
 		mask := network.Uint32(a[configMask])
 		queue.flags = queue.flags&^mask | network.Uint32(a[configFlags])&mask
 	}

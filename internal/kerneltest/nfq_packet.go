@@ -26,14 +26,16 @@ func (q *nfqQueue) appendPacket(b []byte, p *Packet) []byte {
 	if q.k.opts.Linux.hasPriority() {
 		b = appendNonzero(b, attrPriority, p.Priority)
 	}
-	b = appendLink(b, p)
+	b = q.appendLink(b, p)
 	b = appendTimestamp(b, p)
 	b = q.appendSocket(b, p)
 	b = q.appendConntrack(b, p)
 	if q.mode == nfqCopyPacket && len(data) < len(p.Payload) {
 		b = appendUint32(b, attrCapLen, uint32(len(p.Payload)))
 	}
-	b = appendNonzero(b, attrSkbInfo, skbInfo(p))
+	if q.k.opts.Linux.knowsGSO() {
+		b = appendNonzero(b, attrSkbInfo, skbInfo(p))
+	}
 	if len(data) > 0 {
 		b = appendUnpadded(b, attrPayload, data)
 	}
@@ -85,12 +87,12 @@ func appendDevices(b []byte, p *Packet) []byte {
 
 // appendLink appends the source address of the link, and tag and header of a
 // bridged packet.
-func appendLink(b []byte, p *Packet) []byte {
+func (q *nfqQueue) appendLink(b []byte, p *Packet) []byte {
 	if p.HWAddr != nil {
 		a := network.AppendUint16(nil, uint16(len(p.HWAddr)))
 		b = appendAttribute(b, attrHWAddr, appendFixed(append(a, 0, 0), string(p.HWAddr), 8)...)
 	}
-	if p.Family != Bridge {
+	if p.Family != Bridge || !q.k.opts.Linux.bridges() {
 		return b
 	}
 	if p.VLAN != nil {

@@ -43,7 +43,7 @@ func (q *nfqQueue) enqueue(j *Journey) Fate {
 		return q.refuse(&q.queueDrops, QueueFull)
 	}
 	setPacketID(message, q.lastID)
-	if !q.k.deliver(sock.ProtoNetfilter, q.owner, message) {
+	if q.k.unheardOf() || !q.k.deliver(sock.ProtoNetfilter, q.owner, message) {
 		return q.refuse(&q.socketDrops, Undelivered)
 	}
 	j.queued(uint64(q.lastID))

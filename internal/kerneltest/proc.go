@@ -115,11 +115,11 @@ func (k *Kernel) text(name string) (string, error) {
 
 // owners tells which module has each family (nf_queue.c, seq_show).
 func (k *Kernel) owners() (string, error) {
-	if !k.opts.Linux.before(3, 8) {
+	if !k.opts.Linux.bindsFamilies() || k.opts.OtherNamespace {
 		return "", pathError(fileOwners, fs.ErrNotExist)
 	}
 	var b strings.Builder
-	for f := range Family(13) { // NFPROTO_NUMPROTO
+	for f := range Family(families) {
 		fmt.Fprintf(&b, "%2d %s\n", f, k.owner(f))
 	}
 	return b.String(), nil
@@ -139,11 +139,11 @@ func (k *Kernel) owner(f Family) string {
 // nfqText has one line for each queue (nfnetlink_queue.c, seq_show). The file
 // is for root alone.
 func (k *Kernel) nfqText() (string, error) {
-	q, _ := k.modules[sock.ProtoNetfilter].(*nfq)
+	q := k.nfq()
 	switch {
-	case q == nil || q.gone:
+	case q == nil || q.gone || q.absent || k.unheardOf():
 		return "", pathError(fileNFQ, fs.ErrNotExist)
-	case !k.privileged:
+	case !k.privileged || k.opts.Ordinary:
 		return "", pathError(fileNFQ, fs.ErrPermission)
 	}
 	var b strings.Builder

@@ -98,6 +98,12 @@ func unloaded() *Kernel {
 
 func TestMixedOwners(t *testing.T) {
 	k := New(Options{Modules: NFQueue | IP6Queue})
+	s := open(t, k, sock.Config{Protocol: sock.ProtoNetfilter})
+	for f, want := range map[Family]Errno{IPv4: 0, Bridge: 0, IPv6: errBusy} {
+		if got := request(t, s, native, nfqRequest(nfqConfig, 0, familyAttr(commandPFBind, f))); got != want {
+			t.Errorf("PF_BIND of family %d = %v, want %v", f, got, want)
+		}
+	}
 	for f, want := range map[Family]string{IPv4: "nf_queue", IPv6: "ip6_queue", Bridge: "nf_queue"} {
 		if got := k.owner(f); got != want {
 			t.Errorf("family %d belongs to %s, want %s", f, got, want)

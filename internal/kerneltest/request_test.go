@@ -25,7 +25,11 @@ func silently(b []byte) []byte {
 }
 
 func commandAttr(command byte) []byte { return appendAttribute(nil, configCommand, command, 0, 0, 0) }
-func bindAttr() []byte                { return commandAttr(commandBind) }
+func familyAttr(command byte, f Family) []byte {
+	return appendAttribute(nil, configCommand, command, 0, 0, byte(f))
+}
+
+func bindAttr() []byte { return commandAttr(commandBind) }
 
 func modeAttr(mode byte, size uint32) []byte {
 	return appendAttribute(nil, configParams, append(network.AppendUint32(nil, size), mode)...)

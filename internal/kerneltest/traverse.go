@@ -23,14 +23,31 @@ func (k *Kernel) Served(p Packet) bool {
 	return m != nil && m.served(p.rule())
 }
 
-// handler is the module that a queued packet of the family goes to: only one
-// can have it (net/netfilter/nf_queue.c, nf_register_queue_handler).
+// families is the number of protocol families (NFPROTO_NUMPROTO).
+const families = 13
+
+// handler is the module that a queued packet of the family goes to, or nil: only
+// one can have it (net/netfilter/nf_queue.c, nf_register_queue_handler).
 func (k *Kernel) handler(f Family) module {
-	protocol := map[Family]int{IPv4: sock.ProtoFirewall, IPv6: sock.ProtoIP6FW}[f]
-	if m := k.modules[protocol]; m != nil {
+	if m := k.ipqOf(f); m != nil {
 		return m
 	}
-	return k.modules[sock.ProtoNetfilter]
+	q := k.nfq()
+	if q == nil || k.opts.Linux.bindsFamilies() && !q.families[f] {
+		return nil
+	}
+	return q
+}
+
+// ipqOf is the ip_queue of a family, or nil.
+func (k *Kernel) ipqOf(f Family) *ipq {
+	switch f {
+	case IPv4:
+		return k.ipq(sock.ProtoFirewall)
+	case IPv6:
+		return k.ipq(sock.ProtoIP6FW)
+	}
+	return nil
 }
 
 // proceed does what the verdict word says (nf_reinject). ACCEPT and REPEAT are

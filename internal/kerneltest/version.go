@@ -1,5 +1,33 @@
 package kerneltest
 
+// What the simulated kernel does differently by release, and how that is known:
+// from the source of the releases named, from documentation only, or from a run
+// on that release.
+//
+//	what                                      | until | since | source              | run
+//	------------------------------------------|-------|-------|---------------------|----------
+//	a family's handler is set by PF_BIND      | 3.7   |       | 3.4, 3.6, 3.8       | 3.4
+//	/proc/net/netfilter/nf_queue              | 3.7   |       | 3.4, 3.6            | 3.4
+//	flags of a queue                          |       | 3.6   | 3.4, 3.6            | 3.4
+//	queues of each network namespace          |       | 3.10  | 3.4, 3.6, 3.8, 3.10 | 3.4, 6.18
+//	NFQA_CFG_F_GSO, NFQA_SKB_INFO             |       | 3.10  | 3.6, 3.8, 3.10      | 3.4, 6.18
+//	NFQA_CFG_F_UID_GID                        |       | 3.14  | documentation       | 6.18
+//	NFQA_CFG_F_SECCTX                         |       | 4.3   | documentation       | 6.18
+//	NETLINK_CAP_ACK                           |       | 4.3   | documentation       | 6.18
+//	command, params, maxlen, then flags       | 4.4   |       | 3.6, 3.8, 3.10, 4.4 |
+//	flags, then the rest                      |       | 4.5   | 4.17, 5.10, 6.6     | 6.18
+//	conntrack flag refused without its module |       | 4.5   | 4.4, 5.10           | 6.18
+//	NFQA_VLAN, NFQA_L2HDR                     |       | 4.7   | documentation       | 6.18
+//	NLM_F_CAPPED                              |       | 4.12  | documentation       | 6.18
+//	sending nothing fails                     |       | 5.16  | documentation       | 6.18
+//	NFQA_PRIORITY                             |       | 5.18  | 5.10, 6.6           | 6.18
+//	error replies rounded up                  |       | 6.2   | documentation       | 6.18
+//	NFQA_CGROUP_CLASSID                       |       | 6.4   | 5.10, 6.6           | 6.18
+//	a message may exceed the receive buffer   | 6.15  |       | documentation       | 6.18
+//	an unknown command is ENOTSUPP            | 6.17  |       | 4.17, 6.6           | 6.18
+//	at most 65536 packets wait                |       | 6.18  | 7.x                 | 6.18
+//	an unknown flag is EINVAL                 |       | 7.0   | 7.x                 |
+
 // A Version is a release of Linux. The zero Version stands for the newest that
 // has the modules asked for.
 type Version struct{ Major, Minor int }
@@ -7,6 +35,56 @@ type Version struct{ Major, Minor int }
 func (v Version) before(major, minor int) bool {
 	return v.Major < major || v.Major == major && v.Minor < minor
 }
+
+// bindsFamilies reports whether a family's packets go to nfnetlink_queue only
+// after NFQNL_CFG_CMD_PF_BIND (3.7 and before).
+func (v Version) bindsFamilies() bool { return v.before(3, 8) }
+
+// namespaced reports whether each network namespace has queues of its own
+// (3.10). Before, only the initial one has, but a queue can be bound in any, and
+// nothing but a command unbinds it.
+func (v Version) namespaced() bool { return !v.before(3, 10) }
+
+// knowsGSO reports whether GSO packets can be queued whole, and packets carry
+// NFQA_SKB_INFO (3.10).
+func (v Version) knowsGSO() bool { return !v.before(3, 10) }
+
+// flagLimit is one more than all flags of a queue that the kernel knows together
+// (NFQA_CFG_F_MAX); 0 if it does not know the attribute, and passes over it.
+func (v Version) flagLimit() uint32 {
+	switch {
+	case v.before(3, 6):
+		return 0
+	case v.before(3, 10):
+		return flagGSO
+	case v.before(3, 14):
+		return flagUIDGID
+	case v.before(4, 3):
+		return flagSecCtx
+	}
+	return flagMax
+}
+
+// flagsLast reports whether flags are looked at when the rest of a configuration
+// message has been carried out (4.4 and before).
+func (v Version) flagsLast() bool { return v.before(4, 5) }
+
+// unknownFlag is what a flag that the kernel does not know gets. The policy of
+// the attribute refuses it first in newer kernels.
+func (v Version) unknownFlag() Errno {
+	if v.before(7, 0) {
+		return errOpNotSupp
+	}
+	return errInval
+}
+
+// missesConntrack reports whether the flag for conntrack is refused where the
+// kernel has no nf_conntrack_netlink (4.5). Before, it is without effect.
+func (v Version) missesConntrack() bool { return !v.before(4, 5) }
+
+// bridges reports whether nfnetlink_queue shows tag and link header of bridged
+// packets (4.7).
+func (v Version) bridges() bool { return !v.before(4, 7) }
 
 // overshoots reports whether a message is refused only once the receive buffer
 // is over its limit, so that one may exceed it, instead of before
