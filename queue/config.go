@@ -141,6 +141,7 @@ type Config struct {
 // A Backend is one of the kernel's two packet queues.
 type Backend uint8
 
+// The kernel's packet queues.
 const (
 	Auto    Backend = iota // whichever the kernel has
 	IPQueue                // ip_queue and ip6_queue, Linux 2.4 to 3.4
@@ -154,6 +155,7 @@ func (b Backend) String() string {
 // A Family is the protocol family of a packet.
 type Family uint8
 
+// Protocol families.
 const (
 	IPv4   Family = iota
 	IPv6          // also the IPv6 queue of ip_queue, in Config
@@ -171,6 +173,7 @@ func (f Family) String() string {
 // can copy (65535 for ip_queue, 65531 for nfnetlink_queue) means that much.
 type Mode int
 
+// Modes besides Range.
 const (
 	WholePacket Mode = 0  // all of it
 	MetaOnly    Mode = -1 // no payload

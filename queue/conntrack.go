@@ -60,6 +60,7 @@ type CTTuple struct {
 // The zero value means that the kernel did not tell.
 type CTState uint8
 
+// The states of a packet in its connection.
 const (
 	CTNew         CTState = iota + 1 // of a connection that has seen one direction only
 	CTEstablished                    // of one that has seen both

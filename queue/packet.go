@@ -73,6 +73,7 @@ type Packet struct {
 // A Hook is a place in the network stack where packets are filtered.
 type Hook uint8
 
+// The hooks, in the order in which a packet can meet them.
 const (
 	HookPrerouting  Hook = iota // arrived, not yet routed
 	HookInput                   // for this host

@@ -9,6 +9,7 @@ import (
 // A Fate is what became of a packet.
 type Fate uint8
 
+// The fates of a packet.
 const (
 	Pending     Fate = iota // waits for a verdict
 	Accepted                // goes on to the remaining hooks

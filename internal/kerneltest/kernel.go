@@ -13,6 +13,7 @@ import (
 // Modules is a set of kernel modules.
 type Modules uint8
 
+// Modules of the kernel.
 const (
 	NFQueue  Modules = 1 << iota // nfnetlink_queue
 	IPQueue                      // ip_queue

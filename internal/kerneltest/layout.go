@@ -8,6 +8,7 @@ import (
 // A Layout is how the C compiler of a kernel lays out ip_queue's structures.
 type Layout uint8
 
+// Layouts of ip_queue messages.
 const (
 	NativeLayout Layout = iota // of the system that runs the program
 	Little32

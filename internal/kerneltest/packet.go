@@ -9,6 +9,7 @@ import (
 // (include/uapi/linux/netfilter.h, NFPROTO_*).
 type Family uint8
 
+// Families of packets.
 const (
 	IPv4   Family = 2
 	ARP    Family = 3
@@ -19,6 +20,7 @@ const (
 // A Hook is the place in the stack where a packet is queued (NF_INET_*).
 type Hook uint8
 
+// Hooks.
 const (
 	PreRouting Hook = iota
 	LocalIn
@@ -106,6 +108,7 @@ type VLAN struct{ Protocol, TCI uint16 }
 // A Checksum is the state of a packet's transport checksum.
 type Checksum uint8
 
+// What the kernel knows of a checksum.
 const (
 	Complete   Checksum = iota // nothing is known to be missing
 	Partial                    // to be computed by the device (CHECKSUM_PARTIAL)

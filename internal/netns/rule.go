@@ -4,6 +4,7 @@ package netns
 // (include/uapi/linux/netfilter.h, NFPROTO_*).
 type Family uint8
 
+// Families of tables.
 const (
 	Inet   Family = 1  // both IPv4 and IPv6, Linux 3.14
 	IPv4   Family = 2  // nft's "ip"
@@ -15,6 +16,7 @@ const (
 // values are the kernel's (NF_INET_*), as in the NFQUEUE packet header.
 type Hook uint8
 
+// Hooks of chains.
 const (
 	Prerouting  Hook = 0
 	Input       Hook = 1
@@ -26,6 +28,7 @@ const (
 // A Protocol is an IP protocol number.
 type Protocol uint8
 
+// Protocols of rules.
 const (
 	ICMP   Protocol = 1
 	TCP    Protocol = 6
@@ -36,6 +39,7 @@ const (
 // An Action is what happens to a packet that a rule matches.
 type Action uint8
 
+// What becomes of a packet that a rule matches.
 const (
 	Continue Action = iota // with the next rule
 	Accept                 // the chain ends, the chains after it go on

@@ -5,6 +5,7 @@ import "strconv"
 // A Fate is what became of a packet.
 type Fate uint8
 
+// The fates of a packet.
 const (
 	Pending     Fate = iota // waits for a verdict
 	Accepted                // goes on: queue.Accept, with or without a replacement

@@ -21,6 +21,7 @@ import (
 // A Kind is what a generator sends.
 type Kind string
 
+// The kinds of load.
 const (
 	UDP      Kind = "udp"     // a flood of datagrams over loopback
 	ICMP     Kind = "icmp"    // a flood of echo requests over loopback, whose replies are queued as well
