@@ -57,6 +57,7 @@ func (f Finding) String() string {
 // A Severity is how bad a finding is.
 type Severity uint8
 
+// The severities, in rising order.
 const (
 	Good    Severity = iota // as it should be
 	Note                    // worth knowing
@@ -72,6 +73,7 @@ func (s Severity) String() string {
 // A Subject is what a finding is about.
 type Subject uint8
 
+// What findings are about.
 const (
 	AboutConfig    Subject = iota // what the Config given to Run asks for
 	AboutKernel                   // the kernel's release, and what it can do

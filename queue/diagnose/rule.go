@@ -38,6 +38,7 @@ type Rule struct {
 // An Idle is why no packet reaches a rule.
 type Idle string
 
+// Reasons why a rule does not feed its queue.
 const (
 	DormantTable     Idle = "its table is dormant"
 	UnreachableChain Idle = "no base chain leads to its chain"
