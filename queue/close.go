@@ -1,123 +1,104 @@
 package queue
 
 import (
-	"errors"
+	"context"
+	"reflect"
 	"time"
 
-	"github.com/ipqueue/ipqueue/internal/sock"
-	"github.com/ipqueue/ipqueue/wire"
+	"github.com/ipqueue/ipqueue/internal/ledger"
 )
 
-// closeOut gives every packet its end. It holds the reader's token.
-func (q *Queue) closeOut() {
-	_ = q.sock.SetReadDeadline(time.Time{})
+// Close ends the queue: verdicts already given are sent, packets that are
+// undecided get Config.OnClose, the stream ends and the kernel's queue is
+// released. With OnClose Accept on ip_queue, packets that arrive during the
+// call are dropped by the kernel, which has no way to let them pass.
+//
+// Close never waits for the application, may be called from anywhere, a loop
+// over the packets included, and more than once. It returns nil.
+func (q *Queue) Close() error {
+	q.life.because(nil)
+	q.shut()
+	return nil
+}
+
+// fail ends the queue because of an error. It takes no lock of the reader or
+// the ledger, so that either may call it.
+func (q *Queue) fail(op string, err error) {
+	q.life.because(q.opError(op, err))
+	go q.shut()
+}
+
+// watch ends the queue with ctx.
+func (q *Queue) watch(ctx context.Context) {
+	q.life.endBy(func() (disarm func() bool) {
+		return context.AfterFunc(ctx, func() { q.contextEnded(ctx) })
+	})
+}
+
+// contextEnded has the kernel queue nothing more; what it queued can still be
+// read and decided. The reader is told after that, so that what it finds when
+// it has read the socket empty is all there will be.
+func (q *Queue) contextEnded(ctx context.Context) {
+	q.life.because(q.opError("read", causeOf(ctx)))
+	_ = q.ledger.LastRequest(q.backend.stop(q.cfg.OnClose == Accept))
+	if !q.life.advance(draining) {
+		return
+	}
+	q.reader.wake()
+	if q.cfg.Grace > 0 {
+		q.life.endBy(func() (disarm func() bool) { return time.AfterFunc(q.cfg.Grace, q.shut).Stop })
+	}
+}
+
+// causeOf is why ctx ended, nil for a plain cancellation. A signal that
+// signal.NotifyContext waited for is one, although since Go 1.26 it sets a
+// cause, of a type that it does not export.
+func causeOf(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if cause == context.Canceled || reflect.TypeOf(cause).PkgPath() == "os/signal" {
+		return nil
+	}
+	return cause
+}
+
+// shut closes the queue and returns when it is closed, whoever did it.
+func (q *Queue) shut() {
+	if !q.life.advance(closing) {
+		<-q.life.done
+		return
+	}
+	q.ledger.Shut()
+	q.life.disarmed()
+	q.life.streamEnded()
+	close(q.life.stopped)
+	q.reader.wake()
+	q.reader.token <- struct{}{}
+	q.settle()
+	q.links.close()
+	_ = q.reader.sock.Close()
+	<-q.reader.token
+	q.stream.empty()
+	close(q.life.done)
+}
+
+// settle gives every packet its end. The caller holds the reader's token.
+func (q *Queue) settle() {
+	_ = q.reader.sock.SetReadDeadline(time.Time{})
 	accept := q.cfg.OnClose == Accept
-	_ = q.writer.closeTap(q.kernel.stop(accept))
-	rest := q.kernel.acceptAll()
-	if accept && rest == nil {
-		q.readOut(func(d *sock.Datagram) { q.datagram(d, q.now()) })
+	_ = q.ledger.LastRequest(q.backend.stop(accept))
+	left := ledger.Action(0)
+	if accept {
+		left = ledger.Action(Accept)
 	}
-	q.writer.decideAll(accept && rest == nil)
-	if accept && rest != nil {
-		_ = q.writer.closeTap([][]byte{rest})
+	sent := q.ledger.Settle(left)
+	if rest := q.backend.acceptAll(); accept && sent && rest != nil {
+		// The kernel holds nothing more but what was never read.
+		_ = q.ledger.LastRequest([][]byte{rest})
+	} else if accept {
+		q.reader.readOut(q.reader.received)
+		q.ledger.Settle(left)
 	}
-	q.readOut(q.lateReply)
-	q.lastStatus = q.kernelStatus()
-	q.writer.finish()
-}
-
-// readOut reads what the socket still holds. The kernel adds no packets any
-// more; the bound is for other processes that might send.
-func (q *Queue) readOut(handle func(*sock.Datagram)) {
-	r := &q.reader
-	for range 1 << 12 {
-		n, err := q.sock.Receive(r.batch[:], func() bool { return false })
-		if n == 0 && !errors.Is(err, enobufs) {
-			return
-		}
-		for i := range r.batch[:n] {
-			handle(&r.batch[i])
-		}
-		q.link(n)
-		clear(r.ready)
-		r.ready = r.ready[:0]
-	}
-}
-
-// lateReply handles what the kernel said to the last verdicts. Packets that
-// come with it were never received: the kernel decides them when the socket
-// closes.
-func (q *Queue) lateReply(d *sock.Datagram) {
-	var h wire.Header
-	if _, err := h.Parse(q.kernel.layout(), d.Buf[:d.N]); err == nil && h.Type == wire.NLMsgError {
-		q.datagram(d, 0)
-	}
-}
-
-// maxTries is how often Close goes on trying while the kernel has no memory for
-// the last verdicts.
-const maxTries = 100
-
-// decideAll waits for claims that were made before the queue began to close,
-// which are bounded by a copy and a checksum, takes all other packets and sends
-// the verdicts that there are.
-func (w *writer) decideAll(accept bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for !w.takeAll(accept) {
-		w.idle.Wait()
-	}
-	for tries := 0; tries < maxTries && w.waiting > 0 && !w.dead; {
-		if w.sending {
-			w.idle.Wait()
-			continue
-		}
-		before := w.waiting
-		if w.flush(maxSends); w.waiting >= before {
-			tries++
-			w.mu.Unlock()
-			time.Sleep(retryDelay)
-			w.mu.Lock()
-		}
-	}
-	for w.sending {
-		w.idle.Wait()
-	}
-}
-
-// takeAll takes all packets that are open, and reports whether nobody else
-// has a claim. Those taken are accepted, or left to the kernel.
-func (w *writer) takeAll(accept bool) bool {
-	free := true
-	var next *slot
-	for s := w.arrivals.oldest; s != nil; s = next {
-		next = s.next
-		taken, busy := s.take()
-		switch {
-		case taken && accept:
-			s.action, s.cause = Accept, byClose
-			_ = w.push(s)
-		case taken:
-			s.state = decided
-		case busy:
-			free = false
-		}
-	}
-	return free
-}
-
-// finish makes the writer refuse what may still come, and waits for a send
-// that is under way.
-func (w *writer) finish() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.finished = true
-	for w.sending {
-		w.idle.Wait()
-	}
-	w.timer.Stop()
-	w.deadline.Stop()
-	w.count.abandoned += uint64(w.arrivals.n)
-	w.count.actions[w.q.cfg.OnClose] += uint64(w.arrivals.n)
-	w.arrivals = arrivals{}
+	q.reader.readOut(q.reader.lateReply)
+	q.lastStatus = q.status()
+	q.ledger.Close(ledger.Action(Drop)) // which is what the kernel does with the rest
 }

@@ -152,7 +152,7 @@ func (p Packet) Conntrack() (c Conntrack, ok bool) {
 
 // entry decodes the packet's entry. It returns false if there is none.
 func (p *Packet) entry(w *wire.Conntrack) bool {
-	return p.has&wire.HasConntrack != 0 && w.Parse(p.slot.conntrack) == nil
+	return p.has&wire.HasConntrack != 0 && w.Parse(p.beside().conntrack) == nil
 }
 
 func tupleOf(t *wire.CTTuple) CTTuple {

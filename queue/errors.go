@@ -4,7 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
+
+	"github.com/ipqueue/ipqueue/internal/ledger"
 )
 
 // An OpError is the type of every error this package returns. Err is one of
@@ -29,15 +30,15 @@ func (e *OpError) Unwrap() error { return e.Err }
 var (
 	// ErrClosed says that the queue has been closed, or that the Packet is a
 	// zero value. It matches net.ErrClosed.
-	ErrClosed error = &sentinel{"queue is closed", net.ErrClosed}
+	ErrClosed error = ledger.ErrClosed
 
 	// ErrDecided says that the packet already had its one verdict, from the
 	// application or from the queue's deadline. Nothing was sent.
-	ErrDecided error = &sentinel{"packet has already been decided", nil}
+	ErrDecided error = ledger.ErrDecided
 
 	// ErrGone says that the kernel gave the packet up before its verdict:
 	// ip_queue used its id again. Nothing was sent.
-	ErrGone error = &sentinel{"packet is gone: the kernel dropped it and used its id again", nil}
+	ErrGone error = ledger.ErrGone
 
 	// ErrTruncated says that the replacement is only the beginning of a
 	// packet: its IP header promises more bytes than it has. Nothing was sent

@@ -70,7 +70,7 @@ func (c *Config) checkGroup(n int) error {
 
 // guard closes all when q has failed.
 func (g *Group) guard(q *Queue) {
-	<-q.ending.done
+	<-q.life.done
 	if q.Err() != nil {
 		_ = g.Close()
 	}
@@ -106,7 +106,7 @@ func (g *Group) merge() {
 	g.streams.Store(int32(len(g.queues)))
 	for _, q := range g.queues {
 		fed := false
-		q.start.Do(func() { fed = q.feed(byGroup, g.merged, g.streamEnded) })
+		q.stream.start.Do(func() { fed = q.stream.feed(byGroup, g.merged, g.streamEnded) })
 		if !fed {
 			g.refused = true
 			g.streamEnded()
@@ -126,10 +126,11 @@ func (g *Group) streamEnded() {
 func (g *Group) Err() error {
 	var first error
 	for _, q := range g.queues {
-		if !q.ending.isOver() {
+		over, err := q.life.ended()
+		if !over {
 			return nil
 		}
-		if err := q.Err(); first == nil {
+		if first == nil {
 			first = err
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ipqueue/ipqueue/internal/ledger"
 	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/wire"
 )
@@ -74,7 +75,7 @@ func (k *ipqueue) protocol() int {
 // bind makes this socket the kernel's one peer. The first request does that,
 // whatever its outcome; if the layout must still be found it is one that only
 // a 32-bit kernel takes.
-func (k *ipqueue) bind(ctx context.Context, q *Queue) error {
+func (k *ipqueue) bind(ctx context.Context, q *binding) error {
 	k.port = q.sock.Port()
 	start := time.Now()
 	for {
@@ -91,7 +92,7 @@ func (k *ipqueue) bind(ctx context.Context, q *Queue) error {
 	}
 }
 
-func (k *ipqueue) tryBind(ctx context.Context, q *Queue) error {
+func (k *ipqueue) tryBind(ctx context.Context, q *binding) error {
 	if !k.known {
 		if err := k.probe(ctx, q); err != nil {
 			return err
@@ -102,7 +103,7 @@ func (k *ipqueue) tryBind(ctx context.Context, q *Queue) error {
 
 // probe finds the size of the kernel's unsigned long: a request for mode NONE
 // as a 32-bit kernel wants it is too short for a 64-bit one.
-func (k *ipqueue) probe(ctx context.Context, q *Queue) error {
+func (k *ipqueue) probe(ctx context.Context, q *binding) error {
 	k.setWordSize(32)
 	k.known = false
 	err := q.request(ctx, func(seq uint32) []byte { return k.appendMode(nil, seq, DropAll) })
@@ -138,18 +139,26 @@ func (k *ipqueue) stop(bool) [][]byte {
 
 func (k *ipqueue) acceptAll() []byte { return nil }
 
-// appendBatch is not called: ip_queue knows one verdict at a time.
-func (k *ipqueue) appendBatch(b []byte, _ uint64, _ Action, _ int) []byte { return b }
+// Batches implements ledger.Encoder: ip_queue takes one verdict at a time.
+func (k *ipqueue) Batches(ledger.Verdict) bool { return false }
+
+// Reaches implements ledger.Encoder. It is not called.
+func (k *ipqueue) Reaches(_, _ uint64) bool { return false }
+
+// AppendBatch implements ledger.Encoder. It is not called.
+func (k *ipqueue) AppendBatch(b []byte, _ uint64, _ ledger.Verdict, _ int) []byte { return b }
 
 func (k *ipqueue) packetType() uint16  { return wire.IPQPacketType }
 func (k *ipqueue) layout() wire.Layout { return k.words }
 
-// oneEach: the kernel looks at the first message of a datagram only.
-func (k *ipqueue) oneEach() bool   { return true }
+// OneEach implements ledger.Encoder: the kernel looks at the first message of a
+// datagram only.
+func (k *ipqueue) OneEach() bool   { return true }
 func (k *ipqueue) maxPayload() int { return wire.IPQMaxPayload }
+func (k *ipqueue) reusesIDs() bool { return true }
 
-// stamp numbers a verdict, after the header's length, type and flags.
-func (k *ipqueue) stamp(message []byte) {
+// Stamp implements ledger.Encoder. It numbers a verdict, after the header's length, type and flags.
+func (k *ipqueue) Stamp(message []byte) {
 	_ = k.words.AppendHeader(message[:0], wire.Header{
 		Len:   uint32(len(message)),
 		Type:  wire.IPQVerdictType,
@@ -215,11 +224,14 @@ var ipqWords = [actions]wire.Verdict{
 	Requeue: wire.VerdictQueue,
 }
 
-func (k *ipqueue) appendAction(b []byte, id uint64, a Action) []byte {
-	return k.words.AppendIPQVerdict(b, wire.FlagRequest, k.nextSeq(), k.port, id, ipqWords[a], nil)
+// AppendVerdict implements ledger.Encoder.
+func (k *ipqueue) AppendVerdict(b []byte, id uint64, v ledger.Verdict) []byte {
+	return k.words.AppendIPQVerdict(b, wire.FlagRequest, k.nextSeq(), k.port, id, ipqWords[v.Action], nil)
 }
 
-func (k *ipqueue) check(_ Packet, v Verdict) error {
+func (k *ipqueue) suits(Packet, Verdict) error { return nil }
+
+func (k *ipqueue) check(v Verdict) error {
 	return refuseVerdict([]field{
 		{"Mark", v.Mark != 0},
 		{"MarkMask", v.MarkMask != 0},
@@ -258,4 +270,4 @@ func ipqStats(s wire.IPQStatus) KernelStats {
 }
 
 func (k *ipqueue) indexes() bool                        { return false }
-func (k *ipqueue) deviceName(_ *Queue, i uint32) string { return k.devices.name(i) }
+func (k *ipqueue) deviceName(_ *links, i uint32) string { return k.devices.name(i) }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/ipqueue/ipqueue/internal/ledger"
 	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/wire"
 )
@@ -17,6 +18,7 @@ type nfqueue struct {
 	mode    Mode
 	length  uint32
 	flags   wire.ConfigFlags
+	batches bool // batch verdicts may be used
 	native  wire.Layout
 	lastID  uint32
 	message wire.NFQPacket // decoded last; the reader's
@@ -28,6 +30,8 @@ func newNFQueue(c *Config) *nfqueue {
 		mode:   c.Mode,
 		length: uint32(min(c.QueueLength, 1<<31-1)),
 		native: wire.Native(),
+		// Of a batch verdict the kernel refuses only the whole.
+		batches: c.OnRefused == nil,
 	}
 	setDefault(&n.length, defaultQueueLength)
 	if !c.NoGSO {
@@ -71,7 +75,7 @@ func (n *nfqueue) socket(c *Config) sock.Config {
 const ownerDying = 500 * time.Millisecond
 
 // bind creates the queue and sets it up.
-func (n *nfqueue) bind(ctx context.Context, q *Queue) error {
+func (n *nfqueue) bind(ctx context.Context, q *binding) error {
 	wanted := n.flags &^ wire.ConfigGSO
 	if wanted != 0 && !n.knowsFlags(ctx, q) {
 		return n.blame(ctx, q)
@@ -90,7 +94,7 @@ func (n *nfqueue) bind(ctx context.Context, q *Queue) error {
 // knowsFlags reports whether the kernel knows flags at all. Before Linux 3.6 it
 // passes over them without an error; later it refuses one that it does not
 // know, before it looks whether the queue is there.
-func (n *nfqueue) knowsFlags(ctx context.Context, q *Queue) bool {
+func (n *nfqueue) knowsFlags(ctx context.Context, q *binding) bool {
 	const unknown = 1 << 31
 	err := q.request(ctx, func(seq uint32) []byte {
 		c := wire.NFQConfig{Queue: n.number, Flags: unknown, Mask: unknown}
@@ -100,7 +104,7 @@ func (n *nfqueue) knowsFlags(ctx context.Context, q *Queue) bool {
 }
 
 // blame finds the flag that the kernel refuses, and names its field.
-func (n *nfqueue) blame(ctx context.Context, q *Queue) error {
+func (n *nfqueue) blame(ctx context.Context, q *binding) error {
 	known := n.knowsFlags(ctx, q)
 	for _, f := range nfqueueFlags(&q.cfg) {
 		n.flags = f.flag
@@ -115,7 +119,7 @@ func (n *nfqueue) blame(ctx context.Context, q *Queue) error {
 // create sends the queue's configuration in one message, so that there is no
 // moment in which it drops packets for want of a mode. A repetition, after a
 // lost answer, may find the queue already there, or not.
-func (n *nfqueue) create(ctx context.Context, q *Queue) error {
+func (n *nfqueue) create(ctx context.Context, q *binding) error {
 	start, vacant := time.Now(), false
 	for {
 		tries := 0
@@ -196,19 +200,14 @@ func (n *nfqueue) stop(accept bool) [][]byte {
 // acceptAll accepts all packets up to an id far in the future.
 func (n *nfqueue) acceptAll() []byte {
 	return wire.AppendNFQVerdictBatch(nil, 0, 0, 0, &wire.NFQVerdict{
-		Queue: n.number, ID: n.lastID + 1<<30, Verdict: wire.VerdictAccept,
+		Queue: n.number, ID: n.lastID + farID, Verdict: wire.VerdictAccept,
 	})
 }
 
 func (n *nfqueue) packetType() uint16  { return wire.NFQPacketType }
 func (n *nfqueue) layout() wire.Layout { return n.native }
-func (n *nfqueue) oneEach() bool       { return false }
 func (n *nfqueue) maxPayload() int     { return wire.NFQMaxPayload }
-
-// stamp has nothing to add: the sequence number of a verdict is the id of its
-// packet, so that an error reply without the request (NETLINK_CAP_ACK) still
-// names it.
-func (n *nfqueue) stamp([]byte) {}
+func (n *nfqueue) reusesIDs() bool     { return false }
 
 // refused reads the sequence number: of a single verdict it is the packet's
 // id, of a batch verdict the number of packets.
@@ -285,20 +284,55 @@ var words = [actions]wire.Verdict{
 	Stop:   wire.VerdictStop,
 }
 
-func (n *nfqueue) appendAction(b []byte, id uint64, a Action) []byte {
-	v := wire.NFQVerdict{Queue: n.number, ID: uint32(id), Verdict: words[a]}
-	return wire.AppendNFQVerdict(b, 0, uint32(id), 0, &v)
+// AppendVerdict implements ledger.Encoder. The sequence number of a verdict is
+// the id of its packet, so that an error reply without the request
+// (NETLINK_CAP_ACK) still names it.
+func (n *nfqueue) AppendVerdict(b []byte, id uint64, v ledger.Verdict) []byte {
+	w := n.verdict(id, v)
+	return wire.AppendNFQVerdict(b, 0, uint32(id), 0, &w)
 }
 
-func (n *nfqueue) appendBatch(b []byte, id uint64, a Action, count int) []byte {
-	v := wire.NFQVerdict{Queue: n.number, ID: uint32(id), Verdict: words[a]}
-	return wire.AppendNFQVerdictBatch(b, 0, uint32(count), 0, &v)
+func (n *nfqueue) verdict(id uint64, v ledger.Verdict) wire.NFQVerdict {
+	return wire.NFQVerdict{
+		Queue: n.number, ID: uint32(id), Verdict: words[v.Action],
+		SetMark: v.MarkMask != 0, Mark: v.Mark,
+		SetPriority: v.SetPriority, Priority: v.Priority,
+	}
 }
 
-func (n *nfqueue) check(p Packet, v Verdict) error {
+// Stamp implements ledger.Encoder. appendVerdict leaves nothing to add.
+func (n *nfqueue) Stamp([]byte) {}
+
+// OneEach implements ledger.Encoder.
+func (n *nfqueue) OneEach() bool { return false }
+
+// Batches implements ledger.Encoder. Of a batch verdict the kernel takes the
+// word, the mark and, since Linux 5.18, the priority.
+func (n *nfqueue) Batches(v ledger.Verdict) bool {
+	return n.batches && (Action(v.Action) == Accept || Action(v.Action) == Drop)
+}
+
+// Reaches implements ledger.Encoder. The kernel compares ids as signed
+// differences (nfnetlink_queue.c, nfq_id_after).
+func (n *nfqueue) Reaches(first, last uint64) bool { return uint32(last-first) <= farID }
+
+// farID is how far apart the ids of packets may be that are decided together.
+const farID = 1 << 30
+
+// AppendBatch implements ledger.Encoder.
+func (n *nfqueue) AppendBatch(b []byte, id uint64, v ledger.Verdict, count int) []byte {
+	w := n.verdict(id, v)
+	return wire.AppendNFQVerdictBatch(b, 0, uint32(count), 0, &w)
+}
+
+func (n *nfqueue) check(v Verdict) error {
 	if err := v.checkMark(); err != nil {
 		return err
 	}
+	return v.Conntrack.valid()
+}
+
+func (n *nfqueue) suits(p Packet, v Verdict) error {
 	bridge := v.VLAN != (VLAN{}) || v.LinkHeader != nil
 	if bridge && p.Family != Bridge {
 		return fmt.Errorf("%w: VLAN and LinkHeader can be changed in the Bridge family only", ErrUnsupported)
@@ -347,7 +381,7 @@ func nfqStats(row wire.NFQStatus) KernelStats {
 
 // owner returns the port of the socket that owns the queue, 0 if nobody does,
 // it is this one, there is none yet, or it cannot be found out.
-func (n *nfqueue) owner(q *Queue) uint32 {
+func (n *nfqueue) owner(q *binding) uint32 {
 	if q.sock == nil {
 		return 0
 	}
@@ -359,4 +393,4 @@ func (n *nfqueue) owner(q *Queue) uint32 {
 }
 
 func (n *nfqueue) indexes() bool                        { return true }
-func (n *nfqueue) deviceName(q *Queue, i uint32) string { return q.links.name(i) }
+func (n *nfqueue) deviceName(l *links, i uint32) string { return l.name(i) }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/wire"
@@ -113,53 +112,41 @@ func inner(err error) string {
 
 func openIPQueue(ctx context.Context, k sock.Kernel, c Config) (*Queue, error) {
 	i := newIPQueue(&c)
-	q := newQueue(c, i, i.name())
-	q.writer.ids = newIDs()
+	q := newQueue(c, k, i, i.name())
 	err := refuse("ip_queue", c.nfqueueOnly())
 	if err == nil {
-		err = q.open(ctx, k, i.socket(&c))
+		err = q.open(ctx, i.socket(&c))
 	}
 	return q.opened(ctx, err)
 }
 
 func openNFQueue(ctx context.Context, k sock.Kernel, c Config) (*Queue, error) {
 	n := newNFQueue(&c)
-	q := newQueue(c, n, n.name())
-	q.writer.batches = c.OnRefused == nil
+	q := newQueue(c, k, n, n.name())
 	err := refuse("nfnetlink_queue", c.ipqueueOnly())
 	if err == nil {
-		err = q.open(ctx, k, n.socket(&c))
+		err = q.open(ctx, n.socket(&c))
 	}
 	return q.opened(ctx, err)
 }
 
-func newQueue(c Config, k kernel, name string) *Queue {
-	q := &Queue{cfg: c, name: name, kernel: k, born: time.Now()}
-	q.stopped = make(chan struct{})
-	q.streamed = make(chan struct{})
-	q.ending.done = make(chan struct{})
-	q.idle = q.mayWait
-	q.reader.init(&c)
-	q.writer.init(q)
-	q.control.init()
-	return q
-}
-
 // open opens the socket and makes it the queue's owner.
-func (q *Queue) open(ctx context.Context, k sock.Kernel, c sock.Config) (err error) {
-	q.host = k
-	if q.sock, err = k.Open(c); err != nil {
+func (q *Queue) open(ctx context.Context, c sock.Config) error {
+	r := &q.reader
+	s, err := r.host.Open(c)
+	if err != nil {
 		return q.explain(err)
 	}
-	q.links.init(q.sock)
-	q.status.sock = q.sock
-	q.readBuffer = q.sock.ReadBuffer()
-	q.reader.slack = openSlack
-	if err = q.kernel.bind(ctx, q); err != nil {
+	r.sock = s
+	r.status.sock = s
+	q.links.init(s)
+	q.readBuffer = s.ReadBuffer()
+	r.slack = openSlack
+	if err = q.backend.bind(ctx, &r.binding); err != nil {
 		err = q.explain(err)
 		_ = q.Close()
 	}
-	q.reader.room, q.reader.slack = 0, 0
+	r.room, r.slack = 0, 0
 	return err
 }
 
@@ -170,14 +157,14 @@ const openSlack = 1 << 16
 // explain makes an error tell what to do about it. If the queue died of
 // another one meanwhile, that is the one to tell.
 func (q *Queue) explain(err error) error {
-	if died := q.ending.reason(); died != nil && errors.Is(err, ErrClosed) {
+	if died := q.life.why(); died != nil && errors.Is(err, ErrClosed) {
 		err = errors.Unwrap(died)
 	}
 	var done *explained
 	if errors.As(err, &done) {
 		return err
 	}
-	return q.kernel.explain(q, err)
+	return q.backend.explain(&q.reader.binding, err)
 }
 
 // opened is the end of Open.
@@ -214,7 +201,7 @@ func explain(err error, format string, args ...any) error {
 	return &explained{err, fmt.Sprintf(format, args...)}
 }
 
-func (n *nfqueue) explain(q *Queue, err error) error {
+func (n *nfqueue) explain(q *binding, err error) error {
 	switch {
 	case errors.Is(err, eprotonosupport):
 		return explain(err, "this kernel has no netfilter netlink: load module nfnetlink_queue (CONFIG_NETFILTER_NETLINK_QUEUE)")
@@ -229,7 +216,7 @@ func (n *nfqueue) explain(q *Queue, err error) error {
 	return err
 }
 
-func (k *ipqueue) explain(q *Queue, err error) error {
+func (k *ipqueue) explain(q *binding, err error) error {
 	switch {
 	case errors.Is(err, eprotonosupport):
 		return explain(err, "this kernel has no %s: load the module, or on Linux 3.5 and later use nfnetlink_queue", k.name())
@@ -244,7 +231,7 @@ func (k *ipqueue) explain(q *Queue, err error) error {
 }
 
 // peer names the present peer of ip_queue.
-func (k *ipqueue) peer(q *Queue) string {
+func (k *ipqueue) peer(q *binding) string {
 	s, err := q.status.ipq()
 	if err != nil {
 		return "another one"

@@ -6,6 +6,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/ipqueue/ipqueue/internal/ledger"
 	"github.com/ipqueue/ipqueue/wire"
 )
 
@@ -22,7 +23,7 @@ type Packet struct {
 	// is empty in mode MetaOnly.
 	Payload []byte
 
-	slot *slot
+	slot *ledger.Slot
 	seq  uint64
 
 	// ID is the kernel's name for the packet: for nfnetlink_queue a number
@@ -112,7 +113,7 @@ func (d Device) Name() string {
 	if d.queue == nil {
 		return ""
 	}
-	return d.queue.kernel.deviceName(d.queue, d.number)
+	return d.queue.backend.deviceName(&d.queue.links, d.number)
 }
 
 // String returns the name, or the index as in "#3" if there is no name.
@@ -189,8 +190,8 @@ func (p Packet) device(i uint32) Device {
 	if i == 0 || p.slot == nil {
 		return Device{}
 	}
-	d := Device{queue: p.slot.q, number: i}
-	if p.slot.q.kernel.indexes() {
+	d := Device{queue: p.queue(), number: i}
+	if d.queue.backend.indexes() {
 		d.Index = int(i)
 	}
 	return d
@@ -220,7 +221,7 @@ func (p Packet) LinkHeader() []byte {
 	if p.has&wire.HasLinkHeader == 0 {
 		return nil
 	}
-	return p.slot.link
+	return p.beside().link
 }
 
 // SecurityContext is the security label of the local socket the packet came
@@ -229,8 +230,28 @@ func (p Packet) SecurityContext() string {
 	if p.has&wire.HasSecCtx == 0 {
 		return ""
 	}
-	return string(bytes.TrimRight(p.slot.secctx, "\x00"))
+	return string(bytes.TrimRight(p.beside().secctx, "\x00"))
 }
+
+// beside returns what the packet's message had beside the payload.
+func (p *Packet) beside() aside {
+	if a, ok := p.slot.Memo.(*aside); ok {
+		return *a
+	}
+	return aside{}
+}
+
+// Age returns how long ago the packet was read from the kernel's queue, with
+// Config.TrackAge or Config.Deadline, else 0. It is 0 after the verdict too.
+func (p Packet) Age() time.Duration {
+	if p.slot == nil {
+		return 0
+	}
+	return p.slot.Age(p.seq)
+}
+
+// queue returns the queue of a packet that is not zero.
+func (p *Packet) queue() *Queue { return p.slot.Owner().(*Queue) }
 
 // Clone returns a copy of Payload that stays valid after the verdict.
 func (p Packet) Clone() []byte { return bytes.Clone(p.Payload) }

@@ -1,172 +1,151 @@
 package queue
 
 import (
+	"context"
 	"iter"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/ipqueue/ipqueue/internal/ledger"
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
 // A Queue is an open packet queue of the kernel. Its methods may be called
 // from any goroutine at any time.
 type Queue struct {
-	cfg    Config
-	name   string
-	kernel kernel
-	host   sock.Kernel
-	sock   sock.Socket
-	born   time.Time
+	cfg  Config
+	name string
 
-	life    atomic.Int32
-	stopped chan struct{} // closed when the queue begins to close
-	ending  ending
-
-	reader  reader
-	writer  writer
-	control control
-	idle    func() bool // mayWait, bound once
-
-	use      atomic.Int32
-	start    sync.Once
-	packets  chan Packet   // nil until Packets is called, a group's for all its queues
-	ended    func()        // what the goroutine that feeds it does last with it
-	streamed chan struct{} // closed at the end of that goroutine
-	pull     pull
-	refusals refusals
+	backend  backend
+	life     life
+	ledger   *ledger.Ledger
+	reader   reader
+	stream   stream
 	links    links
-	status   statusReader
+	refusals refusals
 
 	readBuffer int
 	lastStatus KernelStats
 }
 
-// How a queue's packets are taken; the first use decides.
-const (
-	unused int32 = iota
-	byChannel
-	byGroup // by the channel of a Group
-	byPull
-	byPullNow // a loop over All is running
-)
+// newQueue puts a queue together that is not yet open.
+func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
+	q := &Queue{cfg: c, name: name, backend: b}
+	q.life.init()
+	var clock func() int64
+	if c.Deadline > 0 || c.TrackAge {
+		born := time.Now()
+		clock = func() int64 { return int64(time.Since(born)) }
+	}
+	l, intake := ledger.New(ledger.Config{
+		Encoder: b,
+		Listener: ledger.Listener{
+			Refused: q.tellRefused,
+			Dead:    func(err error) { q.fail("verdict", q.explain(err)) },
+			Drained: func() { go q.shut() },
+		},
+		Send:         func(datagrams [][]byte) (int, error) { return q.reader.sock.Send(datagrams) },
+		Request:      func(datagrams [][]byte) (int, error) { return q.reader.sock.Request(datagrams) },
+		Clock:        clock,
+		Backlog:      q.stream.hasBacklog,
+		Owner:        q,
+		MaxUndecided: c.MaxUndecided,
+		ReusesIDs:    b.reusesIDs(),
+		Deadline:     c.Deadline,
+		OnDeadline:   ledger.Action(c.OnDeadline),
+	})
+	q.ledger = l
+	q.reader = reader{
+		binding: binding{cfg: c, host: host},
+		backend: b, life: &q.life, ledger: l, intake: intake, clock: clock,
+		fail:    q.fail,
+		refused: func(id uint64, errno errno) { q.tellRefused(id, errno) },
+	}
+	q.reader.init()
+	q.stream = stream{reader: &q.reader, life: &q.life, ledger: l, whenFull: c.WhenFull}
+	q.stream.init()
+	return q
+}
 
 // Packets returns the channel on which the packets arrive, the same one at
 // each call. Any number of goroutines may receive from it. It is closed when
-// the stream ends; Err then says why.
+// the stream ends; Err then returns why.
 //
 // The first call starts the one goroutine that reads the kernel's queue. While
 // the channel is full it waits, unless Config.WhenFull says otherwise. Every
-// packet wants a verdict: see Packet.
+// packet needs a verdict: see Packet.
 //
 // Packets panics if All is in use.
-func (q *Queue) Packets() <-chan Packet {
-	q.start.Do(func() {
-		to := make(chan Packet, q.cfg.Buffer)
-		q.feed(byChannel, to, func() { close(to) })
-	})
-	if q.use.Load() != byChannel {
-		panic("queue: Packets is called on a Queue whose packets are taken already, with All or by a Group")
-	}
-	return q.packets
-}
-
-// feed starts the goroutine that sends the packets to a channel and calls ended
-// after the last one. It returns false if they are taken already. It is called
-// by start alone.
-func (q *Queue) feed(use int32, to chan Packet, ended func()) bool {
-	if q.use.Load() != unused {
-		return false
-	}
-	q.packets, q.ended = to, ended
-	if !q.use.CompareAndSwap(unused, use) {
-		return false
-	}
-	go q.stream()
-	return true
-}
-
-// stream is the reader goroutine: it alone ends the channel. Close waits for
-// its end, so it never waits for the application once the queue is closing.
-func (q *Queue) stream() {
-	defer close(q.streamed)
-	defer q.streamEnded()
-	defer q.ended()
-	var batch []Packet
-	var err error
-	for {
-		if batch, err = q.next(batch); err != nil {
-			break
-		}
-		for i := range batch {
-			q.deliver(&batch[i])
-		}
-	}
-	q.ending.reached()
-}
-
-// deliver sends a packet to the application, or does what is to be done when
-// the channel is full.
-func (q *Queue) deliver(p *Packet) {
-	select {
-	case q.packets <- *p:
-		return
-	default:
-	}
-	if q.cfg.WhenFull != 0 {
-		q.writer.decide(p.slot, q.cfg.WhenFull, byWhenFull)
-		return
-	}
-	select {
-	case q.packets <- *p:
-	case <-q.stopped:
-	}
-}
-
-// A pull is where a loop over All stands.
-type pull struct {
-	batch []Packet
-	at    int
-}
+func (q *Queue) Packets() <-chan Packet { return q.stream.channel(q.cfg.Buffer) }
 
 // All returns the same stream as Packets for a loop on the caller's own
 // goroutine, which reads the kernel's queue itself: there is no other
 // goroutine and no channel between. The loop ends when the stream does; Err
-// then says why. A break leaves the queue open, and a later loop goes on where
-// this one stopped; between loops nothing is read.
+// then returns why. A break leaves the queue open, and a later loop goes on
+// where this one stopped; between loops nothing is read.
 //
 // One loop may run at a time. A second one, or a call after Packets, panics.
 func (q *Queue) All() iter.Seq[Packet] {
-	return func(yield func(Packet) bool) {
-		if !q.use.CompareAndSwap(unused, byPullNow) && !q.use.CompareAndSwap(byPull, byPullNow) {
-			panic("queue: All is ranged over on a Queue whose packets are taken already, by another loop or with Packets")
-		}
-		defer q.leave()
-		for q.pullMore() {
-			q.pull.at++
-			if !yield(q.pull.batch[q.pull.at-1]) {
-				return
-			}
-		}
-		q.ending.reached()
-		q.streamEnded()
-	}
+	return func(yield func(Packet) bool) { q.stream.each(yield) }
 }
 
-// leave ends a loop over All. Its last verdicts wait for no more company.
-func (q *Queue) leave() {
-	q.writer.rest()
-	q.use.Store(byPull)
+// Err returns why the stream ended: nil after Close or the plain cancellation
+// of the context, the context's cause if it ended otherwise (by a deadline, for
+// example), else what went wrong. It is final once the channel is closed or the
+// loop over All has ended by itself, and nil before.
+func (q *Queue) Err() error {
+	_, err := q.life.ended()
+	return err
 }
 
-// pullMore reports whether there is a packet at q.pull.at, reading if it must.
-func (q *Queue) pullMore() bool {
-	for q.pull.at == len(q.pull.batch) {
-		var err error
-		q.pull.at = 0
-		if q.pull.batch, err = q.next(q.pull.batch); err != nil {
-			return false
+// SetMode changes how much of each further packet is copied (ipq_set_mode),
+// and returns what the kernel answered. It waits for that answer until ctx
+// ends; after a loss it asks again. It may be called from the loop that ranges
+// over the packets, whether or not the channel is full; packets that arrive
+// meanwhile are kept, in order.
+//
+// Errors: ErrInvalid for an unknown mode, ErrClosed, the cause of ctx's end, or
+// the kernel's errno; also ENOBUFS if the answer lies behind more packets than
+// Config.MaxUndecided leaves room for.
+func (q *Queue) SetMode(ctx context.Context, m Mode) error {
+	if err := m.check(); err != nil {
+		return q.opError("set mode", err)
+	}
+	return q.opError("set mode", q.reader.ask(ctx, func(seq uint32) []byte {
+		return q.backend.appendMode(nil, seq, m)
+	}))
+}
+
+// Stats returns the queue's counters, taken at one moment, and the kernel's,
+// read a little later. It may be called from anywhere, also after Close. While
+// the queue closes it waits for the end of that, which does not wait for the
+// application: what it returns after the stream has ended by Close is final.
+func (q *Queue) Stats() Stats {
+	if q.life.isAt(closing) {
+		<-q.life.done
+	}
+	s := statsOf(q.ledger.Counts(), &q.reader.counts)
+	s.ReadBuffer = q.readBuffer
+	s.Kernel = q.kernelRow()
+	return s
+}
+
+// kernelRow is the kernel's row, or the last one once the queue closes. What
+// cannot be read may have gone by that.
+func (q *Queue) kernelRow() KernelStats {
+	if !q.life.isAt(closing) {
+		k := q.status()
+		if k.Err == nil || !q.life.isAt(closing) {
+			return k
 		}
 	}
-	return q.life.Load() < closing
+	<-q.life.done
+	return q.lastStatus
+}
+
+// status reads the kernel's row. Errors that come from the end of the queue are
+// not told apart from others.
+func (q *Queue) status() KernelStats {
+	k, err := q.backend.status(&q.reader.status)
+	k.Err = q.opError("status", err)
+	return k
 }

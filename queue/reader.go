@@ -3,8 +3,10 @@ package queue
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 	"time"
 
+	"github.com/ipqueue/ipqueue/internal/ledger"
 	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/wire"
 )
@@ -13,355 +15,288 @@ import (
 // the goroutine of Packets, the caller of All, whoever waits in SetMode for
 // the kernel's answer, and at last Close.
 //
-//	socket -> fill: decode, copy into a slot -> link -> ready -> channel or yield
+//	socket -> fill: decode, copy into a slot -> enter -> ready -> channel or yield
 type reader struct {
+	binding
+	backend backend
+	life    *life
+	ledger  *ledger.Ledger
+	clock   func() int64 // nanoseconds; nil if nobody needs it
+	mayWait func() bool  // isIdle, bound once
+
+	fail    func(op string, err error)   // ends the queue
+	refused func(id uint64, errno errno) // the kernel refused a verdict
+	counts  readCounts
+
+	answers chan error    // the kernel's answer to the request under way
+	wanted  atomic.Uint64 // that request's sequence number, and asked; 0 for none
+	turn    chan struct{} // holds one value while a request is under way
+	seq     uint32        // of the last request; the holder of turn's
+
 	token chan struct{} // holds one value while somebody reads
 
 	// The rest belongs to the holder of the token.
-	batch   [sock.MaxBatch]sock.Datagram
-	ready   []Packet // decoded and linked, not yet taken by next
-	salvage []*slot  // to be decided at once, for their message is damaged
-	stash   freeList // slots for the next packets
-	filled  []*slot  // slots of this batch, not yet linked
-	room    int      // at least so many packets may be taken
-	slack   int      // packets that may be taken beyond MaxUndecided
-	spares  int      // big buffers made for packets that could have been copied
-	created int      // slots made for this batch
-	lastSeq uint64
-	extra   extra // what lay beside the packet decoded last
-	count   readCounters
+	batch  [sock.MaxBatch]sock.Datagram
+	ready  []Packet // decoded and entered, not yet taken by next
+	intake *ledger.Intake
+	room   int   // at least so many packets may be taken
+	slack  int   // packets that may be taken beyond MaxUndecided
+	extra  extra // what lay beside the packet decoded last
+}
+
+// readCounts count what is rare, as it happens.
+type readCounts struct {
+	missed, overruns, refused, late, malformed, foreign atomic.Uint64
 }
 
 // errStop ends the stream: the queue is closing, or it is draining and
 // everything has been read.
 var errStop = errors.New("stop")
 
-func (r *reader) init(c *Config) {
+func (r *reader) init() {
 	r.token = make(chan struct{}, 1)
-	r.room = c.MaxUndecided
+	r.turn = make(chan struct{}, 1)
+	r.answers = make(chan error, 1)
+	r.room = r.cfg.MaxUndecided
+	r.request = r.ask
+	r.mayWait = r.isIdle
 	for i := range r.batch {
 		r.batch[i].Buf = make([]byte, receiveSize)
 	}
+	r.intake.SetSize(receiveSize)
 }
 
 // next returns the packets that have been received, waiting for some. The
 // slice handed in gives its memory for later ones. It may return none, to be
 // called again; the error is errStop at the end of the stream.
-func (q *Queue) next(spent []Packet) ([]Packet, error) {
-	r := &q.reader
+func (r *reader) next(spent []Packet) ([]Packet, error) {
 	r.token <- struct{}{}
 	var err error
 	full := false
 	if len(r.ready) == 0 {
-		if full = !q.hasRoom(); !full {
-			err = q.fill()
+		if full = !r.hasRoom(); !full {
+			err = r.fill()
 		}
 	}
 	batch := r.ready
 	r.ready = spent[:0]
 	<-r.token
-	switch {
-	case len(batch) > 0:
-		return batch, nil
-	case full:
-		return batch, q.waitForRoom()
+	if len(batch) > 0 || !full {
+		if len(batch) > 0 {
+			err = nil
+		}
+		return batch, err
 	}
-	return batch, err
-}
-
-// waitForRoom waits until a packet has been decided. It does so without the
-// token: an answer to a request can still be waited for.
-func (q *Queue) waitForRoom() error {
+	// Wait for a verdict without the token: an answer to a request can still
+	// be waited for.
 	select {
-	case <-q.writer.room:
-		return nil
-	case <-q.stopped:
-		return errStop
+	case <-r.ledger.Vacancy():
+		return batch, nil
+	case <-r.life.stopped:
+		return batch, errStop
 	}
 }
 
 // hasRoom reports whether a packet may be taken without exceeding
-// MaxUndecided. If not, writer.room will tell when one may.
-func (q *Queue) hasRoom() bool {
-	r, w := &q.reader, &q.writer
-	if r.room > 0 {
-		return true
+// MaxUndecided. If not, the ledger's Vacancy receives when one may.
+func (r *reader) hasRoom() bool {
+	if r.room <= 0 {
+		r.room = r.ledger.Room(r.cfg.MaxUndecided + r.slack)
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.flowing = false
-	w.flushUnlessSending()
-	r.room = q.cfg.MaxUndecided + r.slack - w.arrivals.n
-	w.starved = r.room <= 0
 	return r.room > 0
 }
 
-// mayWait is asked by the socket when there is nothing to read. Verdicts that
-// were waiting for company go out before the reader sleeps.
-func (q *Queue) mayWait() bool {
-	q.writer.socketEmpty(q.reader.lastSeq)
-	return q.life.Load() < draining
+// isIdle is called by the socket when there is nothing to read, and reports
+// whether to wait. Verdicts that wait for others are sent before the reader
+// sleeps.
+func (r *reader) isIdle() bool {
+	r.intake.SocketEmpty()
+	return !r.life.isAt(draining)
 }
 
 // fill receives one batch. The caller holds the token and there is room. It
 // returns nil if it is worth calling again, also when nothing came.
-func (q *Queue) fill() error {
-	if q.life.Load() >= closing {
+func (r *reader) fill() error {
+	if r.life.isAt(closing) {
 		return errStop
 	}
-	r := &q.reader
-	n, err := q.sock.Receive(r.batch[:min(r.room, len(r.batch))], q.idle)
+	n, err := r.sock.Receive(r.batch[:min(r.room, len(r.batch))], r.mayWait)
 	switch {
 	case err != nil:
-		return q.receiveFailed(err)
+		return r.receiveFailed(err)
 	case n == 0:
 		return errStop // it did not wait: draining, and all is read
 	}
-	now := q.now()
+	now := r.now()
 	for i := range r.batch[:n] {
-		q.datagram(&r.batch[i], now)
+		r.datagram(&r.batch[i], now)
 	}
-	q.link(n)
+	r.enter(n)
 	return nil
 }
 
 // receiveFailed decides whether the stream survives an error of Receive.
-func (q *Queue) receiveFailed(err error) error {
+func (r *reader) receiveFailed(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		// Whoever wants the reader's attention sets its condition first and
 		// the deadline then: the condition is seen after this, or the
 		// deadline ends the next wait.
-		return q.sock.SetReadDeadline(time.Time{})
+		return r.sock.SetReadDeadline(time.Time{})
 	case errors.Is(err, enobufs):
-		q.reader.count.Overruns++
-		q.link(0)
+		r.counts.overruns.Add(1)
 		return nil
 	case errors.Is(err, sock.ErrClosed):
 		return errStop
 	}
-	q.fail("receive", err)
+	r.fail("receive", err)
 	return errStop
 }
 
+// wake ends a wait for packets, so that conditions are looked at again.
+func (r *reader) wake() { _ = r.sock.SetReadDeadline(time.Unix(1, 0)) }
+
+// now reads the clock, if it is on.
+func (r *reader) now() int64 {
+	if r.clock == nil {
+		return 0
+	}
+	return r.clock()
+}
+
+// enter makes the packets of a batch of n datagrams known to the ledger: from
+// here on they can be decided and are accounted for.
+func (r *reader) enter(n int) {
+	r.room = r.cfg.MaxUndecided + r.slack - r.intake.Enter(n > 1)
+}
+
 // datagram takes one datagram apart. It holds one message.
-func (q *Queue) datagram(d *sock.Datagram, now int64) {
-	r := &q.reader
+func (r *reader) datagram(d *sock.Datagram, now int64) {
 	if d.From != 0 {
-		r.count.Foreign++
+		r.counts.foreign.Add(1)
 		return
 	}
 	var h wire.Header
-	body, err := h.Parse(q.kernel.layout(), d.Buf[:d.N])
+	body, err := h.Parse(r.backend.layout(), d.Buf[:d.N])
 	switch {
-	case h.Type == q.kernel.packetType():
-		q.packet(d, body, err != nil || d.Truncated, now)
+	case h.Type == r.backend.packetType():
+		r.packet(d, body, err != nil || d.Truncated, now)
 	case err == nil && h.Type == wire.NLMsgError:
-		q.errorReply(h, body)
+		r.errorReply(h, body)
 	default:
-		r.count.Malformed++
+		r.counts.malformed.Add(1)
 	}
 }
 
 // packet decodes a packet message, in the place where next will find it, and
-// keeps what it held in a slot. A damaged one is decided for the application if it
-// at least shows its id.
-func (q *Queue) packet(d *sock.Datagram, body []byte, damaged bool, now int64) {
-	r := &q.reader
+// moves what it held into a slot: it is copied, or the slot and the datagram
+// exchange buffers. The ledger decides a damaged packet if it at least shows
+// its id.
+func (r *reader) packet(d *sock.Datagram, body []byte, damaged bool, now int64) {
 	r.ready = append(r.ready, Packet{})
 	last := len(r.ready) - 1
 	p, x := &r.ready[last], &r.extra
-	hasID, err := q.kernel.decode(body, p, x)
+	hasID, err := r.backend.decode(body, p, x)
 	if !hasID {
 		r.ready = r.ready[:last]
-		r.count.Malformed++
+		r.counts.malformed.Add(1)
 		return
 	}
-	r.count.Missed += x.missed
-	s := q.newSlot(len(p.Payload) + x.size())
-	r.lastSeq++
-	s.begin(p.ID, now)
-	s.gap = x.missed > 0
-	r.filled = append(r.filled, s)
+	if x.missed > 0 {
+		r.counts.missed.Add(x.missed)
+	}
+	s, seq, whole := r.intake.Slot(p.ID, len(p.Payload)+x.size())
+	r.intake.Arrived(now, x.missed > 0)
 	if damaged || err != nil {
-		s.cause, s.action = byDamage, q.cfg.OnDeadline
+		r.intake.Damaged(ledger.Action(r.cfg.OnDeadline))
 		r.ready = r.ready[:last]
-		r.salvage = append(r.salvage, s)
 		return
 	}
-	s.mark = p.Mark
-	s.keep(p, x, d)
-	p.slot, p.seq = s, r.lastSeq
-}
-
-// newSlot returns a slot with a buffer of at least size bytes.
-func (q *Queue) newSlot(size int) *slot {
-	r := &q.reader
-	class := r.class(size)
-	if len(r.stash[class]) == 0 {
-		q.makeSlots(class)
-	}
-	return r.stash.pop(class)
-}
-
-// class chooses the class of slot for a packet. The smallest packets are
-// copied as fast as they are handed over in the buffer they came in; others
-// keep that while there are spare ones to take its place.
-func (r *reader) class(size int) int {
-	class := classFor(size)
-	switch {
-	case class == 0:
-		return class
-	case len(r.stash[bigClass]) > 0:
-		return bigClass
-	case r.spares < spareBuffers:
-		r.spares++
-		return bigClass
-	}
-	return class
-}
-
-// makeSlots adds slots of a class to the stash, several at once unless they
-// are large.
-func (q *Queue) makeSlots(class int) {
-	n := slotChunk
-	if class == bigClass {
-		n = 1
-	}
-	size := classSize[class]
-	slots, memory := make([]slot, n), make([]byte, n*size)
-	for i := range slots {
-		s := &slots[i]
-		s.q, s.class = q, class
-		s.buf, memory = memory[:size:size], memory[size:]
-		q.reader.stash.push(s)
-	}
-	q.reader.created += n
-}
-
-// begin gives the slot to a packet.
-func (s *slot) begin(id uint64, now int64) {
-	s.id, s.arrived = id, now
-	s.cause, s.action, s.replaces, s.succeeded = byApplication, 0, false, false
-	s.out = s.out[:0]
-}
-
-// keep moves what the message held into the slot's memory: it is copied, or
-// the slot and the datagram swap buffers.
-func (s *slot) keep(p *Packet, x *extra, d *sock.Datagram) {
-	if s.class == bigClass {
-		s.buf, d.Buf = d.Buf, s.buf
-		s.link, s.secctx, s.conntrack = x.link, x.secctx, x.conntrack
-		return
-	}
-	n := copy(s.buf, p.Payload)
-	p.Payload = s.buf[:n:n]
-	if x.size() > 0 {
-		s.link, n = s.append(n, x.link)
-		s.secctx, n = s.append(n, x.secctx)
-		s.conntrack, _ = s.append(n, x.conntrack)
-	}
-}
-
-// append copies b behind the first n bytes of the slot's buffer.
-func (s *slot) append(n int, b []byte) (in []byte, end int) {
-	end = n + copy(s.buf[n:], b)
-	return s.buf[n:end:end], end
-}
-
-// link makes the packets of a batch of n datagrams known to the writer: from
-// here on they can be decided and are accounted for.
-func (q *Queue) link(n int) {
-	r, w := &q.reader, &q.writer
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	seq := r.lastSeq - uint64(len(r.filled))
-	for i, s := range r.filled {
-		seq++
-		w.arrive(s, seq)
-		r.filled[i] = nil
-	}
-	w.slots += r.created
-	w.count.read.add(&r.count)
-	w.flowing = n > 1
-	w.free.stock(&r.stash)
-	w.watchDeadline()
-	w.decideDamaged(r.salvage)
-	r.filled, r.salvage = r.filled[:0], r.salvage[:0]
-	r.created, r.count = 0, readCounters{}
-	r.room = q.cfg.MaxUndecided + r.slack - w.arrivals.n
-}
-
-// decideDamaged gives the configured verdict to packets whose message was
-// damaged.
-func (w *writer) decideDamaged(damaged []*slot) {
-	for i, s := range damaged {
-		damaged[i] = nil
-		if taken, _ := s.take(); taken {
-			_ = w.push(s)
+	s.Mark = p.Mark
+	p.slot, p.seq = s, seq
+	beside, _ := s.Memo.(*aside)
+	if whole {
+		s.Buf, d.Buf = d.Buf, s.Buf
+	} else {
+		n := copy(s.Buf, p.Payload)
+		p.Payload = s.Buf[:n:n]
+		if x.size() > 0 {
+			x.link, n = appendTo(s.Buf, n, x.link)
+			x.secctx, n = appendTo(s.Buf, n, x.secctx)
+			x.conntrack, _ = appendTo(s.Buf, n, x.conntrack)
 		}
 	}
-	if len(damaged) > 0 {
-		w.flushUnlessSending()
+	if beside == nil && x.size() > 0 {
+		beside = new(aside)
+		s.Memo = beside
+	}
+	if beside != nil {
+		*beside = aside{x.link, x.secctx, x.conntrack}
 	}
 }
 
-// arrive takes a packet into the list of arrivals. With ip_queue an id that
-// is used again proves that the kernel gave up the packet that had it. Unless
-// somebody is deciding that one, it ends here.
-func (w *writer) arrive(s *slot, seq uint64) {
-	s.seq, s.state = seq, open
-	w.count.received++
-	w.arrivals.add(s)
-	if w.ids == nil {
-		return
-	}
-	old := w.ids.replace(s)
-	if old == nil {
-		return
-	}
-	old.succeeded = true
-	if taken, _ := old.take(); taken {
-		w.forget(old)
-	}
-}
+// An aside is what a slot keeps of a packet's message beside the payload.
+type aside struct{ link, secctx, conntrack []byte }
 
-// forget ends a packet that the kernel gave up. Its slot is not used again, so
-// that a late verdict learns why.
-func (w *writer) forget(s *slot) {
-	s.state = gone
-	w.count.gone++
-	w.slots--
-	w.arrivals.remove(s)
-	w.madeRoom()
+// appendTo copies b behind the first n bytes of buf.
+func appendTo(buf []byte, n int, b []byte) (in []byte, end int) {
+	end = n + copy(buf[n:], b)
+	return buf[n:end:end], end
 }
 
 // errorReply handles the kernel's answer to a request or its refusal of a
-// verdict.
-func (q *Queue) errorReply(h wire.Header, body []byte) {
-	e, err := q.kernel.layout().ParseError(h, body)
+// verdict. EPERM for a verdict means that the kernel discarded the whole
+// datagram, and will discard the next.
+func (r *reader) errorReply(h wire.Header, body []byte) {
+	e, err := r.backend.layout().ParseError(h, body)
 	if err != nil {
-		q.reader.count.Malformed++
+		r.counts.malformed.Add(1)
 		return
 	}
-	if q.control.answered(q.kernel, &e) {
+	if r.answered(&e) {
 		return
 	}
-	if id, n := q.kernel.refused(&e); n > 0 && e.Errno != 0 {
-		q.verdictRefused(id, n, errno(e.Errno))
+	id, n := r.backend.refused(&e)
+	if n == 0 || e.Errno == 0 {
+		return
+	}
+	why := errno(e.Errno)
+	r.counts.refused.Add(n)
+	switch why {
+	case enoent:
+		r.counts.late.Add(n)
+	case eperm:
+		r.fail("verdict", explainVerdictEPERM(why))
+	}
+	r.refused(id, why)
+}
+
+// readOut reads, for Close, what the socket still holds. The kernel adds no
+// packets any more; the bound is for other processes that might send.
+func (r *reader) readOut(handle func(*sock.Datagram)) {
+	for range 1 << 12 {
+		n, err := r.sock.Receive(r.batch[:], func() bool { return false })
+		if n == 0 && !errors.Is(err, enobufs) {
+			return
+		}
+		for i := range r.batch[:n] {
+			handle(&r.batch[i])
+		}
+		r.enter(n)
+		clear(r.ready)
+		r.ready = r.ready[:0]
 	}
 }
 
-// verdictRefused accounts for n verdicts that the kernel did not carry out.
-// EPERM means that it discarded the whole datagram, and will discard the next.
-func (q *Queue) verdictRefused(id, n uint64, why errno) {
-	r := &q.reader
-	r.count.Refused += n
-	switch why {
-	case enoent:
-		r.count.Late += n
-	case eperm:
-		q.fail("verdict", explainVerdictEPERM(why))
+// received handles a datagram as fill does.
+func (r *reader) received(d *sock.Datagram) { r.datagram(d, r.now()) }
+
+// lateReply handles what the kernel said to the last verdicts. Packets that
+// come with it were never received: the kernel decides them when the socket
+// closes.
+func (r *reader) lateReply(d *sock.Datagram) {
+	var h wire.Header
+	if _, err := h.Parse(r.backend.layout(), d.Buf[:d.N]); err == nil && h.Type == wire.NLMsgError {
+		r.datagram(d, 0)
 	}
-	q.tellRefused(id, why)
 }

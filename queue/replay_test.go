@@ -24,9 +24,10 @@ type replay struct {
 	last     uint64
 	mu       sync.Mutex
 	readable sync.Cond
-	left     int    // packets to hand out
-	reply    []byte // to the last request
-	sent     int    // datagrams swallowed
+	left     int            // packets to hand out
+	reply    []byte         // to the last request
+	sent     int            // datagrams swallowed
+	buffers  map[*byte]bool // starts of what was received into, unless nil
 	expired  bool
 	closed   bool
 }
@@ -169,6 +170,9 @@ func (r *replay) fill(batch []sock.Datagram) int {
 		r.last++
 		d.N, d.From, d.Truncated = copy(d.Buf, r.message), 0, false
 		r.setID(d.Buf, r.last)
+		if r.buffers != nil {
+			r.buffers[&d.Buf[0]] = true
+		}
 	}
 	r.left -= len(batch)
 	return len(batch)

@@ -2,6 +2,8 @@ package queue
 
 import (
 	"time"
+
+	"github.com/ipqueue/ipqueue/internal/ledger"
 )
 
 // Stats is what a queue has counted since Open. At any quiet moment
@@ -88,111 +90,31 @@ type KernelStats struct {
 	LastID uint32
 }
 
-// Counters of the reader, kept without a lock and added up once per batch.
-type readCounters struct {
-	Missed, Overruns, Refused, Late, Malformed, Foreign uint64
-}
-
-func (c *readCounters) add(d *readCounters) {
-	c.Missed += d.Missed
-	c.Overruns += d.Overruns
-	c.Refused += d.Refused
-	c.Late += d.Late
-	c.Malformed += d.Malformed
-	c.Foreign += d.Foreign
-}
-
-// counters are guarded by writer.mu.
-type counters struct {
-	read             readCounters
-	received         uint64
-	by               [causes]uint64
-	actions          [actions]uint64
-	replaced         uint64
-	gone             uint64
-	abandoned        uint64
-	sendRetries      uint64
-	abandonedBuffers uint64
-}
-
-// decided counts a verdict that was sent.
-func (c *counters) decided(s *slot) {
-	c.by[s.cause]++
-	c.actions[s.action]++
-	if s.replaces {
-		c.replaced++
-	}
-}
-
-// Stats returns the queue's counters, taken at one moment, and the kernel's,
-// read a little later. It may be called from anywhere, also after Close. While
-// the queue closes it waits for the end of that, which does not wait for the
-// application: what it returns after the stream has ended by Close is final.
-func (q *Queue) Stats() Stats {
-	if q.life.Load() >= closing {
-		<-q.ending.done
-	}
-	s := q.writer.stats()
-	s.ReadBuffer = q.readBuffer
-	s.Kernel = q.kernelRow()
-	return s
-}
-
-// kernelRow is the kernel's row, or the last one once the queue closes. What
-// cannot be read may have gone by that.
-func (q *Queue) kernelRow() KernelStats {
-	if q.life.Load() < closing {
-		k := q.kernelStatus()
-		if k.Err == nil || q.life.Load() < closing {
-			return k
-		}
-	}
-	<-q.ending.done
-	return q.lastStatus
-}
-
-func (w *writer) stats() Stats {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	c := &w.count
+// statsOf puts the counters of the ledger and of the reader together.
+func statsOf(c ledger.Counts, r *readCounts) Stats {
 	return Stats{
-		Received:        c.received,
-		Decided:         c.by[byApplication],
-		Undecided:       uint64(w.arrivals.n),
-		Expired:         c.by[byDeadline],
-		Overflowed:      c.by[byWhenFull],
-		Damaged:         c.by[byDamage],
-		Gone:            c.gone,
-		Abandoned:       c.abandoned + c.by[byClose],
-		Accepted:        c.actions[Accept],
-		Dropped:         c.actions[Drop],
-		Repeated:        c.actions[Repeat],
-		Stopped:         c.actions[Stop],
-		Requeued:        c.actions[Requeue],
-		Replaced:        c.replaced,
-		Missed:          c.read.Missed,
-		Overruns:        c.read.Overruns,
-		Refused:         c.read.Refused,
-		Late:            c.read.Late,
-		Malformed:       c.read.Malformed,
-		Foreign:         c.read.Foreign,
-		SendRetries:     c.sendRetries,
-		BuffersLeft:     c.abandonedBuffers,
-		OldestUndecided: w.oldestAge(),
+		Received:        c.Received,
+		Decided:         c.By[ledger.ByApplication],
+		Undecided:       c.Undecided,
+		Expired:         c.By[ledger.ByDeadline],
+		Overflowed:      c.By[ledger.ByWhenFull],
+		Damaged:         c.By[ledger.ByDamage],
+		Gone:            c.Gone,
+		Abandoned:       c.Abandoned + c.By[ledger.ByClose],
+		Accepted:        c.Actions[Accept],
+		Dropped:         c.Actions[Drop],
+		Repeated:        c.Actions[Repeat],
+		Stopped:         c.Actions[Stop],
+		Requeued:        c.Actions[Requeue],
+		Replaced:        c.Replaced,
+		Missed:          r.missed.Load(),
+		Overruns:        r.overruns.Load(),
+		Refused:         r.refused.Load() + c.Unsendable,
+		Late:            r.late.Load(),
+		Malformed:       r.malformed.Load(),
+		Foreign:         r.foreign.Load(),
+		SendRetries:     c.Retries,
+		BuffersLeft:     c.BuffersLeft,
+		OldestUndecided: c.Oldest,
 	}
-}
-
-func (w *writer) oldestAge() time.Duration {
-	if w.arrivals.oldest == nil {
-		return 0
-	}
-	return time.Duration(w.q.now() - w.arrivals.oldest.arrived)
-}
-
-// kernelStatus reads the kernel's row. Errors that come from the end of the
-// queue are not told apart from others.
-func (q *Queue) kernelStatus() KernelStats {
-	k, err := q.kernel.status(&q.status)
-	k.Err = q.opError("status", err)
-	return k
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/ipqueue/ipqueue/internal/ledger"
 )
 
 // An Action is what becomes of a packet. Its zero value is not an action.
@@ -84,10 +86,18 @@ type Verdict struct {
 	Conntrack CTChange
 }
 
-// plain reports whether v says nothing but its action.
-func (v *Verdict) plain() bool {
-	return v.Payload == nil && !v.changesMark() && v.Priority == 0 && !v.ZeroPriority &&
-		v.Action != Requeue && v.VLAN == (VLAN{}) && v.LinkHeader == nil && v.Conntrack == (CTChange{})
+// short returns what v says to any packet in the same few words, and whether
+// that is all.
+func (v *Verdict) short() (short ledger.Verdict, all bool) {
+	short = ledger.Verdict{
+		Action: ledger.Action(v.Action), Mark: v.Mark, MarkMask: v.MarkMask,
+		Priority: v.Priority, SetPriority: v.Priority != 0 || v.ZeroPriority,
+	}
+	if v.MarkMask == 0 && v.Mark != 0 {
+		short.MarkMask = ^uint32(0)
+	}
+	return short, v.Payload == nil && v.Action != Requeue && v.VLAN == (VLAN{}) && v.LinkHeader == nil &&
+		v.Conntrack == (CTChange{})
 }
 
 func (v *Verdict) changesMark() bool { return v.Mark|v.MarkMask != 0 }
@@ -139,13 +149,24 @@ func (v *Verdict) op() string {
 }
 
 // Accept lets the packet go on. See Decide.
-func (p Packet) Accept() error { return p.slot.judge(p.seq, Accept) }
+func (p Packet) Accept() error { return p.judge(Accept) }
 
 // Drop ends the packet. See Decide.
-func (p Packet) Drop() error { return p.slot.judge(p.seq, Drop) }
+func (p Packet) Drop() error { return p.judge(Drop) }
 
 // Repeat sends the packet through its hook again. See Action and Decide.
-func (p Packet) Repeat() error { return p.slot.judge(p.seq, Repeat) }
+func (p Packet) Repeat() error { return p.judge(Repeat) }
+
+// judge decides with nothing but an action.
+func (p *Packet) judge(a Action) error {
+	if p.slot == nil {
+		return p.refuse(a.op(), ErrClosed)
+	}
+	if err := p.slot.Decide(p.seq, ledger.Verdict{Action: ledger.Action(a)}); err != nil {
+		return p.refuse(a.op(), err)
+	}
+	return nil
+}
 
 // Replace accepts the packet with payload in its place. payload starts at the
 // IP header and may be p.Payload, changed or not; it is copied, and in the copy
@@ -176,89 +197,119 @@ func nonNil(b []byte) []byte {
 }
 
 // Decide gives the packet its verdict. It does not wait for the kernel nor for
-// the application; it may carry verdicts of other goroutines along. nil means
-// that the verdict is taken for sending; the kernel's later refusal is counted
-// in Stats and told to Config.OnRefused.
+// the application; it may carry verdicts of other goroutines along. While
+// another goroutine's verdict for the same packet is being made up, Decide waits
+// for that, which takes as long as a copy and a checksum. nil means that the
+// verdict is taken for sending; if the kernel refuses it later, Stats counts
+// that and Config.OnRefused is called.
 //
-// Errors: ErrDecided if the packet had its verdict already; ErrGone; ErrClosed
+// Errors: ErrDecided if the packet has its verdict already; ErrGone; ErrClosed
 // after Close; and, leaving the packet undecided, ErrInvalid, ErrTruncated and
 // ErrUnsupported.
 func (p Packet) Decide(v Verdict) error {
-	s := p.slot
-	if v.plain() {
-		if v.Action == 0 || v.Action > Requeue {
-			return s.refuse(v.op(), fmt.Errorf("%w: %v", ErrInvalid, v.Action))
-		}
-		return s.judge(p.seq, v.Action)
-	}
-	if err := s.carry(&p, &v); err != nil {
-		return s.refuse(v.op(), err)
+	err := p.decide(&v)
+	if err != nil {
+		return p.refuse(v.op(), err)
 	}
 	return nil
 }
 
-// carry decides with a verdict that says more than an action. It is made up
-// without the lock.
-func (s *slot) carry(p *Packet, v *Verdict) error {
+func (p *Packet) decide(v *Verdict) error {
+	s := p.slot
 	if s == nil {
 		return ErrClosed
 	}
-	w := &s.q.writer
-	if err := w.claim(s, p.seq); err != nil {
-		return err
-	}
-	if err := s.prepare(p, v); err != nil {
-		s.out, s.replaces = s.out[:0], false
-		w.unclaim(s)
-		return err
-	}
-	s.action = v.Action
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.submit(s)
-}
-
-// judge decides with nothing but an action.
-func (s *slot) judge(seq uint64, a Action) error {
-	if s == nil {
-		return s.refuse(a.op(), ErrClosed)
-	}
-	w := &s.q.writer
-	w.mu.Lock()
-	err := w.judge(s, seq, a)
-	w.mu.Unlock()
-	if err != nil {
-		return s.refuse(a.op(), err)
-	}
-	return nil
-}
-
-// refuse wraps a verdict's error. s may be nil, that of a zero Packet.
-func (s *slot) refuse(op string, err error) error {
-	if s == nil {
-		return &OpError{Op: op, Err: err}
-	}
-	return s.q.opError(op, err)
-}
-
-// prepare encodes the verdict into s.out and repairs its payload there.
-func (s *slot) prepare(p *Packet, v *Verdict) error {
-	k := s.q.kernel
+	b := p.queue().backend
 	if v.Action == 0 || v.Action > Requeue {
 		return fmt.Errorf("%w: %v", ErrInvalid, v.Action)
 	}
-	if err := k.check(*p, *v); err != nil {
+	if err := b.check(*v); err != nil {
 		return err
 	}
-	if err := checkPayload(p, v, k.maxPayload()); err != nil {
+	short, all := v.short()
+	if all {
+		return s.Decide(p.seq, short)
+	}
+	if err := s.Claim(p.seq); err != nil {
+		return err
+	}
+	claimed := true
+	defer func() { // also of a panic
+		if claimed {
+			s.GiveBack()
+		}
+	}()
+	if err := b.suits(*p, *v); err != nil {
+		return err
+	}
+	if err := checkPayload(p, v, b.maxPayload()); err != nil {
 		return err
 	}
 	v.Conntrack.completeStatus(p)
-	s.out = slices.Grow(s.out[:0], len(v.Payload)+len(v.LinkHeader)+3*sizeVerdict)
-	s.out = k.appendVerdict(s.out, s.id, v.marked(p.Mark), *v)
-	s.replaces = v.Payload != nil
-	if v.Payload == nil || v.Raw || p.version() == 0 {
-		return nil
+	s.Message = slices.Grow(s.Message[:0], len(v.Payload)+len(v.LinkHeader)+3*sizeVerdict)
+	s.Message = b.appendVerdict(s.Message, s.ID, v.marked(s.Mark), *v)
+	if v.Payload != nil && !v.Raw && p.version() != 0 {
+		if err := repair(s.Message[len(s.Message)-len(v.Payload):]); err != nil {
+			return err
+		}
 	}
-	return repair(s.out[len(s.out)-len(v.Payload):])
+	claimed = false
+	return s.Submit(short, v.Payload != nil)
+}
+
+// sizeVerdict is at least the size of a verdict that is one for any packet.
+const sizeVerdict = 64
+
+// refuse wraps the error of a verdict.
+func (p *Packet) refuse(op string, err error) error {
+	if p.slot == nil {
+		return &OpError{Op: op, Err: err}
+	}
+	return p.queue().opError(op, err)
+}
+
+// DecideUpTo gives the verdict to the packet and to all undecided packets of its
+// queue that were received before it, wherever they are, and returns how many
+// that were. It also ends the life of their payloads. The kernel gets batch
+// verdicts where the result is the same.
+//
+// Accept or Drop, with a mark and a priority or without, suits any packet, as do
+// the other actions. A change of Verdict.Conntrack goes to the connection of
+// each packet, as far as the kernel can make it there. What belongs to one
+// packet, such as a payload or the status of its connection, is refused with
+// ErrInvalid. Errors: ErrInvalid, ErrUnsupported and ErrClosed, with nothing
+// decided.
+func (p Packet) DecideUpTo(v Verdict) (int, error) {
+	n, err := p.decideUpTo(&v)
+	if err != nil {
+		return 0, p.refuse(v.op(), err)
+	}
+	return n, nil
+}
+
+func (p *Packet) decideUpTo(v *Verdict) (int, error) {
+	if p.slot == nil {
+		return 0, ErrClosed
+	}
+	q := p.queue()
+	switch {
+	case q.life.isAt(closing):
+		return 0, ErrClosed
+	case v.Action == 0 || v.Action > Requeue:
+		return 0, fmt.Errorf("%w: %v", ErrInvalid, v.Action)
+	case v.Payload != nil || v.VLAN != (VLAN{}) || v.LinkHeader != nil:
+		return 0, fmt.Errorf("%w: a payload, VLAN tag or link header is for one packet", ErrInvalid)
+	case v.Conntrack.changesStatus():
+		return 0, fmt.Errorf("%w: the status of a connection is changed by a verdict for one packet", ErrInvalid)
+	}
+	if err := q.backend.check(*v); err != nil {
+		return 0, err
+	}
+	short, all := v.short()
+	if all {
+		return q.ledger.DecideUpTo(p.seq, short, nil)
+	}
+	return q.ledger.DecideUpTo(p.seq, short, func(s *ledger.Slot) {
+		s.Message = q.backend.appendVerdict(s.Message[:0], s.ID, v.marked(s.Mark), *v)
+	})
 }

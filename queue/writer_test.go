@@ -64,21 +64,6 @@ func TestSendWaits(t *testing.T) {
 	})
 }
 
-// TestSendTimer has verdicts wait for company: while they do a timer runs, and
-// none does when they have been sent, to wake nobody for nothing.
-func TestSendTimer(t *testing.T) {
-	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
-		s.open(queue.Config{})
-		s.inject(10)
-		for i := range 10 {
-			s.ok(s.next().Accept())
-			if waits := i < 9; queue.TimerArmed(s.q) != waits {
-				s.Errorf("after verdict %d of 10 the timer runs: %v, want %v", i+1, !waits, waits)
-			}
-		}
-	})
-}
-
 // TestSendWaitsBlocked does the same with the reader blocked on the full
 // channel.
 func TestSendWaitsBlocked(t *testing.T) {

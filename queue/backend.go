@@ -3,21 +3,26 @@ package queue
 import (
 	"context"
 
+	"github.com/ipqueue/ipqueue/internal/ledger"
 	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// A kernel is what differs between the two kernel queues: how messages are
-// laid out, what verdicts can say, and how the queue is opened and stopped.
-// What it is given for a verdict it gets by value, so that nothing is allocated.
-// One goroutine at a time calls decode, and one at a time the append methods
-// that take a sequence number.
-type kernel interface {
+// A backend is what differs between the two kernel queues: how messages are
+// laid out, what verdicts can say, and how the queue is opened and stopped. As
+// an Encoder it makes the messages of verdicts that say nothing of one packet
+// alone; Stamp completes those of appendVerdict.
+//
+// A backend gets verdicts by value, so that nothing is allocated. One goroutine
+// at a time calls decode, and one at a time the methods of Encoder.
+type backend interface {
+	ledger.Encoder
+
 	// bind makes the socket the owner of the queue, with the configuration's
 	// mode and limits. Packets that come before the kernel's answer are kept.
-	bind(ctx context.Context, q *Queue) error
-	// explain makes an error of Open tell what to do about it.
-	explain(q *Queue, err error) error
+	bind(ctx context.Context, q *binding) error
+	// explain adds to an error of Open what to do about it.
+	explain(q *binding, err error) error
 
 	// decode reads the body of a packet message. p.ID is set whenever it
 	// could be read, which ok reports; on an error the rest is worthless. All
@@ -28,25 +33,20 @@ type kernel interface {
 	// layout is that of netlink headers and errors.
 	layout() wire.Layout
 
-	// check refuses what the kernel queue has no way to say.
-	check(p Packet, v Verdict) error
+	// check refuses what the kernel's queue cannot do to any packet.
+	check(v Verdict) error
+	// suits refuses what it cannot do to this packet. The caller has the claim.
+	suits(p Packet, v Verdict) error
 	// maxPayload is the length of the longest replacement.
 	maxPayload() int
 	// appendVerdict appends the whole message of a verdict, payload last. mark
 	// is the packet's new mark, if v changes it.
 	appendVerdict(b []byte, id uint64, mark uint32, v Verdict) []byte
-	// appendAction appends the message of a verdict that is only an action,
-	// ready to be sent.
-	appendAction(b []byte, id uint64, a Action) []byte
-	// appendBatch appends the message that decides all n packets up to id.
-	appendBatch(b []byte, id uint64, a Action, n int) []byte
-	// oneEach reports whether each verdict needs a datagram of its own.
-	oneEach() bool
-	// stamp writes into a message of appendVerdict, just before it is sent,
-	// what only the sender knows: the sequence number.
-	stamp(message []byte)
-	// refused tells which packet an error reply is about, and how many
-	// verdicts it refuses: 0 if it answers something else.
+	// reusesIDs reports whether a later packet may have the id of one that the
+	// kernel dropped.
+	reusesIDs() bool
+	// refused returns which packet an error reply is about, and how many
+	// verdicts it refuses, 0 if it answers something else.
 	refused(e *wire.ErrorMessage) (id, n uint64)
 
 	// appendMode appends a request to change the mode.
@@ -66,10 +66,22 @@ type kernel interface {
 	// indexes.
 	indexes() bool
 	// deviceName returns the name of the interface behind such a number.
-	deviceName(q *Queue, i uint32) string
+	deviceName(l *links, i uint32) string
 }
 
-// An extra holds what a message tells beside the packet.
+// A binding is what a backend needs to make a socket the owner of its queue.
+type binding struct {
+	cfg  Config
+	host sock.Kernel
+	sock sock.Socket
+	// status reads the kernel's status file through the socket.
+	status statusReader
+	// request sends a request, whose sequence number is given, and returns the
+	// kernel's answer.
+	request func(ctx context.Context, encode func(seq uint32) []byte) error
+}
+
+// An extra holds what a message has beside the packet.
 type extra struct {
 	link, secctx, conntrack []byte
 	// missed is how many packets the kernel had for the queue between the last
@@ -78,6 +90,11 @@ type extra struct {
 }
 
 func (x *extra) size() int { return len(x.link) + len(x.secctx) + len(x.conntrack) }
+
+// receiveSize fits the largest message of either kernel queue: a packet of
+// 65575 bytes from ip6_queue, or a payload attribute of 65535 bytes and the
+// metadata of nfnetlink_queue.
+const receiveSize = 68 << 10
 
 // A socketConfig is what both kernel queues want of a socket.
 func socketConfig(c *Config, protocol int, statusReader string) sock.Config {

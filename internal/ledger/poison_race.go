@@ -1,9 +1,8 @@
 //go:build race
 
-package queue
+package ledger
 
-// poison makes it visible if somebody reads a packet's bytes after its
-// verdict.
+// poison overwrites a packet's bytes, so that a read after the verdict shows.
 func poison(b []byte) {
 	b[0] = 0xdb
 	for n := 1; n < len(b); n *= 2 {

@@ -1,5 +1,5 @@
 //go:build !race
 
-package queue
+package ledger
 
 func poison([]byte) {}

@@ -1,47 +1,47 @@
-package queue
+package ledger
 
 import "math/bits"
 
 // An ids finds the undecided packets of ip_queue by their id, an address that
 // the kernel uses again. It is a hash table whose chains go through the slots.
 type ids struct {
-	chains []*slot // a power of two of them
+	chains []*Slot // a power of two of them
 	n      int
 }
 
 const fewestChains = 1 << 10 // as many as ip_queue holds packets, unless told otherwise
 
-func newIDs() *ids { return &ids{chains: make([]*slot, fewestChains)} }
+func newIDs() *ids { return &ids{chains: make([]*Slot, fewestChains)} }
 
 // chain is where the packet with that id is, if it is there. The product's high
 // bits are used: all bits of the id have a part in them.
-func (t *ids) chain(id uint64) **slot {
+func (t *ids) chain(id uint64) **Slot {
 	const golden = 0x9e3779b97f4a7c15 // 2^64 divided by the golden ratio
 	return &t.chains[id*golden>>(64-bits.TrailingZeros(uint(len(t.chains))))]
 }
 
 // replace puts s in the place of the packet that has its id, which it returns,
 // nil if there is none.
-func (t *ids) replace(s *slot) (old *slot) {
+func (t *ids) replace(s *Slot) (old *Slot) {
 	if t.n == len(t.chains) {
 		t.grow()
 	}
-	old = t.remove(s.id)
+	old = t.remove(s.ID)
 	t.push(s)
 	t.n++
 	return old
 }
 
-func (t *ids) push(s *slot) {
-	head := t.chain(s.id)
+func (t *ids) push(s *Slot) {
+	head := t.chain(s.ID)
 	s.chained, *head = *head, s
 }
 
 // remove takes the packet with that id out and returns it, nil if there is
 // none.
-func (t *ids) remove(id uint64) *slot {
+func (t *ids) remove(id uint64) *Slot {
 	for at := t.chain(id); *at != nil; at = &(*at).chained {
-		if s := *at; s.id == id {
+		if s := *at; s.ID == id {
 			*at, s.chained = s.chained, nil
 			t.n--
 			return s
@@ -52,7 +52,7 @@ func (t *ids) remove(id uint64) *slot {
 
 func (t *ids) grow() {
 	old := t.chains
-	t.chains = make([]*slot, 2*len(old))
+	t.chains = make([]*Slot, 2*len(old))
 	for _, s := range old {
 		for s != nil {
 			next := s.chained

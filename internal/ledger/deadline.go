@@ -1,0 +1,55 @@
+package ledger
+
+import "time"
+
+// watchDeadline starts the timer for the oldest packet unless it runs. All
+// packets have the same time, so the order of arrival is the order of their
+// deadlines.
+func (l *Ledger) watchDeadline() {
+	if l.deadline == 0 || l.watching || l.arrivals.oldest == nil {
+		return
+	}
+	l.watchFor(l.deadline - l.age(l.arrivals.oldest))
+}
+
+func (l *Ledger) watchFor(d time.Duration) {
+	l.watching = true
+	l.deadlineTimer.Reset(d)
+}
+
+// expire is called by the timer.
+func (l *Ledger) expire() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.watching = false
+	l.expireNow()
+}
+
+// expireNow decides the packets whose time is over. A packet that somebody has
+// a claim on is looked at again when the claim is given back.
+func (l *Ledger) expireNow() {
+	if l.out.closed {
+		return
+	}
+	now := l.clock()
+	l.overdue = false
+	s := l.arrivals.oldest
+	for s != nil && time.Duration(now-s.arrived) >= l.deadline {
+		next := s.next
+		switch {
+		case s.take():
+			s.cause = ByDeadline
+			l.push(s, Verdict{Action: l.onDeadline})
+			if l.listener.Expired != nil {
+				l.listener.Expired(s)
+			}
+		case s.state == claimed:
+			l.overdue = true
+		}
+		s = next
+	}
+	if s != nil && !l.watching {
+		l.watchFor(l.deadline - time.Duration(now-s.arrived))
+	}
+	l.out.flushNow()
+}

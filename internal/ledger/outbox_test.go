@@ -1,0 +1,55 @@
+package ledger
+
+import (
+	"encoding/binary"
+	"testing"
+	"testing/synctest"
+)
+
+// A plainEncoder makes a message of 16 bytes of each verdict: id, mark, action
+// and how many packets it decides.
+type plainEncoder struct{}
+
+func (plainEncoder) AppendVerdict(b []byte, id uint64, v Verdict) []byte {
+	return plainEncoder{}.AppendBatch(b, id, v, 1)
+}
+
+func (plainEncoder) AppendBatch(b []byte, id uint64, v Verdict, n int) []byte {
+	b = binary.LittleEndian.AppendUint64(b, id)
+	b = binary.LittleEndian.AppendUint32(b, v.Mark)
+	return binary.LittleEndian.AppendUint32(b, uint32(n)<<8|uint32(v.Action))
+}
+
+func (plainEncoder) Stamp([]byte)                    {}
+func (plainEncoder) OneEach() bool                   { return false }
+func (plainEncoder) Batches(v Verdict) bool          { return v.Action != 0 }
+func (plainEncoder) Reaches(first, last uint64) bool { return last-first < 1<<20 }
+
+// TestSendTimer has verdicts wait for others: while they do a timer runs, and
+// none does when they have been sent, to wake nobody for nothing.
+func TestSendTimer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 10
+		l, in := New(Config{
+			Encoder: plainEncoder{}, MaxUndecided: n,
+			Send:    func(d [][]byte) (int, error) { return len(d), nil },
+			Backlog: func() bool { return false },
+		})
+		var slots [n]*Slot
+		for i := range slots {
+			slots[i], _, _ = in.Slot(uint64(i+1), 100)
+		}
+		in.Enter(true)
+		for i, s := range slots {
+			if i == n-1 {
+				in.SocketEmpty()
+			}
+			if err := s.Decide(uint64(i+1), Verdict{Action: 1}); err != nil {
+				t.Fatal(err)
+			}
+			if waits := i < n-1; l.out.armed != waits {
+				t.Errorf("after verdict %d of %d the timer runs: %v, want %v", i+1, n, !waits, waits)
+			}
+		}
+	})
+}

@@ -1,0 +1,225 @@
+package ledger
+
+import "time"
+
+// A state is how far the packet in a slot has come.
+type state uint8
+
+const (
+	open    state = iota // waits for a verdict
+	claimed              // a goroutine makes up a verdict
+	decided              // the verdict waits to be sent, or was sent
+	gone                 // the kernel gave the packet up
+)
+
+// A Cause is who decided a packet.
+type Cause uint8
+
+const (
+	ByApplication Cause = iota
+	ByDeadline
+	ByWhenFull // the application's channel had no room
+	ByDamage   // the packet's message could not be decoded
+	ByClose
+
+	Causes = int(ByClose) + 1
+)
+
+// A Slot is the state of one packet, from its arrival until its verdict was
+// sent. Then the ledger uses the slot, and its memory, for another packet.
+//
+// A packet is named by its slot and the sequence number that [Intake.Slot]
+// returned with it. The number is never used twice, so a verdict for a packet
+// that has left its slot decides nothing.
+type Slot struct {
+	ledger *Ledger
+	class  int
+
+	// Guarded by the ledger's mutex.
+	seq        uint64
+	state      state
+	gap        bool  // the kernel had packets just before this one that did not arrive
+	superseded bool  // a later packet has the id, so the kernel no longer has this one
+	prev, next *Slot // neighbours by arrival
+	behind     *Slot // the next slot in the outbox
+	chained    *Slot // the next slot in a chain of ids
+	arrived    int64 // nanoseconds of the ledger's clock
+
+	// Owned by the goroutine that made the slot leave the state open.
+	verdict Verdict
+	cause   Cause
+	carries bool // Message carries a payload
+
+	// Message is the verdict's message, if it says more than a Verdict can.
+	// The goroutine with the claim writes it.
+	Message []byte
+
+	// ID is the kernel's name for the packet, Mark its mark as it arrived. The
+	// reader sets them, and Buf and Memo, before the packet is entered; then
+	// they are read only.
+	ID   uint64
+	Mark uint32
+
+	// Buf is memory for the packet's bytes.
+	Buf []byte
+
+	// Memo is whatever the owner of the ledger keeps with the slot. It stays
+	// when the slot is used again.
+	Memo any
+}
+
+// Owner returns Config.Owner of the slot's ledger.
+func (s *Slot) Owner() any { return s.ledger.owner }
+
+// Decide gives the verdict to the packet seq. The errors are ErrDecided,
+// ErrGone and ErrClosed.
+func (s *Slot) Decide(seq uint64, v Verdict) error {
+	l := s.ledger
+	l.mu.Lock()
+	err := s.claim(seq)
+	if err == nil {
+		err = l.submit(s, v)
+	}
+	l.mu.Unlock()
+	return err
+}
+
+// Claim gives the caller the right to decide the packet seq, and the duty to
+// call Submit or GiveBack soon. While another goroutine has the claim, Claim
+// waits: only when that verdict stands is the packet decided. The errors are
+// those of Decide.
+func (s *Slot) Claim(seq uint64) error {
+	s.ledger.mu.Lock()
+	defer s.ledger.mu.Unlock()
+	return s.claim(seq)
+}
+
+// claim is Claim for a caller who holds the mutex.
+func (s *Slot) claim(seq uint64) error {
+	for {
+		switch {
+		case s.ledger.closing:
+			return ErrClosed
+		case s.seq != seq || s.state == decided:
+			return ErrDecided
+		case s.state == gone:
+			return ErrGone
+		case s.state == open:
+			s.state = claimed
+			return nil
+		}
+		s.ledger.changed.Wait()
+	}
+}
+
+// Submit ends a claim with a verdict. carries reports that Message carries a
+// payload. The error is ErrGone if the kernel gave the packet up meanwhile.
+func (s *Slot) Submit(v Verdict, carries bool) error {
+	l := s.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.carries = carries
+	l.changed.Broadcast()
+	return l.submit(s, v)
+}
+
+// GiveBack ends a claim without a verdict.
+func (s *Slot) GiveBack() {
+	l := s.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s.Message = s.Message[:0]
+	s.state = open
+	l.changed.Broadcast()
+	if s.superseded {
+		l.forget(s)
+	}
+	if l.overdue {
+		l.expireNow()
+	}
+}
+
+// Impose decides the packet seq, if it is still open, by one of the owner's
+// own rules. The verdict waits for others.
+func (s *Slot) Impose(seq uint64, a Action, why Cause) {
+	l := s.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.seq != seq || !s.take() {
+		return
+	}
+	s.cause = why
+	l.push(s, Verdict{Action: a})
+	if !l.out.busy() && l.out.full() {
+		l.out.flush(maxCarry)
+	}
+	l.out.sendWithin(sendDelay)
+}
+
+// take claims the slot for the ledger itself, whichever packet is in it, and
+// reports whether it could. The caller holds the mutex.
+func (s *Slot) take() bool {
+	if s.state != open {
+		return false
+	}
+	s.state = claimed
+	return true
+}
+
+// Open reports whether the packet seq has no verdict yet.
+func (s *Slot) Open(seq uint64) bool {
+	s.ledger.mu.Lock()
+	defer s.ledger.mu.Unlock()
+	return s.isOpen(seq)
+}
+
+func (s *Slot) isOpen(seq uint64) bool {
+	return s.seq == seq && (s.state == open || s.state == claimed)
+}
+
+// Age returns how long ago the packet seq arrived, 0 if it has a verdict.
+func (s *Slot) Age(seq uint64) time.Duration {
+	l := s.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if s.seq != seq || s.state != open {
+		return 0
+	}
+	return l.age(s)
+}
+
+// alike reports whether s and t have the same verdict, and no message that says
+// more.
+func (s *Slot) alike(t *Slot) bool { return len(s.Message) == 0 && s.verdict == t.verdict }
+
+// An arrivals is the list of slots whose verdict was not sent, oldest first.
+type arrivals struct {
+	oldest, newest *Slot
+	n              int
+}
+
+func (l *arrivals) add(s *Slot) {
+	s.prev, s.next = l.newest, nil
+	if l.newest == nil {
+		l.oldest = s
+	} else {
+		l.newest.next = s
+	}
+	l.newest = s
+	l.n++
+}
+
+func (l *arrivals) remove(s *Slot) {
+	if s.prev == nil {
+		l.oldest = s.next
+	} else {
+		s.prev.next = s.next
+	}
+	if s.next == nil {
+		l.newest = s.prev
+	} else {
+		s.next.prev = s.prev
+	}
+	s.prev, s.next = nil, nil
+	l.n--
+}

@@ -1,0 +1,17 @@
+//go:build !plan9
+
+package sock
+
+import (
+	"errors"
+	"syscall"
+)
+
+// TooLarge reports whether err says that a datagram is too large to be sent.
+func TooLarge(err error) bool { return errors.Is(err, syscall.EMSGSIZE) }
+
+// NoMemory reports whether err says that the kernel has no memory just now for
+// what was sent: it can be sent again later.
+func NoMemory(err error) bool {
+	return errors.Is(err, syscall.ENOBUFS) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOMEM)
+}
