@@ -1,15 +1,21 @@
-// Top shows what goes through a queue, live: rates, verdicts, what waits, what
-// was lost and why, and the flows with the most traffic. It accepts every
-// packet. It needs root, and a rule that feeds the queue:
+// Top shows what goes through a queue, live: rates and their history, verdicts,
+// what waits, what was lost and why, and the flows with the most traffic. It
+// accepts every packet. It needs root, and a rule that feeds the queue:
 //
 //	iptables -I INPUT -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft add rule inet filter input queue num 0 bypass
 //
 //	cd examples/top && go run .          # it is a module of its own
 //	go run . -queue 3 -interval 200ms
+//	go run . -6                          # ip6_queue, on kernels that have it
 //
-// The names are those of queue.Stats, whose documentation says what they mean;
-// rates and flows are those of the last interval. q, Ctrl-C or SIGTERM ends it.
+// The names are those of queue.Stats, whose documentation says what they mean.
+// Counters that are 0 are left out. Rates and flows are those of the last
+// interval. Losses are red. q, Ctrl-C or SIGTERM ends it.
+//
+// Where input or output is no terminal it prints a line for each interval
+// instead, and touches neither. The environment variable NO_COLOR turns colors
+// off; a locale without UTF-8 gets pictures of ASCII.
 //
 // Nothing here waits for the terminal: packets are counted and accepted by one
 // goroutine, and shown by another. At most 4096 flows are told apart in an
@@ -26,6 +32,7 @@ import (
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+	"github.com/charmbracelet/x/term"
 
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
@@ -35,8 +42,8 @@ import (
 const enough = 256
 
 func main() {
-	number, interval := parse()
-	if err := run(number, interval); err != nil {
+	c, interval := parse()
+	if err := run(c, interval); err != nil {
 		complain(err)
 		os.Exit(1)
 	}
@@ -45,27 +52,50 @@ func main() {
 func complain(err error) { fmt.Fprintln(os.Stderr, "top:", err) }
 
 // run shows the queue until a key or a signal ends it.
-func run(number uint16, interval time.Duration) error {
+func run(c queue.Config, interval time.Duration) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	q, err := queue.Open(ctx, queue.Config{Number: number, Mode: queue.Range(enough), TrackAge: true})
+	context.AfterFunc(ctx, stop) // a second signal ends a program whose output is stuck
+	q, err := queue.Open(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer q.Close()
 	flows := newTally(4096)
-	// The input is named lest a terminal be looked for where there is none.
-	program := tea.NewProgram(newModel(number, interval, sampler(q, flows)),
-		tea.WithInput(os.Stdin), tea.WithAltScreen(), tea.WithoutSignalHandler())
+	m := newModel(title(c), interval, lookOf(os.Getenv), sampler(q, flows))
+	ended := make(chan struct{})
 	go func() {
 		accept(q.Packets(), flows)
-		program.Quit()
+		close(ended)
 	}()
-	if _, err := program.Run(); err != nil {
+	if err := show(m, ended); err != nil {
 		return err
 	}
 	q.Close()
 	return q.Err()
+}
+
+// title names the queue.
+func title(c queue.Config) string {
+	if c.Family == queue.IPv6 {
+		return "ip6_queue"
+	}
+	return fmt.Sprintf("Queue %d", c.Number)
+}
+
+// show shows the model until a key or the end of the queue. Only where both
+// ends are terminals does it take them over.
+func show(m model, ended <-chan struct{}) error {
+	if !term.IsTerminal(os.Stdin.Fd()) || !term.IsTerminal(os.Stdout.Fd()) {
+		return printLines(m, os.Stdout, ended)
+	}
+	program := tea.NewProgram(m, tea.WithAltScreen(), tea.WithoutSignalHandler())
+	go func() {
+		<-ended
+		program.Quit()
+	}()
+	_, err := program.Run()
+	return err
 }
 
 // accept accepts the packets and counts them.
@@ -88,8 +118,13 @@ func sampler(q *queue.Queue, flows *tally) func() sample {
 }
 
 // parse reads the command line. It ends the program if that is wrong.
-func parse() (number uint16, interval time.Duration) {
-	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
+func parse() (c queue.Config, interval time.Duration) {
+	c = queue.Config{Mode: queue.Range(enough), TrackAge: true}
+	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&c.Number))
+	flag.BoolFunc("6", "the IPv6 queue of ip_queue", func(string) error {
+		c.Family = queue.IPv6
+		return nil
+	})
 	flag.DurationVar(&interval, "interval", time.Second, "`time` between two looks at the queue, 10ms or more")
 	flag.Parse()
 	switch {
@@ -98,7 +133,7 @@ func parse() (number uint16, interval time.Duration) {
 	case interval < 10*time.Millisecond:
 		complain(fmt.Errorf("interval of %v, want 10ms or more", interval))
 	default:
-		return number, interval
+		return c, interval
 	}
 	flag.Usage()
 	os.Exit(2)

@@ -18,14 +18,27 @@ type sample struct {
 	total         count    // since the beginning
 }
 
-// A model is what is shown: two samples, whose difference makes the rates, and
-// the size of the screen. View is a function of its values alone.
+// A history has the rates of the past, the newest last.
+type history struct{ packets, bits, lost []float64 }
+
+// remembered is how many rates a history has: as many as a wide screen shows.
+const remembered = 256
+
+func remember(past []float64, rate float64) []float64 {
+	return append(past[max(0, len(past)-remembered+1):], rate)
+}
+
+// A model is what is shown: two samples, whose difference makes the rates, the
+// rates before, and the size of the screen. View is a function of its values
+// alone.
 type model struct {
-	number        uint16
+	title         string
 	interval      time.Duration
+	look          look
 	take          func() sample
 	begin         time.Time
 	before, now   sample
+	past          history
 	width, height int
 }
 
@@ -34,9 +47,12 @@ type tick time.Time
 
 // newModel returns a model of the size that terminals have unless they say
 // otherwise.
-func newModel(number uint16, interval time.Duration, take func() sample) model {
+func newModel(title string, interval time.Duration, look look, take func() sample) model {
 	first := take()
-	return model{number, interval, take, first.at, first, first, 80, 24}
+	return model{
+		title: title, interval: interval, look: look, take: take,
+		begin: first.at, before: first, now: first, width: 80, height: 24,
+	}
 }
 
 // Init asks for the first tick.
@@ -46,11 +62,22 @@ func (m model) wait() tea.Cmd {
 	return tea.Tick(m.interval, func(t time.Time) tea.Msg { return tick(t) })
 }
 
+// next returns the model with another sample.
+func (m model) next() model {
+	m.before, m.now = m.now, m.take()
+	m.past = history{
+		remember(m.past.packets, m.packetRate()),
+		remember(m.past.bits, m.bitRate()),
+		remember(m.past.lost, m.lostRate()),
+	}
+	return m
+}
+
 // Update takes keys, sizes and ticks.
 func (m model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 	switch message := message.(type) {
 	case tick:
-		m.before, m.now = m.now, m.take()
+		m = m.next()
 		return m, m.wait()
 	case tea.WindowSizeMsg:
 		m.width, m.height = message.Width, message.Height
@@ -61,4 +88,30 @@ func (m model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	}
 	return m, nil
+}
+
+// seconds is the time between the samples.
+func (m model) seconds() float64 { return m.now.at.Sub(m.before.at).Seconds() }
+
+// rate is how much more of something there is each second.
+func (m model) rate(before, now uint64) float64 {
+	if m.seconds() <= 0 {
+		return 0
+	}
+	return float64(now-before) / m.seconds()
+}
+
+func (m model) packetRate() float64 {
+	return m.rate(m.before.stats.Received, m.now.stats.Received)
+}
+
+func (m model) bitRate() float64 { return 8 * m.rate(m.before.total.bytes, m.now.total.bytes) }
+
+func (m model) lostRate() float64 { return m.rate(lost(&m.before.stats), lost(&m.now.stats)) }
+
+// lost is the packets that the program did not decide. Those that the socket
+// had no room for are among the missed.
+func lost(s *queue.Stats) uint64 {
+	return uint64(s.Kernel.QueueDropped) + max(uint64(s.Kernel.SocketDropped), s.Missed) +
+		s.Overflowed + s.Expired + s.Damaged + s.Gone + s.Abandoned
 }

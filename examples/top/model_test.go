@@ -5,11 +5,13 @@ import (
 	"time"
 
 	tea "github.com/charmbracelet/bubbletea"
+
+	"github.com/ipqueue/ipqueue/queue"
 )
 
 func TestUpdate(t *testing.T) {
 	clock := noon
-	m := newModel(3, time.Second, func() sample { clock = clock.Add(time.Second); return sample{at: clock} })
+	m := newModel("Queue 3", time.Second, look{}, func() sample { clock = clock.Add(time.Second); return sample{at: clock} })
 	if m.seconds() != 0 {
 		t.Errorf("samples %v s apart at the beginning, want 0", m.seconds())
 	}
@@ -44,5 +46,37 @@ func TestKeys(t *testing.T) {
 		if got != test.want {
 			t.Errorf("%v quits: %t, want %t", test.key, got, test.want)
 		}
+	}
+}
+
+// The history keeps the newest rates, and no more than a screen can show.
+func TestHistory(t *testing.T) {
+	clock, received := noon, uint64(0)
+	m := newModel("Queue 3", time.Second, look{}, func() sample {
+		clock = clock.Add(time.Second)
+		received += uint64(clock.Sub(noon) / time.Second)
+		return sample{at: clock, stats: queue.Stats{Received: received}}
+	})
+	for range 2 * remembered {
+		m = m.next()
+	}
+	past := m.past.packets
+	if len(past) != remembered || past[0] != remembered+2 || past[remembered-1] != 2*remembered+1 {
+		t.Errorf("%d rates from %v to %v, want the newest %d", len(past), past[0], past[len(past)-1], remembered)
+	}
+	if m.past.lost[0] != 0 || m.past.bits[0] != 0 {
+		t.Error("lost or bits without any")
+	}
+}
+
+// What the program did not decide is lost, each packet once.
+func TestLost(t *testing.T) {
+	s := queue.Stats{
+		Missed: 5, Overflowed: 10, Expired: 20, Damaged: 40, Gone: 80, Abandoned: 160,
+		Dropped: 1 << 20, Refused: 1 << 21, Late: 1 << 22,
+		Kernel: queue.KernelStats{QueueDropped: 320, SocketDropped: 4},
+	}
+	if got, want := lost(&s), uint64(5+10+20+40+80+160+320); got != want {
+		t.Errorf("lost %d, want %d", got, want)
 	}
 }

@@ -4,147 +4,192 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"github.com/ipqueue/ipqueue/queue"
 )
 
 // View shows the model, as many lines and columns of it as the screen has.
 func (m model) View() string {
-	lines := append(m.head(), m.counters()...)
+	lines := m.head()
+	for _, block := range [][]line{m.rates(), m.grid(outcomes, plain), m.grid(losses, bad)} {
+		if len(block) > 0 {
+			lines = append(append(lines, line{}), block...)
+		}
+	}
+	lines = append(lines, line{})
 	lines = append(lines, m.flows(m.height-len(lines))...)
-	lines = lines[:min(len(lines), m.height)]
-	for i, line := range lines {
-		lines[i] = cut(line, m.width)
+	var shown []string
+	for _, l := range lines[:min(len(lines), m.height)] {
+		shown = append(shown, m.look.render(l, m.width))
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(shown, "\n")
 }
 
-// cut shortens a line to the width. All characters are one column wide.
-func cut(line string, width int) string {
-	characters := []rune(line)
-	return strings.TrimRight(string(characters[:min(len(characters), width)]), " ")
-}
-
-// seconds is the time between the samples.
-func (m model) seconds() float64 { return m.now.at.Sub(m.before.at).Seconds() }
-
-// rate is how much more of something there is each second.
-func (m model) rate(before, now uint64) float64 {
-	if m.seconds() <= 0 {
-		return 0
+func (m model) head() []line {
+	var l line
+	l.add(strong, "%s", m.title)
+	l.add(plain, "  for %v", m.now.at.Sub(m.begin).Round(time.Second))
+	const keys = "q quits"
+	if gap := m.width - l.width() - len(keys); gap >= 2 {
+		l.add(plain, "%*s", gap, "")
+		l.add(faint, keys)
 	}
-	return float64(now-before) / m.seconds()
+	return []line{l}
 }
 
-func (m model) head() []string {
-	s := m.now.stats
-	packets := m.rate(m.before.stats.Received, s.Received)
-	bits := 8 * m.rate(m.before.total.bytes, m.now.total.bytes)
-	return []string{
-		fmt.Sprintf("Queue %d, for %v; q quits", m.number, m.now.at.Sub(m.begin).Round(time.Second)),
-		"",
-		fmt.Sprintf("Rate       %s, %s", si(packets, "pkt/s"), si(bits, "bit/s")),
-		fmt.Sprintf("Undecided  %d, the oldest for %v", s.Undecided, s.OldestUndecided.Round(time.Microsecond)),
-		fmt.Sprintf("Channel    %d of %d  %s", m.now.waiting, m.now.room, bar(m.now.waiting, m.now.room, 20)),
-		m.kernel(),
-		"",
+// rates shows what happens now, and the history beside it.
+func (m model) rates() []line {
+	s := &m.now.stats
+	losing := bad
+	if m.lostRate() == 0 {
+		losing = faint
 	}
+	lostBefore := bad
+	if peak(m.past.lost) == 0 {
+		lostBefore = faint
+	}
+	lines := []line{
+		m.trend("Packets", si(m.packetRate(), "/s"), m.past.packets, strong, good),
+		m.trend("Traffic", si(m.bitRate(), "bit/s"), m.past.bits, strong, good),
+		m.trend("Lost", si(m.lostRate(), "/s"), m.past.lost, losing, lostBefore),
+	}
+	var l line
+	l.add(plain, "%-9s", "Undecided")
+	l.add(strong, "%12d", s.Undecided)
+	if s.Undecided > 0 {
+		l.add(plain, ", oldest %v", s.OldestUndecided.Round(time.Microsecond))
+	}
+	lines = append(lines, l, m.channel())
+	return append(lines, m.kernel()...)
 }
 
-func (m model) kernel() string {
+// trend is a rate with its history.
+func (m model) trend(name, now string, past []float64, text, picture style) (l line) {
+	l.add(plain, "%-9s", name)
+	l.add(text, "%12s", now)
+	most := ""
+	if m.width >= 70 && len(past) > 0 {
+		most = fmt.Sprintf("  max %-7s", si(peak(past), ""))
+	}
+	if width := min(m.width-l.width()-2-len(most), remembered); width > 0 {
+		l.add(plain, "  ")
+		l.add(picture, "%s", m.look.spark(past, width))
+		l.add(faint, "%s", most)
+	}
+	return l
+}
+
+func (m model) channel() (l line) {
+	l.add(plain, "%-9s", "Channel")
+	l.add(plain, "%12s", fmt.Sprintf("%d of %d", m.now.waiting, m.now.room))
+	if m.now.room > 0 {
+		part := float64(m.now.waiting) / float64(m.now.room)
+		full := good
+		if part > 0.9 {
+			full = bad
+		}
+		l.add(plain, "  ")
+		used, rest := m.look.bar(part, max(0, min(20, m.width-l.width())))
+		l.add(full, "%s", used)
+		l.add(faint, "%s", rest)
+	}
+	return l
+}
+
+func (m model) kernel() []line {
 	k := m.now.stats.Kernel
 	if k.Err != nil {
-		return "Kernel     " + strings.ReplaceAll(k.Err.Error(), "\n", " ")
+		return []line{{{"Kernel   " + strings.ReplaceAll(k.Err.Error(), "\n", " "), bad}}}
 	}
-	return fmt.Sprintf("Kernel     Pending %d, LastID %d, ReadBuffer %s",
-		k.Pending, k.LastID, si(float64(m.now.stats.ReadBuffer), "B"))
-}
-
-// A counter is a field of queue.Stats under its own name.
-type counter struct {
-	name  string
-	value uint64
-}
-
-// counters are shown in groups: what became of packets, and what went wrong.
-func (m model) counters() []string {
-	s := &m.now.stats
-	lines := table("Packets ",
-		counter{"Received", s.Received}, counter{"Decided", s.Decided}, counter{"Accepted", s.Accepted},
-		counter{"Dropped", s.Dropped}, counter{"Repeated", s.Repeated}, counter{"Stopped", s.Stopped},
-		counter{"Requeued", s.Requeued}, counter{"Replaced", s.Replaced})
-	return append(append(lines, table("Lost    ", losses(s)...)...), "")
-}
-
-// losses are all ways to lose a packet or its verdict, and the troubles short
-// of that.
-func losses(s *queue.Stats) []counter {
-	return []counter{
-		{"QueueDropped", uint64(s.Kernel.QueueDropped)}, {"SocketDropped", uint64(s.Kernel.SocketDropped)},
-		{"Missed", s.Missed}, {"Overruns", s.Overruns}, {"Overflowed", s.Overflowed}, {"Expired", s.Expired},
-		{"Damaged", s.Damaged}, {"Gone", s.Gone}, {"Abandoned", s.Abandoned}, {"Refused", s.Refused},
-		{"Late", s.Late}, {"Malformed", s.Malformed}, {"Foreign", s.Foreign}, {"SendRetries", s.SendRetries},
-		{"BuffersLeft", s.BuffersLeft},
+	items := []string{
+		fmt.Sprintf("%d pending", k.Pending), fmt.Sprintf("last id %d", k.LastID),
+		"read buffer " + si(float64(m.now.stats.ReadBuffer), "B"),
 	}
-}
-
-// table shows counters, three to a line.
-func table(title string, counters ...counter) (lines []string) {
-	for i, c := range counters {
-		if i%3 == 0 {
-			lines = append(lines, title)
-			title = strings.Repeat(" ", len(title))
+	text := "Kernel   "
+	var lines []line
+	for i, item := range items {
+		if i > 0 {
+			item = ", " + item
 		}
-		lines[len(lines)-1] += fmt.Sprintf("   %-13s %-7s", c.name, short(c.value))
+		if i > 0 && len(text)+len(item)+1 > m.width {
+			lines, text, item = append(lines, line{{text + ",", faint}}), "         ", item[2:]
+		}
+		text += item
+	}
+	return append(lines, line{{text, faint}})
+}
+
+// grid shows the counters that are not 0 and their rates, in as many columns as
+// there is room for.
+func (m model) grid(counters []counter, s style) (lines []line) {
+	const cell = "%-13s %8s  %-10s"
+	const width = 13 + 1 + 8 + 2 + 10
+	columns := max(1, (m.width+3)/(width+3))
+	n := 0
+	for _, c := range counters {
+		before, now := c.value(&m.before.stats), c.value(&m.now.stats)
+		if now == 0 {
+			continue
+		}
+		if n%columns == 0 {
+			lines = append(lines, nil)
+		} else {
+			lines[len(lines)-1].add(plain, "   ")
+		}
+		n++
+		rate, look := "", s
+		if r := m.rate(before, now); r > 0 {
+			rate = si(r, "/s")
+		} else if s == plain {
+			look = faint
+		}
+		lines[len(lines)-1].add(look, cell, c.name, short(now), rate)
 	}
 	return lines
 }
 
 // flows shows as many as there are lines for.
-func (m model) flows(lines int) []string {
-	const columns = "%8s  %8s  %s"
-	shown := []string{fmt.Sprintf(columns, "pkt/s", "bit/s", "Flow")}
-	add := func(name string, c count) {
-		shown = append(shown, fmt.Sprintf(columns, si(m.rate(0, c.packets), ""), si(8*m.rate(0, c.bytes), ""), name))
+func (m model) flows(lines int) []line {
+	share := 0 // width of the bar
+	if m.width >= 70 {
+		share = min(m.width/8, 20)
 	}
+	var all count
 	rest := m.now.others
+	all.packets, all.bytes = rest.packets, rest.bytes
+	for _, t := range m.now.talkers {
+		all.packets += t.packets
+		all.bytes += t.bytes
+	}
+	var shown []line
+	add := func(s style, packets, bits, bar, name string) {
+		var l line
+		if m.width >= 50 {
+			l.add(s, "%8s  ", packets)
+		}
+		l.add(s, "%8s  ", bits)
+		if share > 0 {
+			l.add(good, "%-*s  ", share, bar)
+		}
+		l.add(s, "%s", name)
+		shown = append(shown, l)
+	}
+	one := func(name string, c count) {
+		bar := ""
+		if all.bytes > 0 {
+			bar, _ = m.look.bar(float64(c.bytes)/float64(all.bytes), share)
+		}
+		add(plain, si(m.rate(0, c.packets), ""), si(8*m.rate(0, c.bytes), ""), bar, name)
+	}
+	add(faint, "pkt/s", "bit/s", "", "flow")
 	for i, t := range m.now.talkers {
-		if i < lines-2 { // one is the title, one the rest
-			add(t.flow.String(), t.count)
+		if i < lines-2 || len(m.now.talkers) <= lines-1 && m.now.others.packets == 0 {
+			one(t.flow.String(), t.count)
 			continue
 		}
 		rest.packets += t.packets
 		rest.bytes += t.bytes
 	}
 	if rest.packets > 0 {
-		add("all others", rest)
+		one("all others", rest)
 	}
 	return shown
-}
-
-// bar shows how much of room is used.
-func bar(used, room, width int) string {
-	if room == 0 {
-		return ""
-	}
-	full := (used*width + room - 1) / room
-	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
-}
-
-// short shows a number in seven characters, exactly if that is enough.
-func short(n uint64) string {
-	if n < 10_000_000 {
-		return fmt.Sprint(n)
-	}
-	return si(float64(n), "")
-}
-
-// si shows three digits and the unit with its prefix.
-func si(v float64, unit string) string {
-	prefixes := []string{"", "k", "M", "G", "T", "P", "E"}
-	i := 0
-	for ; v >= 999.5 && i < len(prefixes)-1; i++ {
-		v /= 1000
-	}
-	return strings.TrimRight(fmt.Sprintf("%.3g %s%s", v, prefixes[i], unit), " ")
 }

@@ -27,7 +27,7 @@ func udp(from, to string) queue.Flow {
 // idle is a model of a queue without packets.
 func idle() model {
 	s := sample{at: noon, room: 512}
-	return model{number: 3, begin: noon, before: s, now: s, width: 80, height: 24}
+	return model{title: "Queue 3", look: look{unicode: true}, begin: noon, before: s, now: s, width: 80, height: 24}
 }
 
 // busy is a model of a queue at work, two seconds after idle.
@@ -48,6 +48,21 @@ func busy() model {
 		},
 		total: count{2468, 1_569_000},
 	}
+	for i := range 70 {
+		m.past.packets = remember(m.past.packets, float64((i*i)%1500))
+		m.past.bits = remember(m.past.bits, float64(i))
+		m.past.lost = remember(m.past.lost, float64(i/60*6))
+	}
+	return m
+}
+
+func colored(m model) model {
+	m.look.color = true
+	return m
+}
+
+func ascii(m model) model {
+	m.look.unicode = false
 	return m
 }
 
@@ -83,8 +98,11 @@ func TestView(t *testing.T) {
 		{"busy", busy()},
 		{"crowded", crowded()},
 		{"narrow", sized(busy(), 40, 24)},
+		{"wide", sized(busy(), 200, 24)},
 		{"low", sized(crowded(), 80, 10)},
 		{"high", sized(crowded(), 100, 30)},
+		{"ascii", ascii(busy())},
+		{"color", colored(busy())},
 		{"no_kernel_row", withoutKernel()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -93,7 +111,9 @@ func TestView(t *testing.T) {
 			if again := test.model.View(); again != got {
 				t.Errorf("shown again\n%s\nwant the same as before\n%s", again, got)
 			}
-			fits(t, got, test.model.width, test.model.height)
+			if !test.model.look.color {
+				fits(t, got, test.model.width, test.model.height)
+			}
 		})
 	}
 }
@@ -130,11 +150,12 @@ func fits(t *testing.T, shown string, width, height int) {
 
 // Every counter of the library is shown, by its name or as what it is.
 func TestViewIsComplete(t *testing.T) {
-	m := idle()
+	m := sized(idle(), 80, 60)
 	next := fill(reflect.ValueOf(&m.now.stats).Elem(), 1000)
 	fill(reflect.ValueOf(&m.now.stats.Kernel).Elem(), next)
 	shown := m.View()
-	want := map[string]string{"OldestUndecided": "the oldest for 1", "ReadBuffer": "ReadBuffer 1"}
+	want := map[string]string{"OldestUndecided": "oldest 1µs", "ReadBuffer": "read buffer 1.02 kB"}
+	hidden := map[string]bool{"OldestUndecided": true, "ReadBuffer": true, "Pending": true, "LastID": true} // names
 	for _, v := range []any{m.now.stats, m.now.stats.Kernel} {
 		for i, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			text := want[f.Name]
@@ -144,7 +165,7 @@ func TestViewIsComplete(t *testing.T) {
 			if f.Name == "Err" || f.Name == "Kernel" {
 				continue
 			}
-			if !strings.Contains(shown, f.Name) && f.Name != "OldestUndecided" || !strings.Contains(shown, text) {
+			if !hidden[f.Name] && !strings.Contains(shown, f.Name) || !strings.Contains(shown, text) {
 				t.Errorf("%s (%s) is not shown:\n%s", f.Name, text, shown)
 			}
 		}
@@ -191,13 +212,84 @@ func TestShort(t *testing.T) {
 
 func TestBar(t *testing.T) {
 	for _, test := range []struct {
-		used, room int
-		want       string
+		part float64
+		want string
 	}{
-		{0, 8, "[....]"}, {1, 8, "[#...]"}, {4, 8, "[##..]"}, {8, 8, "[####]"}, {0, 0, ""},
+		{0, "...."}, {0.001, "#..."}, {0.5, "##.."}, {0.99, "####"}, {1, "####"}, {2, "####"},
 	} {
-		if got := bar(test.used, test.room, 4); got != test.want {
-			t.Errorf("bar(%d, %d) = %q, want %q", test.used, test.room, got, test.want)
+		used, rest := look{}.bar(test.part, 4)
+		if used+rest != test.want {
+			t.Errorf("bar(%v) = %q, %q, want %q", test.part, used, rest, test.want)
+		}
+	}
+}
+
+func TestSpark(t *testing.T) {
+	for _, test := range []struct {
+		values []float64
+		width  int
+		want   string
+	}{
+		{nil, 3, ""}, {[]float64{0, 0}, 3, "▁▁"}, {[]float64{7, 0, 1, 7}, 3, "▁▂█"}, {[]float64{0, 1, 1e9}, 3, "▁▂█"}, {[]float64{5}, 1, "█"},
+	} {
+		if got := (look{unicode: true}).spark(test.values, test.width); got != test.want {
+			t.Errorf("spark(%v, %d) = %q, want %q", test.values, test.width, got, test.want)
+		}
+	}
+}
+
+func TestRender(t *testing.T) {
+	l := line{{"red", bad}, {" and ", plain}, {"blue  ", faint}}
+	for _, test := range []struct {
+		look  look
+		width int
+		want  string
+	}{
+		{look{}, 80, "red and blue"},
+		{look{color: true}, 80, "\x1b[1;31mred\x1b[m and \x1b[2mblue\x1b[m"},
+		{look{color: true, unicode: true}, 5, "\x1b[1;31mred\x1b[m …"},
+		{look{}, 5, "red ~"}, {look{}, 1, "~"},
+	} {
+		if got := test.look.render(l, test.width); got != test.want {
+			t.Errorf("render at %d = %q, want %q", test.width, got, test.want)
+		}
+	}
+}
+
+func TestLookOf(t *testing.T) {
+	for _, test := range []struct {
+		env  map[string]string
+		want look
+	}{
+		{nil, look{color: true}},
+		{map[string]string{"LANG": "en_US.UTF-8"}, look{true, true}},
+		{map[string]string{"LANG": "en_US.UTF-8", "LC_ALL": "C"}, look{true, false}},
+		{map[string]string{"LC_CTYPE": "C.utf8", "NO_COLOR": "1"}, look{false, true}},
+		{map[string]string{"TERM": "dumb"}, look{}},
+	} {
+		if got := lookOf(func(name string) string { return test.env[name] }); got != test.want {
+			t.Errorf("%v: %+v, want %+v", test.env, got, test.want)
+		}
+	}
+}
+
+// Whatever the size, the screen is not exceeded.
+func TestEverySizeFits(t *testing.T) {
+	for _, m := range []model{idle(), busy(), crowded(), withoutKernel()} {
+		for width := 1; width <= 220; width += 3 {
+			for _, height := range []int{1, 7, 24, 60} {
+				fits(t, sized(m, width, height).View(), width, height)
+			}
+		}
+	}
+}
+
+func TestLine(t *testing.T) {
+	got := columns + busy().line()
+	golden(t, "line.txt", got)
+	for l := range strings.Lines(got) {
+		if len(l) != len(columns) {
+			t.Errorf("%d columns below %d: %q", len(l), len(columns), l)
 		}
 	}
 }
