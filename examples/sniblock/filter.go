@@ -1,89 +1,147 @@
 package main
 
 import (
-	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ipqueue/ipqueue/examples/dnssink/names"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A decision is about one TCP segment.
+// A decision is about one packet. Of several the last one counts.
 type decision uint8
 
 const (
-	pass   decision = iota // it may go on
-	settle                 // it and the rest of its connection may go on
-	refuse                 // it must not arrive
+	discard decision = iota // the server need not take it, and never gets it
+	pass                    // it may go on
+	settle                  // it and the rest of its connection may go on
+	refuse                  // it must not arrive
 )
+
+// An outcome is a decision and, where it begins to be refused, the reason.
+type outcome struct {
+	decision decision
+	reason   string
+}
+
+// or returns the outcome that counts.
+func (o outcome) or(other outcome) outcome {
+	if other.decision > o.decision {
+		return other
+	}
+	return o
+}
 
 // A filter refuses connections to the names of a list. Nothing is held back
 // while a ClientHello comes in parts: the server can do nothing with it before
 // the last part arrives, and that is the one which is refused.
 type filter struct {
-	names names.Set
-	table *table
+	names *names.Set
+	quic  quicPolicy
+	ech   echPolicy
+
+	tcp      tcpTable
+	initials quicTable
+	seen     func(queue.Flow, hello) // is called for each ClientHello
 }
 
-// judge decides a segment from the client. The name is that of the server, when
-// its connection begins to be refused.
-func (f *filter) judge(flow queue.Flow, b []byte, now time.Time) (d decision, name string) {
-	const tcp = 6
-	s, ok := parseSegment(b)
-	if !ok || flow.Protocol != tcp {
-		return pass, ""
-	}
-	if s.syn {
-		f.table.open(flow, s.sequence, now)
-	}
-	c := f.table.find(flow, now)
+// judge decides a packet from a client.
+func (f *filter) judge(p queue.Packet, now time.Time) (queue.Flow, outcome) {
+	v, sound := read(p)
 	switch {
-	case c == nil: // it began before the program did, or has been settled
-		return settle, ""
-	case len(s.data) == 0: // of no use to the server, unless it ends the connection
-		return pass, ""
-	case c.refused || !c.stream.add(s.sequence, s.data):
-		return refuse, ""
+	case !sound:
+		return v.flow, outcome{decision: discard}
+	case v.flow.Protocol == protocolTCP:
+		return v.flow, f.judgeSegment(v, now)
+	case v.flow.Protocol == protocolUDP:
+		return v.flow, f.judgeDatagram(v, now)
 	}
-	return f.conclude(c)
+	return v.flow, outcome{decision: pass}
 }
 
-// conclude decides what the stream so far says.
-func (f *filter) conclude(c *connection) (d decision, name string) {
-	name, found := serverName(c.stream.beginning())
+func (f *filter) judgeSegment(v packet, now time.Time) outcome {
+	s, ok := parseSegment(v)
 	switch {
-	case found == named && f.names.Has(name):
-		c.refused, c.stream = true, stream{first: c.stream.first}
-		return refuse, name
-	case found == partial && !c.stream.full():
-		return pass, ""
+	case !ok:
+		return outcome{decision: discard}
+	case s.rst: // which only the server can tell from a forged one
+		return outcome{decision: pass}
 	}
-	f.table.forget(c.flow)
-	return settle, ""
+	return f.tcp.take(v.flow, s, now, func(h hello) string { return f.refuses(v.flow, h) })
 }
 
-// A segment is what matters of a TCP segment.
-type segment struct {
-	sequence uint32 // of the first byte of data
-	syn      bool
-	data     []byte
+// refuses returns why a ClientHello is refused, or nothing.
+func (f *filter) refuses(flow queue.Flow, h hello) (reason string) {
+	f.seen(flow, h)
+	for _, name := range h.names {
+		if f.names.Has(name) {
+			return fmt.Sprintf("%q", name)
+		}
+	}
+	if h.encrypted && f.ech == refuseECH {
+		return h.String()
+	}
+	return ""
 }
 
-// parseSegment is not ok if b ends before the header does (RFC 9293, section
-// 3.1).
-func parseSegment(b []byte) (s segment, ok bool) {
-	const least = 20
-	if len(b) < least {
-		return s, false
+// String shows the names, and whether one is encrypted.
+func (h hello) String() string {
+	var s strings.Builder
+	for i, name := range h.names {
+		if i > 0 {
+			s.WriteByte(' ')
+		}
+		fmt.Fprintf(&s, "%q", name)
 	}
-	header := int(b[12]>>4) * 4
-	if header < least || header > len(b) {
-		return s, false
+	switch {
+	case h.encrypted && len(h.names) == 0:
+		return "encrypted name"
+	case h.encrypted:
+		s.WriteString(", encrypted name")
+	case len(h.names) == 0:
+		return "no name"
 	}
-	const flagSYN = 1 << 1
-	s = segment{binary.BigEndian.Uint32(b[4:]), b[13]&flagSYN != 0, b[header:]}
-	if s.syn { // which takes a sequence number
-		s.sequence++
+	return s.String()
+}
+
+// A quicPolicy says what becomes of QUIC.
+type quicPolicy uint8
+
+const (
+	judgeQUIC quicPolicy = iota
+	dropQUIC
+	passQUIC
+)
+
+var quicPolicies = []string{"judge", "drop", "pass"}
+
+func (q quicPolicy) MarshalText() ([]byte, error) { return []byte(quicPolicies[q]), nil }
+
+func (q *quicPolicy) UnmarshalText(text []byte) error { return choose(q, text, quicPolicies) }
+
+// An echPolicy says what becomes of a ClientHello with an encrypted one inside.
+type echPolicy uint8
+
+const (
+	allowECH echPolicy = iota // it is judged by the name outside
+	refuseECH
+)
+
+var echPolicies = []string{"allow", "refuse"}
+
+func (e echPolicy) MarshalText() ([]byte, error) { return []byte(echPolicies[e]), nil }
+
+func (e *echPolicy) UnmarshalText(text []byte) error { return choose(e, text, echPolicies) }
+
+// choose sets a policy to the index of its word.
+func choose[P ~uint8](to *P, word []byte, words []string) error {
+	for i, w := range words {
+		if w == string(word) {
+			*to = P(i)
+			return nil
+		}
 	}
-	return s, true
+	return errors.New("want " + strings.Join(words, " or "))
 }

@@ -4,9 +4,10 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"net"
 	"slices"
-	"strings"
+
 	"testing"
 )
 
@@ -27,18 +28,22 @@ func clientHello(t testing.TB, config *tls.Config) []byte {
 	return b[:n]
 }
 
-// hello is that of a client of the server, with the protocols it offers.
-func hello(t testing.TB, server string, protocols ...string) []byte {
+// helloTo is the first record of a client of the server, with the protocols it
+// offers.
+func helloTo(t testing.TB, server string, protocols ...string) []byte {
 	t.Helper()
 	return clientHello(t, &tls.Config{ServerName: server, NextProtos: protocols, InsecureSkipVerify: true})
 }
 
-// record is a TLS record of the handshake.
-func record(fragment []byte) []byte {
-	return append(binary.BigEndian.AppendUint16([]byte{22, 3, 1}, uint16(len(fragment))), fragment...)
+// typed is a TLS record of a type.
+func typed(kind byte, fragment ...byte) []byte {
+	return append(binary.BigEndian.AppendUint16([]byte{kind, 3, 1}, uint16(len(fragment))), fragment...)
 }
 
-// recut cuts the message of a record into several.
+// record is a TLS record of the handshake.
+func record(fragment []byte) []byte { return typed(recordHandshake, fragment...) }
+
+// recut cuts the message of a record into several records.
 func recut(b []byte, size int) (records []byte) {
 	for fragment := range slices.Chunk(b[5:], size) {
 		records = append(records, record(fragment)...)
@@ -51,91 +56,165 @@ func prefixed(b ...byte) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...)
 }
 
-// helloWith is a ClientHello with those extensions.
-func helloWith(extensions ...[]byte) []byte {
+// message is a handshake message.
+func message(kind byte, body []byte) []byte {
+	return append([]byte{kind, byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body))}, body...)
+}
+
+// plainHello is a ClientHello message with those extensions.
+func plainHello(extensions ...[]byte) []byte {
 	body := make([]byte, 34)
 	body = append(body, 0, 0, 2, 0x13, 1, 1, 0) // no session, one cipher suite, no compression
-	body = append(body, prefixed(slices.Concat(extensions...)...)...)
-	return record(append([]byte{1, 0, byte(len(body) >> 8), byte(len(body))}, body...))
+	return message(1, append(body, prefixed(slices.Concat(extensions...)...)...))
 }
 
-func extension(kind byte, data ...byte) []byte {
-	return append([]byte{0, kind}, prefixed(data...)...)
+func extension(kind uint16, data ...byte) []byte {
+	return append(binary.BigEndian.AppendUint16(nil, kind), prefixed(data...)...)
 }
 
-func TestServerName(t *testing.T) {
-	name := append([]byte{0}, prefixed([]byte("a.example")...)...)
-	other := append([]byte{7}, prefixed([]byte("x")...)...)
-	long := slices.Repeat([]string{strings.Repeat("p", 250)}, 50)
-	for _, test := range []struct {
-		name  string
-		bytes []byte
-		want  string
-		found finding
-	}{
-		{"crypto/tls", hello(t, "www.example"), "www.example", named},
-		{"long", hello(t, "www.example", long...), "www.example", named},
-		{"TLS 1.2", clientHello(t, &tls.Config{ServerName: "old.example", MaxVersion: tls.VersionTLS12}), "old.example", named},
-		{"many records", recut(hello(t, "www.example"), 7), "www.example", named},
-		{"records of a byte", recut(helloWith(extension(0, prefixed(name...)...)), 1), "a.example", named},
-		{"other record after the name", append(record(hello(t, "www.example")[5:400]), 23, 3, 1, 0, 1), "www.example", named},
-		{"IP address", hello(t, "192.0.2.1"), "", nameless},
-		{"second extension", helloWith(extension(16, 1, 2), extension(0, prefixed(name...)...)), "a.example", named},
-		{"second name", helloWith(extension(0, prefixed(slices.Concat(other, name)...)...)), "a.example", named},
-		{"other kind of name", helloWith(extension(0, prefixed(other...)...)), "", nameless},
-		{"empty list", helloWith(extension(0, 0, 0)), "", nameless},
-		{"empty extension", helloWith(extension(0)), "", nameless},
-		{"name longer than its list", helloWith(extension(0, 0, 4, 0, 0, 9, 'a')), "", nameless},
-		{"no extensions", helloWith(), "", nameless},
-		{"nothing", nil, "", partial},
-		{"a record's type", []byte{22}, "", partial},
-		{"HTTP", []byte("GET / HTTP/1.1\r\n"), "", nameless},
-		{"alert", []byte{21, 3, 1, 0, 2, 1, 0}, "", nameless},
-		{"SSL 2", []byte{0x80, 0x2e, 1, 3, 1}, "", nameless},
-		{"empty record", record(nil), "", nameless},
-		{"too long a record", []byte{22, 3, 1, 0x40, 1}, "", nameless},
-		{"ServerHello", record([]byte{2, 0, 0, 1, 0}), "", nameless},
-		{"ClientHello too short", record([]byte{1, 0, 0, 1, 0}), "", nameless},
-		{"other record within", append(record([]byte{1, 0}), 23, 3, 1, 0, 1), "", nameless},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			got, found := serverName(test.bytes)
-			if got != test.want || found != test.found {
-				t.Errorf("serverName = %q, %d, want %q, %d", got, found, test.want, test.found)
-			}
-			checkBeginnings(t, test.bytes)
-		})
+// serverNames is the extension with those names.
+func serverNames(names ...string) []byte {
+	var list []byte
+	for _, name := range names {
+		list = append(append(list, 0), prefixed([]byte(name)...)...)
 	}
+	return extension(0, prefixed(list...)...)
 }
 
-// checkBeginnings checks that a beginning of b says what b says, or is partial.
-func checkBeginnings(t *testing.T, b []byte) {
-	t.Helper()
-	name, found := serverName(b)
-	for n := len(b); n >= 0; n-- {
-		short, f := serverName(b[:n])
-		if f != partial && (f != found || short != name) {
-			t.Fatalf("%d of %d bytes say %q, %d, all of them %q, %d", n, len(b), short, f, name, found)
+// A scan is all that records found in a stream.
+type scan struct {
+	names     []string
+	encrypted bool
+	over      bool
+	err       error
+}
+
+// scanAt reads the stream in pieces.
+func scanAt(stream []byte, size int) (s scan) {
+	var r records
+	for end := 0; s.err == nil && end < len(stream); {
+		end = min(end+size, len(stream))
+		var hellos []hello
+		hellos, s.err = r.read(stream[:end])
+		for _, h := range hellos {
+			s.names = append(s.names, h.names...)
+			s.encrypted = s.encrypted || h.encrypted
+		}
+	}
+	s.over = r.handshake.over
+	return s
+}
+
+func (s scan) equal(other scan) bool {
+	return slices.Equal(s.names, other.names) && s.encrypted == other.encrypted && s.over == other.over && errors.Is(s.err, other.err)
+}
+
+func TestRecords(t *testing.T) {
+	good := helloTo(t, "good.example")
+	alert, changeCipher, data := typed(21, 1, 0), typed(20, 1), typed(23, 0)
+	www := []string{"www.example"}
+	for _, test := range []struct {
+		name   string
+		stream []byte
+		want   scan
+	}{
+		{"crypto/tls", helloTo(t, "www.example"), scan{names: www}},
+		{"long", recut(helloTo(t, "www.example"), 3), scan{names: www}},
+		{"longer than 48 KiB", recut(append(make([]byte, 5), plainHello(extension(16, make([]byte, 50000)...), serverNames("www.example"))...), 16384), scan{names: www}},
+		{"TLS 1.2", clientHello(t, &tls.Config{ServerName: "www.example", MaxVersion: tls.VersionTLS12}), scan{names: www}},
+		{"records of a byte", recut(helloTo(t, "www.example"), 1), scan{names: www}},
+		{"empty records first", slices.Concat(record(nil), record(nil), helloTo(t, "www.example")), scan{names: www}},
+		{"empty records within", slices.Concat(good[:3], []byte{0, 1}, good[5:6], record(nil), record(good[6:])), scan{names: []string{"good.example"}}},
+		{"alert first", slices.Concat(alert, helloTo(t, "www.example")), scan{names: www}},
+		{"change_cipher_spec first", slices.Concat(changeCipher, helloTo(t, "www.example")), scan{names: www}},
+		{"application data first", slices.Concat(data, helloTo(t, "www.example")), scan{names: www}},
+		{"record of an unknown type first", slices.Concat(typed(99, 1, 2, 3), helloTo(t, "www.example")), scan{names: www}},
+		{"alert within", slices.Concat(record(good[5:9]), alert, record(good[9:])), scan{names: []string{"good.example"}}},
+		{"other message first", slices.Concat(record(message(0, nil)), helloTo(t, "www.example")), scan{names: www}},
+		{"other message first in the record", record(slices.Concat(message(0, nil), helloTo(t, "www.example")[5:])), scan{names: www}},
+		{"old version of the record", slices.Concat([]byte{22, 0, 0}, helloTo(t, "www.example")[3:]), scan{names: www}},
+		{"record longer than allowed", record(plainHello(extension(16, make([]byte, 30000)...), serverNames("www.example"))), scan{names: www}},
+		{"two names", record(plainHello(serverNames("good.example", "www.example"))), scan{names: []string{"good.example", "www.example"}}},
+		{"two extensions", record(plainHello(serverNames("good.example"), serverNames("www.example"))), scan{names: []string{"good.example", "www.example"}}},
+		{"other kind of name", record(plainHello(extension(0, prefixed(7, 0, 1, 'x')...))), scan{}},
+		{"encrypted", record(plainHello(serverNames("www.example"), extension(0xfe0d, 0))), scan{names: www, encrypted: true}},
+		{"encrypted, by a draft", record(plainHello(extension(0xffce, 0))), scan{encrypted: true}},
+		{"IP address", helloTo(t, "192.0.2.1"), scan{}},
+		{"no extensions", record(message(1, append(make([]byte, 34), 0, 0, 2, 0x13, 1, 1, 0))), scan{}},
+
+		{"TLS 1.2 goes on", slices.Concat(good, record(message(16, make([]byte, 33))), helloTo(t, "www.example")), scan{names: []string{"good.example"}, over: true}},
+		{"TLS 1.2 is resumed", slices.Concat(good, changeCipher, record([]byte("\xf2\x11\x22\x33\x44"))), scan{names: []string{"good.example"}, over: true}},
+		{"what is encrypted begins like a hello", slices.Concat(good, changeCipher, record([]byte("\x01\xff\x22\x33\x44"))), scan{names: []string{"good.example"}, over: true}},
+		{"TLS 1.3 goes on", slices.Concat(good, changeCipher, data), scan{names: []string{"good.example"}, over: true}},
+		{"second hello", slices.Concat(good, changeCipher, helloTo(t, "www.example")), scan{names: []string{"good.example", "www.example"}}},
+		{"second hello after early data", slices.Concat(record(plainHello(extension(42))), changeCipher, data, data, helloTo(t, "www.example")), scan{names: www}},
+
+		{"nothing", nil, scan{}},
+		{"a record's type", []byte{22}, scan{}},
+		{"half a hello", good[:50], scan{}},
+		{"HTTP", []byte("GET / HTTP/1.1\r\n"), scan{over: true}},
+		{"SSH", []byte("SSH-2.0-Go\r\n"), scan{over: true}},
+		{"SSL 2", []byte{0x80, 0x2e, 1, 3, 1}, scan{over: true}},
+		{"name longer than its list", record(plainHello(extension(0, 0, 4, 0, 0, 9, 'a'))), scan{err: errMalformed}},
+		{"empty server_name", record(plainHello(extension(0))), scan{err: errMalformed}},
+		{"extensions longer than the hello", record(message(1, append(make([]byte, 34), 0, 0, 2, 0x13, 1, 1, 0, 0, 9))), scan{err: errMalformed}},
+		{"bytes behind the extensions", record(message(1, append(make([]byte, 34), 0, 0, 2, 0x13, 1, 1, 0, 0, 0, 9))), scan{err: errMalformed}},
+		{"short hello", record(message(1, []byte{3})), scan{err: errMalformed}},
+		{"hello of 16 MiB", record([]byte{1, 0xff, 0xff, 0xff}), scan{err: errTooLong}},
+		{"other message of 16 MiB", record([]byte{0, 0xff, 0xff, 0xff}), scan{err: errTooLong}},
+		{"hello that ends in something else", slices.Concat(good[:3], []byte{0, 40}, good[5:45], []byte("GET / HTTP/1.1")), scan{err: errCut, over: true}},
+	} {
+		for _, size := range []int{1 << 20, 1, 7, 1000} {
+			if got := scanAt(test.stream, size); !got.equal(test.want) {
+				t.Errorf("%s, %d bytes at a time: %+v, want %+v", test.name, size, got, test.want)
+			}
 		}
 	}
 }
 
-// What is found in a beginning stays, and nothing is changed or made up.
-func FuzzServerName(f *testing.F) {
-	f.Add(hello(f, "www.example"))
-	f.Add(recut(hello(f, "www.example", "h2"), 100))
-	f.Add(helloWith(extension(0, prefixed(append([]byte{0}, prefixed('a')...)...)...)))
-	f.Add([]byte("GET / HTTP/1.1\r\n"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		b = b[:min(len(b), 2000)]
-		before := bytes.Clone(b)
-		name, found := serverName(b)
-		if !bytes.Equal(b, before) {
+func TestHelloString(t *testing.T) {
+	for _, test := range []struct {
+		hello hello
+		want  string
+	}{
+		{hello{names: []string{"a.example"}}, `"a.example"`},
+		{hello{names: []string{"a.example", "b\n"}}, `"a.example" "b\n"`},
+		{hello{names: []string{"a.example"}, encrypted: true}, `"a.example", encrypted name`},
+		{hello{encrypted: true}, "encrypted name"},
+		{hello{}, "no name"},
+	} {
+		if got := test.hello.String(); got != test.want {
+			t.Errorf("String = %s, want %s", got, test.want)
+		}
+	}
+}
+
+// How a stream is cut into pieces makes no difference, nothing is changed or
+// made up, and memory is bounded.
+func FuzzRecords(f *testing.F) {
+	f.Add(helloTo(f, "www.example"), 5)
+	f.Add(recut(helloTo(f, "www.example", "h2"), 100), 1)
+	f.Add(slices.Concat(record(nil), typed(21, 1, 0), record(plainHello(serverNames("a.example")))), 2)
+	f.Add([]byte("GET / HTTP/1.1\r\n"), 3)
+	f.Fuzz(func(t *testing.T, stream []byte, size int) {
+		stream = stream[:min(len(stream), 5000)]
+		before := bytes.Clone(stream)
+		whole, cut := scanAt(stream, 1<<20), scanAt(stream, max(size%10000, 1))
+		if !whole.equal(cut) {
+			t.Fatalf("at once %+v, in pieces of %d %+v", whole, size, cut)
+		}
+		if !bytes.Equal(stream, before) {
 			t.Fatal("the stream has changed")
 		}
-		if (found != named && name != "") || len(name) > len(b) {
-			t.Fatalf("serverName = %q, %d", name, found)
+		for _, name := range whole.names {
+			if len(name) > len(stream) {
+				t.Fatalf("a name of %d bytes in a stream of %d", len(name), len(stream))
+			}
 		}
-		checkBeginnings(t, b)
+		var r records
+		_, _ = r.read(stream)
+		if n := cap(r.handshake.message); n > 2*len(stream)+64 {
+			t.Fatalf("%d bytes kept of a stream of %d", n, len(stream))
+		}
 	})
 }

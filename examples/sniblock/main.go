@@ -1,32 +1,76 @@
-// Sniblock refuses TLS connections to names: it reads the server's name in the
-// first message of a client (SNI), also where that comes in many segments, in
-// any order, or in many TLS records.
+// Sniblock refuses TLS and QUIC connections to names. It reads the server's name
+// in the first message of a client (SNI, in the ClientHello), also if that
+// message comes in many segments, records or datagrams, in any order and over
+// any time.
 //
 //	go build ./examples/sniblock
 //	sudo ./sniblock -mark 1 -reset 2 ads.example.com .example.net
+//	sudo ./sniblock -list names.txt -allow exceptions.txt
 //
 // A name stands for itself, ".example.net" for example.net and all below it.
-// The queue gets what clients send:
+// Lists may have any of the formats of package examples/dnssink/names; a SIGHUP
+// makes the program read them again. The queue gets what clients send:
 //
-//	iptables -A OUTPUT -p tcp -m mark --mark 1 -j CONNMARK --save-mark
-//	iptables -A OUTPUT -p tcp -m mark --mark 2 -j REJECT --reject-with tcp-reset
-//	iptables -A OUTPUT -p tcp --dport 443 -m connmark ! --mark 1 -j NFQUEUE --queue-num 0 --queue-bypass
-//	ip6tables -A OUTPUT -p tcp -m mark --mark 1 -j CONNMARK --save-mark
-//	ip6tables -A OUTPUT -p tcp -m mark --mark 2 -j REJECT --reject-with tcp-reset
-//	ip6tables -A OUTPUT -p tcp --dport 443 -m connmark ! --mark 1 -j NFQUEUE --queue-num 0 --queue-bypass
-//	nft add rule inet filter output meta mark 1 ct mark set meta mark
-//	nft add rule inet filter output meta l4proto tcp meta mark 2 reject with tcp reset
-//	nft add rule inet filter output tcp dport 443 ct mark != 1 queue flags bypass to 0
+//	iptables -A OUTPUT -p tcp -m mark --mark 1/3 -j CONNMARK --save-mark --nfmask 1 --ctmask 1
+//	iptables -A OUTPUT -p tcp -m mark --mark 2/3 -j REJECT --reject-with tcp-reset
+//	iptables -A OUTPUT -p udp -m mark --mark 2/3 -j REJECT
+//	iptables -A OUTPUT -p tcp --dport 443 -m connmark ! --mark 1/1 -j NFQUEUE --queue-num 0 --queue-bypass
+//	iptables -A OUTPUT -p udp --dport 443 -j NFQUEUE --queue-num 0 --queue-bypass
+//	ip6tables -A OUTPUT -p tcp -m mark --mark 1/3 -j CONNMARK --save-mark --nfmask 1 --ctmask 1
+//	ip6tables -A OUTPUT -p tcp -m mark --mark 2/3 -j REJECT --reject-with tcp-reset
+//	ip6tables -A OUTPUT -p udp -m mark --mark 2/3 -j REJECT
+//	ip6tables -A OUTPUT -p tcp --dport 443 -m connmark ! --mark 1/1 -j NFQUEUE --queue-num 0 --queue-bypass
+//	ip6tables -A OUTPUT -p udp --dport 443 -j NFQUEUE --queue-num 0 --queue-bypass
 //
-// or FORWARD instead of OUTPUT, on a router. The rules come in this order. Those
-// about marks are for -mark, which keeps the rest of a connection in the kernel
-// once its name is known, and -reset, which tells the client at once. Without
-// the flags the rule to the queue will do: a client then waits in vain.
+// or FORWARD instead of OUTPUT, on a router. With nft, @th,64,1 leaves the bulk
+// of QUIC in the kernel, for only packets with a long header open connections:
 //
-// What is not TLS, has no name, has more than 16 KiB before it, or began before
-// the program did passes. At most 4096 connections are watched, and none that
-// is silent for 30 seconds; the oldest make room and pass. A name that is
-// encrypted (ECH) or comes by QUIC is not seen.
+//	nft add rule inet filter output meta mark and 3 == 1 ct mark set ct mark or 1
+//	nft add rule inet filter output meta mark and 3 == 2 meta l4proto tcp reject with tcp reset
+//	nft add rule inet filter output meta mark and 3 == 2 meta l4proto udp reject
+//	nft add rule inet filter output tcp dport 443 ct mark and 1 == 0 queue flags bypass to 0
+//	nft add rule inet filter output udp dport 443 @th,64,1 1 queue flags bypass to 0
+//
+// The rules come in this order. Those about marks are for -mark, which keeps the
+// rest of a TCP connection in the kernel once its name is known, and for -reset,
+// which tells the client at once. Without the flags the rules to the queue will
+// do: a client then waits in vain. The flags change no other bits of the mark.
+//
+// # What is refused
+//
+// A connection is refused if its ClientHello has a listed name, is malformed, or
+// is longer than 64 KiB, and if its client sends different bytes for the same
+// place in the stream. It stays refused for as long as the client tries.
+//
+// Packets that a server need not take are dropped, so that they can neither be
+// mistaken for a ClientHello nor hide one: those with a wrong checksum, with
+// IPv4 options or IPv6 extension headers, and fragments; TCP segments without
+// the ACK flag, out of the window, with urgent data, with an old timestamp, with
+// fewer hops left than the SYN had, with a TCP MD5 or TCP-AO option or one of
+// impossible length, and SYNs that ask for Multipath TCP, for which clients fall
+// back to TCP; and Initial packets of QUIC that cannot be decrypted.
+//
+// With -quic judge the names in QUIC versions 1 and 2 are read, and other
+// versions of QUIC are dropped. With drop no QUIC connection can begin, and
+// browsers fall back to TCP; with pass all of them can.
+//
+// A name that is encrypted (ECH) is not seen. Such a ClientHello has the name of
+// a front outside, cloudflare-ech.com for example, which can be listed. With
+// -ech refuse every ClientHello that has an encrypted one inside is refused, but
+// many browsers only pretend to have one, and nobody can tell.
+//
+// What is neither TLS nor QUIC passes, and so does a ClientHello without a name.
+//
+// # Limits
+//
+// Connections that began before the program did pass, but only if the client
+// speaks in the first ten minutes. The program remembers TCP connections that
+// are not decided or are refused, in 64 MiB (more than 50,000 of them), and QUIC
+// connections in 32 MiB. If there are more, those TCP connections that were
+// silent for longest are refused when they speak again, and new QUIC connections
+// are dropped. A settled connection is known by its mark, or without -mark until
+// 65,536 others have settled. If the program is too slow the kernel drops
+// packets, which clients send again.
 package main
 
 import (
@@ -40,6 +84,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ipqueue/ipqueue/examples/dnssink/names"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
@@ -49,7 +94,9 @@ func main() {
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		err = run(ctx, o, os.Stdout)
+		reload := make(chan os.Signal, 1)
+		signal.Notify(reload, hangup)
+		err = run(ctx, o, reload, os.Stdout)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "sniblock:", err)
@@ -59,59 +106,122 @@ func main() {
 
 // options are the command line's.
 type options struct {
-	queue  uint16
-	marks  marks
-	filter filter
+	queue   uint16
+	marks   marks
+	quic    quicPolicy
+	ech     echPolicy
+	verbose bool
+
+	names         []string
+	lists, allows []string // files
 }
 
 func parse(flags *flag.FlagSet, args []string) (o options, err error) {
 	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
 	flags.Func("mark", "`mark` that the rules save for connections which may go on", numbers.Mark(&o.marks.settled))
 	flags.Func("reset", "`mark` that the rules reset", numbers.Mark(&o.marks.refused))
+	flags.Func("list", "`file` of names, as often as needed", appendTo(&o.lists))
+	flags.Func("allow", "`file` of names that are not refused, as often as needed", appendTo(&o.allows))
+	flags.TextVar(&o.quic, "quic", judgeQUIC, "what becomes of QUIC: judge, drop or pass")
+	flags.TextVar(&o.ech, "ech", allowECH, "what becomes of encrypted names: allow or refuse")
+	flags.BoolVar(&o.verbose, "v", false, "print each name that is seen")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
-	for _, name := range flags.Args() {
-		if err := o.filter.names.Add(name); err != nil {
-			return o, err
+	o.names = flags.Args()
+	if o.marks.settled&o.marks.refused != 0 {
+		return o, errors.New("-mark and -reset must have no bit in common")
+	}
+	_, err = o.read()
+	return o, err
+}
+
+// appendTo returns a function for flag.Func that appends its value.
+func appendTo(to *[]string) func(string) error {
+	return func(s string) error {
+		*to = append(*to, s)
+		return nil
+	}
+}
+
+// read reads the lists.
+func (o options) read() (*names.Set, error) {
+	s := new(names.Set)
+	for _, name := range o.names {
+		if err := s.Add(name); err != nil {
+			return nil, err
 		}
 	}
-	switch {
-	case flags.NArg() == 0:
-		return o, errors.New("no names")
-	case o.marks.settled != 0 && o.marks.settled == o.marks.refused:
-		return o, errors.New("-mark and -reset must differ")
+	for _, file := range o.lists {
+		if err := s.ReadFile(file); err != nil {
+			return nil, err
+		}
 	}
-	o.filter.table = newTable(4096, 30*time.Second)
-	return o, nil
+	for _, file := range o.allows {
+		if err := s.AllowFile(file); err != nil {
+			return nil, err
+		}
+	}
+	if s.Len() == 0 && o.quic != dropQUIC && o.ech != refuseECH {
+		return nil, errors.New("no names: give some, or a -list of them")
+	}
+	return s, nil
+}
+
+// The memory that is given to connections which are not decided, and how long
+// those pass that began before the program did.
+const (
+	tcpMemory  = 64 << 20
+	quicMemory = 32 << 20
+	mostSettle = 65536
+	adoption   = 10 * time.Minute
+)
+
+// newFilter returns a filter that begins to work now.
+func newFilter(o options, names *names.Set, r *report, now time.Time) *filter {
+	return &filter{
+		names:    names,
+		quic:     o.quic,
+		ech:      o.ech,
+		seen:     r.hello,
+		tcp:      tcpTable{memory: tcpMemory, until: now.Add(adoption), settled: set[queue.Flow]{most: mostSettle}},
+		initials: quicTable{memory: quicMemory},
+	}
 }
 
 // run filters until ctx ends.
-func run(ctx context.Context, o options, out io.Writer) error {
-	const headers = 40 + 60 // of IPv6 and TCP
-	q, err := queue.Open(ctx, queue.Config{
-		Number:     o.queue,
-		Mode:       queue.Range(headers + longestHello),
-		Deadline:   time.Second, // if nobody reads what is printed, say
-		OnDeadline: queue.Accept,
-		WhenFull:   queue.Accept,
-		FailOpen:   true,
-	})
+func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer) error {
+	names, err := o.read()
+	if err != nil {
+		return err
+	}
+	// A checksum takes the whole packet.
+	q, err := queue.Open(ctx, queue.Config{Number: o.queue})
 	if err != nil {
 		return err
 	}
 	defer q.Close()
-	fmt.Fprintf(out, "sniblock: %d names, queue %d\n", o.filter.names.Len(), o.queue)
-	for p := range q.Packets() {
-		flow := p.Flow()
-		_, segment := p.Transport()
-		d, name := o.filter.judge(flow, segment, time.Now())
-		if name != "" {
-			fmt.Fprintf(out, "refused  %-40q  %v\n", name, flow)
-		}
-		if err := o.marks.decide(p, d); err != nil && !errors.Is(err, queue.ErrDecided) {
-			fmt.Fprintln(out, err)
+	r := newReport(out, o.verbose)
+	r.lines.Printf("sniblock: %v, QUIC: %s, ECH: %s, queue %d\n", names, quicPolicies[o.quic], echPolicies[o.ech], o.queue)
+	f := newFilter(o, names, r, time.Now())
+	for packets := q.Packets(); ; {
+		select {
+		case p, ok := <-packets:
+			if !ok {
+				return errors.Join(q.Err(), r.close())
+			}
+			flow, outcome := f.judge(p, time.Now())
+			r.packet(flow, outcome)
+			if err := o.marks.decide(p, outcome.decision); err != nil && !errors.Is(err, queue.ErrDecided) {
+				r.lines.Printf("%v\n", err)
+			}
+		case <-reload:
+			if changed, err := o.read(); err != nil {
+				r.lines.Printf("nothing changed: %v\n", err)
+			} else {
+				f.names = changed
+				r.lines.Printf("sniblock: now %v\n", changed)
+			}
 		}
 	}
-	return q.Err()
 }

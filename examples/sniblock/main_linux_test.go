@@ -33,8 +33,8 @@ func start(t *testing.T, args string) *testutil.Output {
 		t.Fatal(err)
 	}
 	var out testutil.Output
-	testutil.Background(t, func(ctx context.Context) error { return run(ctx, o, &out) })
-	out.Await(t, "sniblock: 2 names")
+	testutil.Background(t, func(ctx context.Context) error { return run(ctx, o, nil, &out) })
+	out.Await(t, "sniblock: 2 names, QUIC: judge, ECH: allow, queue 0")
 	return &out
 }
 

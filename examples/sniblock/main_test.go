@@ -3,6 +3,8 @@ package main
 import (
 	"flag"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -17,21 +19,57 @@ func parseLine(args string) (options, error) {
 	return parse(flags, strings.Fields(args))
 }
 
+// options of the command line, which must be right.
+func optionsOf(t testing.TB, args string) options {
+	t.Helper()
+	o, err := parseLine(args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// listFile returns the name of a file with that content.
+func listFile(t testing.TB, content string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "list")
+	if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
 func TestParse(t *testing.T) {
-	o, err := parseLine("-queue 65535 -mark 0x10 -reset 2 a.example .b.example")
-	if want := (marks{16, 2}); err != nil || o.queue != 65535 || o.marks != want || o.filter.names.Len() != 2 {
-		t.Errorf("parse = queue %d, %+v, %d names, %v, want 65535, %+v, 2", o.queue, o.marks, o.filter.names.Len(), err, want)
+	o := optionsOf(t, "-queue 65535 -mark 0x10 -reset 2 -quic drop -ech refuse -v a.example .b.example")
+	if want := (marks{16, 2}); o.queue != 65535 || o.marks != want || o.quic != dropQUIC || o.ech != refuseECH || !o.verbose {
+		t.Errorf("parse = %+v", o)
+	}
+	list, allow := listFile(t, "||ads.example^\n0.0.0.0 x.example\n"), listFile(t, "good.ads.example\n")
+	names, err := optionsOf(t, "-list "+list+" -allow "+allow+" a.example").read()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"a.example": true, "x.example": true, "y.ads.example": true, "good.ads.example": false, "b.example": false} {
+		if got := names.Has(name); got != want {
+			t.Errorf("%s is listed: %t, want %t", name, got, want)
+		}
 	}
 }
 
 func TestParseComplains(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
 		{"", "no names"},
+		{"-list " + listFile(t, "# nothing\n"), "no names"},
+		{"-list /nowhere/list", "/nowhere/list"},
+		{"-list " + listFile(t, "a.example\n/[a-z]+/\n"), "list:2:"},
 		{"-queue 65536 a.example", "value out of range"},
 		{"-mark 0x100000000 a.example", "value out of range"},
 		{"-reset x a.example", "invalid syntax"},
-		{"-mark 1 -reset 1 a.example", "must differ"},
-		{"a..b", `"a..b" is no name`},
+		{"-mark 1 -reset 1 a.example", "no bit in common"},
+		{"-mark 3 -reset 1 a.example", "no bit in common"},
+		{"-quic maybe a.example", "want judge or drop or pass"},
+		{"-ech maybe a.example", "want allow or refuse"},
+		{"a..b", `"a..b"`},
 	} {
 		if _, err := parseLine(test.args); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("parse(%s) = %v, want %s", test.args, err, test.want)

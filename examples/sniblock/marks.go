@@ -13,22 +13,25 @@ type marks struct {
 	refused uint32
 }
 
+// mask is the bits that are ours. Others may be other programs'.
+func (m marks) mask() uint32 { return m.settled | m.refused }
+
 // errCameBack is about rules that would queue a packet for ever.
 var errCameBack = errors.New("a packet came back with its mark: the rules do not heed -mark or -reset")
 
 // decide gives a packet its verdict. Accept ends the chain, so that its rules
 // would not see the mark; Repeat begins the chain again with it.
 func (m marks) decide(p queue.Packet, d decision) error {
-	switch {
-	case p.Mark != 0 && p.Mark == m.settled:
+	switch mark := p.Mark & m.mask(); {
+	case mark != 0 && mark == m.settled:
 		return errors.Join(errCameBack, p.Accept())
-	case p.Mark != 0 && p.Mark == m.refused:
+	case mark != 0 && mark == m.refused:
 		return errors.Join(errCameBack, p.Drop())
 	case d == settle && m.settled != 0:
-		return p.Decide(queue.Verdict{Action: queue.Repeat, Mark: m.settled})
+		return p.Decide(queue.Verdict{Action: queue.Repeat, Mark: m.settled, MarkMask: m.mask()})
 	case d == refuse && m.refused != 0:
-		return p.Decide(queue.Verdict{Action: queue.Repeat, Mark: m.refused})
-	case d == refuse:
+		return p.Decide(queue.Verdict{Action: queue.Repeat, Mark: m.refused, MarkMask: m.mask()})
+	case d == refuse || d == discard:
 		return p.Drop()
 	}
 	return p.Accept()

@@ -1,26 +1,21 @@
 package main
 
-// longestHello is the number of bytes that a stream remembers.
-const longestHello = 16 << 10
+// longestHello is the number of bytes that a stream remembers, and the length of
+// the longest ClientHello that is understood.
+const longestHello = 64 << 10
 
-// A stream is the beginning of what one end of a TCP connection sends, put
-// together from segments that come in any order and more than once.
+// A stream is the beginning of what a client sends, put together from pieces
+// that come in any order and more than once.
 type stream struct {
-	first uint32   // sequence number of the first byte
 	data  []byte   // up to the last byte known
 	known []uint64 // a bit for each byte of data
 	whole int      // bytes of data before the first that is not known
 }
 
-// add puts the bytes of a segment into their place. It returns false if they
-// contradict others that came before: who sends such wants to be understood
-// in two ways.
-func (s *stream) add(sequence uint32, b []byte) bool {
-	at := int(int32(sequence - s.first))
-	if at < 0 {
-		b = b[min(-at, len(b)):]
-		at = 0
-	}
+// add puts a piece into its place, as far as the stream remembers it. It returns
+// false if the piece contradicts what came before: the sender wants to be
+// understood in two ways.
+func (s *stream) add(at int, b []byte) bool {
 	b = b[:min(len(b), max(0, longestHello-at))]
 	if len(b) == 0 {
 		return true
@@ -63,3 +58,6 @@ func (s *stream) beginning() []byte { return s.data[:s.whole] }
 
 // full reports whether nothing more can be learned.
 func (s *stream) full() bool { return s.whole == longestHello }
+
+// size is the memory that the stream needs.
+func (s *stream) size() int { return cap(s.data) + 8*cap(s.known) }

@@ -1,0 +1,62 @@
+package main
+
+import (
+	"github.com/ipqueue/ipqueue/checksum"
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// A packet is what matters of one from the queue.
+type packet struct {
+	flow      queue.Flow
+	hops      uint8  // how many routers may still forward it: TTL or hop limit
+	transport []byte // from the TCP or UDP header on
+}
+
+const protocolTCP, protocolUDP = 6, 17
+
+// read returns what matters of a packet. It is not sound if the server need not
+// take it: its checksum is wrong, it is a fragment, or something stands between
+// the IP header and the transport that hosts and routers drop packets for (IPv4
+// options, IPv6 extension headers).
+func read(p queue.Packet) (v packet, sound bool) {
+	v.flow = p.Flow()
+	_, v.transport = p.Transport()
+	if v.flow.Protocol != protocolTCP && v.flow.Protocol != protocolUDP {
+		return v, true
+	}
+	return v, v.transport != nil && plainHeader(p.Payload, v.flow.Protocol) && v.readHops(p.Payload) && checked(p)
+}
+
+// readHops always reports true.
+func (v *packet) readHops(ip []byte) bool {
+	const version4 = 4
+	if ip[0]>>4 == version4 {
+		v.hops = ip[8]
+	} else {
+		v.hops = ip[7]
+	}
+	return true
+}
+
+// plainHeader reports whether the transport follows an IP header without
+// options, in one piece.
+func plainHeader(ip []byte, protocol uint8) bool {
+	const version4, header4, header6 = 4, 20, 40
+	if ip[0]>>4 != version4 {
+		return len(ip) >= header6 && ip[6] == protocol
+	}
+	const more, offset = 0x20, 0x1f
+	return len(ip) >= header4 && int(ip[0]&0xf)*4 == header4 && ip[6]&(more|offset) == 0 && ip[7] == 0
+}
+
+// checked reports whether the checksum is right, or is yet to be computed. The
+// kernel vouches for nothing that a raw socket sent, so that
+// Packet.ChecksumVerified is no help. A packet that will be cut into segments
+// gets its checksums then.
+func checked(p queue.Packet) bool {
+	if !p.ChecksumReady() || p.GSO() {
+		return true
+	}
+	valid, err := checksum.Valid(p.Payload)
+	return valid && err == nil
+}

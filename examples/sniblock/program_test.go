@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"encoding/binary"
+	"os"
+	"testing"
+
+	"github.com/ipqueue/ipqueue/internal/testutil"
+	"github.com/ipqueue/ipqueue/queue/queuetest"
+)
+
+// A program is sniblock at work on a simulated kernel.
+type program struct {
+	kernel *queuetest.Kernel
+	out    *testutil.Output
+	reload chan os.Signal
+}
+
+// newProgram starts the program, which blocks bad.example.
+func newProgram(t testing.TB, args string) program {
+	t.Helper()
+	o := optionsOf(t, args+" bad.example .ads.example")
+	p := program{queuetest.New(t, queuetest.Options{}), new(testutil.Output), make(chan os.Signal)}
+	p.kernel.Go(func(ctx context.Context) error { return run(ctx, o, p.reload, p.out) })
+	return p
+}
+
+// A client sends the segments of one connection.
+type client struct {
+	program
+	source string
+	isn    uint32
+}
+
+func (p program) client(source string) client { return client{p, source, 0xfffffff0} } // numbers wrap soon
+
+const server4, server6 = "192.0.2.9:443", "[2001:db8::9]:443"
+
+// A segmentAt is a segment whose data begins at a place of the stream.
+type segmentAt struct {
+	at    int
+	data  string
+	flags queuetest.TCPFlags // 0 means ACK
+	ack   uint32
+	clock uint32 // the timestamp, if not 0
+	// options come before the timestamp.
+	options []byte
+	// spoil changes the packet, whose checksum is then wrong unless it is said to
+	// be computed later.
+	spoil func(p *queuetest.Packet)
+}
+
+func (c client) send(s segmentAt) *queuetest.Sent {
+	h := queuetest.TCPHeader{Seq: c.isn + 1 + uint32(s.at), Ack: s.ack, Flags: s.flags, Options: s.options}
+	if s.flags == 0 {
+		h.Flags = queuetest.ACK
+	}
+	if s.flags&queuetest.SYN != 0 {
+		h.Seq = c.isn + uint32(s.at)
+	}
+	if s.clock != 0 {
+		h.Options = append(h.Options, 1, 1, 8, 10)
+		h.Options = binary.BigEndian.AppendUint32(h.Options, s.clock)
+		h.Options = append(h.Options, 0, 0, 0, 0)
+	}
+	p := queuetest.TCP(c.source, server4, h, []byte(s.data))
+	if s.spoil != nil {
+		s.spoil(&p)
+	}
+	return c.kernel.Send(p)
+}
+
+var syn = segmentAt{flags: queuetest.SYN}
+
+// refixed repairs the checksums after a change.
+func refixed(change func(b []byte)) func(p *queuetest.Packet) {
+	return func(p *queuetest.Packet) {
+		change(p.Payload)
+		mustFix(p.Payload)
+	}
+}
