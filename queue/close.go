@@ -24,7 +24,7 @@ func (q *Queue) Close() error {
 // fail ends the queue because of an error. It takes no lock of the reader or
 // the ledger, so that either may call it.
 func (q *Queue) fail(op string, err error) {
-	q.life.because(q.opError(op, err))
+	q.life.failure(q.opError(op, err))
 	go q.shut()
 }
 

@@ -64,7 +64,8 @@
 //
 // # Several queues
 //
-// Rules can spread flows over several queues, which OpenGroup opens together.
+// OpenGroup opens several queues with one life, for example those over which a rule
+// spreads flows (Config.Balance).
 // Queues share nothing: each has its own socket, reader, locks and buffers.
 //
 // # Back-pressure and loss

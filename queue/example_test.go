@@ -169,7 +169,7 @@ func ExampleConfig_deadline() {
 func ExampleOpenGroup() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	g, err := queue.OpenGroup(ctx, queue.Config{Number: 0}, 4) // --queue-balance 0:3
+	g, err := queue.OpenGroup(ctx, queue.Config{Number: 0}.Balance(4)...) // --queue-balance 0:3
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,20 +9,23 @@ import (
 	"sync/atomic"
 )
 
-// A Group is several queues with consecutive numbers, to which rules spread
-// packets by flow:
+// A Group is several queues with one life. Their numbers may be any; rules
+// spread packets by flow over consecutive ones, for which Config.Balance makes
+// the configurations:
 //
 //	iptables -A INPUT -j NFQUEUE --queue-balance 0:3
 //	nft add rule inet filter input queue num 0-3
 //
-// Its packets can be taken from one channel, Packets, or each queue's by
-// itself, from the members of Queues: then no two queues share a lock, a buffer
-// or a socket, and each runs on a processor of its own if there are as many.
-// The kernel sends all packets between the same two addresses to the same
+// The packets of a Group can be taken from one channel, Packets, or each queue's
+// by itself, from the members of Queues: then no two queues share a lock, a
+// buffer or a socket, and each runs on a processor of its own if there are as
+// many. The kernel sends all packets between the same two addresses to the same
 // queue, so each queue has them in order.
 //
-// If one queue fails, all are closed. A Group's methods may be called from any
-// goroutine at any time.
+// If one queue fails, all are closed. The end of the context is not a failure:
+// each queue then ends by itself, when its packets are decided or its
+// Config.Grace has passed. A Group's methods may be called from any goroutine at
+// any time.
 type Group struct {
 	queues  []*Queue
 	start   sync.Once
@@ -30,27 +34,22 @@ type Group struct {
 	refused bool         // some stream does not
 }
 
-// OpenGroup opens the n queues of nfnetlink_queue from c.Number on, each as
-// Open does, with c for its configuration: limits and buffers are those of each
-// queue. If one cannot be opened none stays open, and the error is that one's;
-// it matches ErrInvalid if there are no such n queues, and ErrUnsupported if
-// ip_queue is asked for more than its one.
-func OpenGroup(ctx context.Context, c Config, n int) (*Group, error) {
-	if err := c.checkGroup(n); err != nil {
+// OpenGroup opens a queue for each Config, as Open does: limits and buffers are
+// those of each queue. If one cannot be opened none stays open, and the error is
+// that one's. It matches ErrInvalid if there is no Config, or if two of them are
+// for the same queue.
+func OpenGroup(ctx context.Context, configs ...Config) (*Group, error) {
+	if err := checkGroup(configs); err != nil {
 		return nil, &OpError{Op: "open", Err: err}
 	}
-	if c.Backend == Auto {
-		c.Backend = NFQueue
-	}
 	g := &Group{}
-	for range n {
+	for _, c := range configs {
 		q, err := Open(ctx, c)
 		if err != nil {
 			g.closeAll()
 			return nil, err
 		}
 		g.queues = append(g.queues, q)
-		c.Number++
 	}
 	for _, q := range g.queues {
 		go g.guard(q)
@@ -58,34 +57,62 @@ func OpenGroup(ctx context.Context, c Config, n int) (*Group, error) {
 	return g, nil
 }
 
-func (c *Config) checkGroup(n int) error {
-	switch last := int(c.Number) + n - 1; {
-	case n < 1, last > 1<<16-1:
-		return fmt.Errorf("%w: %d queues from number %d on", ErrInvalid, n, c.Number)
-	case n > 1 && c.Backend == IPQueue:
-		return fmt.Errorf("%w: ip_queue is one queue", ErrUnsupported)
+func checkGroup(configs []Config) error {
+	type identity struct {
+		backend       Backend
+		family        Family
+		number, netns int
+	}
+	if len(configs) == 0 {
+		return fmt.Errorf("%w: a group of no queues (Config.Balance returns none if their numbers would not be from 0 to 65535)", ErrInvalid)
+	}
+	known := make(map[identity]int)
+	for i, c := range configs {
+		id := identity{c.Backend, c.Family, int(c.Number), c.NetNS}
+		if first, ok := known[id]; ok {
+			return fmt.Errorf("%w: Configs %d and %d of the group are for the same queue", ErrInvalid, first, i)
+		}
+		known[id] = i
 	}
 	return nil
+}
+
+// Balance returns n copies of c with consecutive numbers from c.Number on, for
+// OpenGroup. It returns nil, which OpenGroup refuses, if n is less than 1 or a
+// number would be greater than 65535.
+func (c Config) Balance(n int) []Config {
+	if n < 1 || n > 1<<16-int(c.Number) {
+		return nil
+	}
+	list := make([]Config, n)
+	for i := range list {
+		list[i] = c
+		list[i].Number += uint16(i)
+	}
+	return list
 }
 
 // guard closes all when q has failed.
 func (g *Group) guard(q *Queue) {
 	<-q.life.done
-	if q.Err() != nil {
+	if q.life.hasFailed() {
 		_ = g.Close()
 	}
 }
 
-// Queues returns the queues in the order of their numbers. Take packets either
+// Queues returns the queues in the order of their Configs. Take packets either
 // from them or from Packets.
 func (g *Group) Queues() []*Queue { return slices.Clone(g.queues) }
 
 // Packets returns one channel with the packets of all queues, the same one at
-// each call, for any number of goroutines. It is closed when every queue's
-// stream has ended. The first call starts a goroutine for each queue.
+// each call, for any number of goroutines; Packet.Queue returns the queue of a
+// packet. The channel is closed when every queue's stream has ended. The first
+// call starts a goroutine for each queue.
 //
-// The channel is what the queues then share. Where that counts, take each
-// queue's packets by itself.
+// The channel has room for the sum of what Config.Buffer says for each queue. It
+// is the one thing that the queues then share: a queue may fill the room of all,
+// and the others' readers then wait, or follow their Config.WhenFull. Where that
+// matters, take each queue's packets by itself.
 //
 // Packets panics if the packets of a queue are taken already.
 func (g *Group) Packets() <-chan Packet {
@@ -121,25 +148,27 @@ func (g *Group) streamEnded() {
 	}
 }
 
-// Err says why the streams ended: the error of the first queue that has one,
-// as Queue.Err, and nil while one of them has not ended.
+// Err returns why the streams ended: the error of the first queue that failed,
+// else of the first that has one, as Queue.Err. It returns nil while one of the
+// streams has not ended.
 func (g *Group) Err() error {
-	var first error
+	var first, failure error
 	for _, q := range g.queues {
 		over, err := q.life.ended()
 		if !over {
 			return nil
 		}
-		if first == nil {
-			first = err
+		first = cmp.Or(first, err)
+		if q.life.hasFailed() {
+			failure = cmp.Or(failure, err)
 		}
 	}
-	return first
+	return cmp.Or(failure, first)
 }
 
-// Stats returns the sum of all queues' counters. OldestUndecided is that of the
-// oldest packet of all, Kernel.Err the first that there is, and Kernel.LastID,
-// which has no sum, is 0.
+// Stats returns the sum of all queues' counters; each queue's own are those of the
+// members of Queues. OldestUndecided is the age of the oldest packet of all,
+// Kernel.Err the first that there is, and Kernel.LastID, which has no sum, is 0.
 func (g *Group) Stats() Stats {
 	var sum Stats
 	for _, q := range g.queues {

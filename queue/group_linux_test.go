@@ -16,7 +16,7 @@ func (l *lab) openGroup(c queue.Config, n int) *queue.Group {
 	l.Helper()
 	var g *queue.Group
 	err := l.ns.Do(func() (err error) {
-		g, err = queue.OpenGroup(l.ctx, c, n)
+		g, err = queue.OpenGroup(l.ctx, c.Balance(n)...)
 		return err
 	})
 	if err != nil {

@@ -33,7 +33,7 @@ func simulateGroup(t *testing.T, c queue.Config, test func(s *groupSim)) {
 		s.ctx, s.cancel = context.WithCancel(sock.WithKernel(t.Context(), s.kernel))
 		defer s.cancel()
 		c.Number = simNumber
-		g, err := queue.OpenGroup(s.ctx, c, groupSize)
+		g, err := queue.OpenGroup(s.ctx, c.Balance(groupSize)...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -182,7 +182,7 @@ func TestOpenGroupAllOrNone(t *testing.T) {
 		defer taken.Close()
 		limited, cancel := context.WithTimeout(ctx, time.Minute)
 		defer cancel()
-		g, err := queue.OpenGroup(limited, queue.Config{Number: 7}, groupSize)
+		g, err := queue.OpenGroup(limited, queue.Config{Number: 7}.Balance(groupSize)...)
 		var op *queue.OpError
 		if g != nil || !errors.As(err, &op) || op.Queue != "nfnetlink_queue 9" {
 			t.Errorf("OpenGroup = %v, %v, want an error about queue 9", g, err)
@@ -196,27 +196,172 @@ func TestOpenGroupAllOrNone(t *testing.T) {
 func TestOpenGroupRefuses(t *testing.T) {
 	ctx := sock.WithKernel(t.Context(), kerneltest.New(kerneltest.Options{}))
 	for _, test := range []struct {
-		first uint16
-		n     int
-		c     queue.Config
-		want  error
+		name    string
+		configs []queue.Config
+		want    error
 	}{
-		{0, 0, queue.Config{}, queue.ErrInvalid},
-		{0, -1, queue.Config{}, queue.ErrInvalid},
-		{65535, 2, queue.Config{}, queue.ErrInvalid},
-		{0, 65537, queue.Config{}, queue.ErrInvalid},
-		{0, 2, queue.Config{Backend: queue.IPQueue}, queue.ErrUnsupported},
+		{"no queue", nil, queue.ErrInvalid},
+		{"the same twice", []queue.Config{{Number: 4}, {Number: 5}, {Number: 4, Buffer: 1}}, queue.ErrInvalid},
+		{"a bad Config", []queue.Config{{Number: 4}, {Number: 5, Buffer: 1, QueueLength: -1}}, queue.ErrInvalid},
+		{"what nfnetlink_queue lacks", []queue.Config{{Number: 4}, {Backend: queue.NFQueue, WordSize: 32}}, queue.ErrUnsupported},
 	} {
-		test.c.Number = test.first
-		if g, err := queue.OpenGroup(ctx, test.c, test.n); g != nil || !errors.Is(err, test.want) {
-			t.Errorf("OpenGroup of %d from %d = %v, %v, want %v", test.n, test.first, g, err, test.want)
+		if g, err := queue.OpenGroup(ctx, test.configs...); g != nil || !errors.Is(err, test.want) {
+			t.Errorf("%s: OpenGroup = %v, %v, want %v", test.name, g, err, test.want)
 		}
 	}
-	g, err := queue.OpenGroup(ctx, queue.Config{Number: 65535}, 1)
-	if err != nil {
-		t.Fatalf("the last queue alone: %v", err)
+}
+
+func TestConfigBalance(t *testing.T) {
+	for _, test := range []struct {
+		first uint16
+		n     int
+		want  int
+	}{{0, 0, 0}, {0, -1, 0}, {0, 1, 1}, {7, 3, 3}, {65535, 1, 1}, {65535, 2, 0}, {0, 65536, 65536}, {0, 65537, 0}} {
+		list := queue.Config{Number: test.first, Buffer: 3}.Balance(test.n)
+		if len(list) != test.want {
+			t.Errorf("%d from %d on: %d Configs, want %d", test.n, test.first, len(list), test.want)
+		}
+		for i, c := range list {
+			if c.Number != test.first+uint16(i) || c.Buffer != 3 {
+				t.Errorf("%d from %d on: Config %d is %+v", test.n, test.first, i, c)
+				break
+			}
+		}
 	}
-	g.Close()
+}
+
+// A group may have any queues, of both kinds, and each packet names its own.
+func TestGroupOfAnyQueues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := kerneltest.New(kerneltest.Options{Modules: kerneltest.IPQueue | kerneltest.IP6Queue})
+		ctx := sock.WithKernel(t.Context(), k)
+		g, err := queue.OpenGroup(ctx, queue.Config{}, queue.Config{Family: queue.IPv6})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		k.Inject(kerneltest.Packet{Family: kerneltest.IPv6, Payload: simUDP(true, pattern(8))})
+		k.Inject(kerneltest.Packet{Payload: simUDP(false, pattern(8))})
+		for range 2 {
+			p := <-g.Packets()
+			i := map[queue.Family]int{queue.IPv4: 0, queue.IPv6: 1}[p.Family]
+			if q := p.Queue(); q != g.Queues()[i] || q.Backend() != queue.IPQueue || q.Number() != 0 {
+				t.Errorf("a packet of %v is of queue %p, want %p", p.Family, q, g.Queues()[i])
+			}
+			p.Drop()
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		k := kerneltest.New(kerneltest.Options{})
+		g, err := queue.OpenGroup(sock.WithKernel(t.Context(), k), queue.Config{Number: 9}, queue.Config{Number: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		for i, n := range []uint16{9, 2} {
+			if q := g.Queues()[i]; q.Number() != n || q.Backend() != queue.NFQueue {
+				t.Errorf("queue %d is %v %d, want %v %d", i, q.Backend(), q.Number(), queue.NFQueue, n)
+			}
+			k.Inject(kerneltest.Packet{Queue: n, Payload: simUDP(false, pattern(8))})
+			p := <-g.Packets()
+			if got := p.Queue().Number(); got != n {
+				t.Errorf("a packet of queue %d, want %d", got, n)
+			}
+			p.Accept()
+		}
+	})
+	if q := (queue.Packet{}).Queue(); q != nil {
+		t.Errorf("Queue of the zero Packet is %v", q)
+	}
+}
+
+// The end of the context, however it comes, leaves each queue its Grace.
+func TestGroupContextEndsWithCause(t *testing.T) {
+	cause := errors.New("enough")
+	for name, end := range map[string]func(context.Context) (context.Context, func()){
+		"cancel": func(ctx context.Context) (context.Context, func()) { return context.WithCancel(ctx) },
+		"cause": func(ctx context.Context) (context.Context, func()) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			return ctx, func() { cancel(cause) }
+		},
+		"deadline": func(ctx context.Context) (context.Context, func()) {
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			return ctx, func() { time.Sleep(2 * time.Second); cancel() }
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := kerneltest.New(kerneltest.Options{})
+				ctx, stop := end(sock.WithKernel(t.Context(), k))
+				g, err := queue.OpenGroup(ctx, queue.Config{Grace: time.Minute}.Balance(2)...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer g.Close()
+				held := k.Inject(kerneltest.Packet{Queue: 1, Payload: simUDP(false, pattern(8))})
+				p := <-g.Packets()
+				stop()
+				time.Sleep(time.Second) // queue 0 has ended long since
+				if err := p.Accept(); err != nil {
+					t.Errorf("Accept within Grace: %v", err)
+				}
+				synctest.Wait()
+				if got := held.Result().Fate; got != kerneltest.Accepted {
+					t.Errorf("the packet was %v, want %v", got, kerneltest.Accepted)
+				}
+				if _, ok := <-g.Packets(); ok {
+					t.Error("a packet came after the end")
+				}
+				want := map[string]error{"cause": cause, "deadline": context.DeadlineExceeded}[name]
+				if err := g.Err(); !errors.Is(err, want) {
+					t.Errorf("Err = %v, want %v", err, want)
+				}
+			})
+		})
+	}
+}
+
+// A failure during Grace still is one queue's end alone: it has one already.
+func TestGroupFailsAfterContext(t *testing.T) {
+	simulateGroup(t, queue.Config{Grace: time.Minute}, func(s *groupSim) {
+		s.inject(1)
+		packets := s.g.Packets()
+		held := []queue.Packet{<-packets, <-packets, <-packets}
+		s.cancel()
+		synctest.Wait()
+		s.kernel.SetPrivileged(false)
+		if err := held[0].Accept(); err != nil {
+			s.Error(err)
+		}
+		time.Sleep(time.Second)
+		if err := s.g.Err(); err != nil {
+			s.Errorf("Err = %v within Grace", err)
+		}
+		s.kernel.SetPrivileged(true)
+		for _, p := range held[1:] {
+			if err := p.Accept(); err != nil {
+				s.Errorf("queue %d: %v", p.Queue().Number(), err)
+			}
+		}
+		for range packets {
+		}
+	})
+}
+
+// The channel has room for all queues' Buffers.
+func TestGroupBuffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := kerneltest.New(kerneltest.Options{})
+		g, err := queue.OpenGroup(sock.WithKernel(t.Context(), k),
+			queue.Config{Number: 1, Buffer: 2}, queue.Config{Number: 2, Buffer: 5}, queue.Config{Number: 3, Buffer: -1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer g.Close()
+		if got := cap(g.Packets()); got != 7 {
+			t.Errorf("the channel has room for %d packets, want 7", got)
+		}
+	})
 }
 
 // Packets of a queue cannot be taken twice, and Close works after the panic.

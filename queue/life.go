@@ -21,6 +21,7 @@ type life struct {
 	mu     sync.Mutex
 	known  bool
 	reason error       // why the stream ends, once known
+	failed bool        // reason is a failure, not how the context ended
 	over   bool        // the stream has ended
 	disarm func() bool // keeps the context or, after that has ended, Config.Grace from ending the queue
 }
@@ -47,12 +48,24 @@ func (l *life) advance(state int32) bool {
 }
 
 // because records why the stream ends. The first reason counts.
-func (l *life) because(err error) {
+func (l *life) because(err error) { l.record(err, false) }
+
+// failure records a failure as the reason.
+func (l *life) failure(err error) { l.record(err, true) }
+
+func (l *life) record(err error, failed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.known {
-		l.known, l.reason = true, err
+		l.known, l.reason, l.failed = true, err, failed
 	}
+}
+
+// hasFailed reports whether the stream ends because of a failure.
+func (l *life) hasFailed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.failed
 }
 
 // why returns the reason, as far as it is known.

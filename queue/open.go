@@ -111,6 +111,7 @@ func inner(err error) string {
 }
 
 func openIPQueue(ctx context.Context, k sock.Kernel, c Config) (*Queue, error) {
+	c.Backend = IPQueue
 	i := newIPQueue(&c)
 	q := newQueue(c, k, i, i.name())
 	err := refuse("ip_queue", c.nfqueueOnly())
@@ -121,6 +122,7 @@ func openIPQueue(ctx context.Context, k sock.Kernel, c Config) (*Queue, error) {
 }
 
 func openNFQueue(ctx context.Context, k sock.Kernel, c Config) (*Queue, error) {
+	c.Backend = NFQueue
 	n := newNFQueue(&c)
 	q := newQueue(c, k, n, n.name())
 	err := refuse("nfnetlink_queue", c.ipqueueOnly())

@@ -190,7 +190,7 @@ func (p Packet) device(i uint32) Device {
 	if i == 0 || p.slot == nil {
 		return Device{}
 	}
-	d := Device{queue: p.queue(), number: i}
+	d := Device{queue: p.Queue(), number: i}
 	if d.queue.backend.indexes() {
 		d.Index = int(i)
 	}
@@ -250,8 +250,13 @@ func (p Packet) Age() time.Duration {
 	return p.slot.Age(p.seq)
 }
 
-// queue returns the queue of a packet that is not zero.
-func (p *Packet) queue() *Queue { return p.slot.Owner().(*Queue) }
+// Queue returns the queue that the packet came from, nil for the zero Packet.
+func (p Packet) Queue() *Queue {
+	if p.slot == nil {
+		return nil
+	}
+	return p.slot.Owner().(*Queue)
+}
 
 // Clone returns a copy of Payload that stays valid after the verdict.
 func (p Packet) Clone() []byte { return bytes.Clone(p.Payload) }

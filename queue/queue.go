@@ -66,6 +66,13 @@ func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
 	return q
 }
 
+// Backend returns which of the kernel's two queues q is: IPQueue or NFQueue, also
+// if Config.Backend was Auto.
+func (q *Queue) Backend() Backend { return q.cfg.Backend }
+
+// Number returns the number of the nfnetlink_queue. It is 0 for ip_queue.
+func (q *Queue) Number() uint16 { return q.cfg.Number }
+
 // Packets returns the channel on which the packets arrive, the same one at
 // each call. Any number of goroutines may receive from it. It is closed when
 // the stream ends; Err then returns why.

@@ -219,7 +219,7 @@ func (p *Packet) decide(v *Verdict) error {
 	if s == nil {
 		return ErrClosed
 	}
-	b := p.queue().backend
+	b := p.Queue().backend
 	if v.Action == 0 || v.Action > Requeue {
 		return fmt.Errorf("%w: %v", ErrInvalid, v.Action)
 	}
@@ -265,7 +265,7 @@ func (p *Packet) refuse(op string, err error) error {
 	if p.slot == nil {
 		return &OpError{Op: op, Err: err}
 	}
-	return p.queue().opError(op, err)
+	return p.Queue().opError(op, err)
 }
 
 // DecideUpTo gives the verdict to the packet and to all undecided packets of its
@@ -291,7 +291,7 @@ func (p *Packet) decideUpTo(v *Verdict) (int, error) {
 	if p.slot == nil {
 		return 0, ErrClosed
 	}
-	q := p.queue()
+	q := p.Queue()
 	switch {
 	case q.life.isAt(closing):
 		return 0, ErrClosed

@@ -63,11 +63,12 @@ func main() {
 
 // run shares the packets of the queues out until ctx ends.
 func run(ctx context.Context, o options) error {
-	group, err := queue.OpenGroup(ctx, queue.Config{
+	c := queue.Config{
 		Number: o.first,
 		Mode:   queue.Range(headers),
 		Grace:  -1, // the workers always come to their packets' end
-	}, o.queues)
+	}
+	group, err := queue.OpenGroup(ctx, c.Balance(o.queues)...)
 	if err != nil {
 		return err
 	}
@@ -98,8 +99,8 @@ func parse(args []string, output io.Writer) (o options, err error) {
 		err = fmt.Errorf("unexpected argument %q", set.Arg(0))
 	case o.workers < 1 || o.workers > 1000:
 		err = errors.New("-workers is from 1 to 1000")
-	case o.queues < 1:
-		err = errors.New("-queues is 1 or more")
+	case o.queues < 1 || o.queues > 1<<16-int(o.first):
+		err = fmt.Errorf("-queues is from 1 to %d, for the last queue is 65535", 1<<16-int(o.first))
 	}
 	if err != nil {
 		fmt.Fprintln(output, err)

@@ -92,7 +92,7 @@ func wantReport(t *testing.T, report string, talks, packets int) {
 
 func testFails(t *testing.T, program string) {
 	testutil.WantFailure(t, program, 2, "-workers is from 1 to 1000", "-workers", "0")
-	testutil.WantFailure(t, program, 1, "5 queues from number 65532 on", "-queue", "65532", "-queues", "5")
+	testutil.WantFailure(t, program, 2, "-queues is from 1 to 4", "-queue", "65532", "-queues", "5")
 	owner := testutil.Start(t, program, "-queues", "1", "-queue", "3")
 	testutil.AwaitOwner(t, 3)
 	testutil.WantFailure(t, program, 1, "the queue belongs to netlink port")

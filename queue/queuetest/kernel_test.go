@@ -170,7 +170,7 @@ func TestGroup(t *testing.T) {
 	failing(t, func(t queuetest.TB) {
 		k := queuetest.New(t, queuetest.Options{})
 		k.Go(func(ctx context.Context) error {
-			g, err := queue.OpenGroup(ctx, queue.Config{Number: 4}, 2)
+			g, err := queue.OpenGroup(ctx, queue.Config{Number: 4}.Balance(2)...)
 			if err != nil {
 				return err
 			}
