@@ -17,7 +17,9 @@
 // # What is repaired
 //
 // A packet is a slice that starts at its IP header. Its IP length says where it
-// ends: bytes beyond, as link padding, are left alone.
+// ends: bytes beyond, as link padding, are left alone. An IP length of 0 means
+// as long as the slice: the kernel writes it for super-packets that are too long
+// for the field, until they are cut into segments.
 //
 //   - IPv4: the header checksum, options included. The pseudo-header gets the
 //     end of the route while a loose or strict source route is under way.

@@ -3,6 +3,8 @@ package checksum
 import (
 	"errors"
 	"fmt"
+
+	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
 // What Fix, Valid and Resize return matches one of these with errors.Is, and
@@ -48,3 +50,17 @@ var (
 	errDataOffset   = fmt.Errorf("%w: DCCP data offset", ErrMalformed)
 	errCoverage     = fmt.Errorf("%w: checksum coverage", ErrMalformed)
 )
+
+// faults has the error of each fault in the headers of a packet.
+var faults = [...]error{
+	ip.HeaderCut:      errHeader,
+	ip.NotIP:          errVersion,
+	ip.HeaderTooShort: errHeaderLength,
+	ip.TotalTooShort:  errTotalLength,
+	ip.BadOption:      errOption,
+	ip.BadSourceRoute: errSourceRoute,
+	ip.BadHomeAddress: errHomeAddress,
+	ip.BadJumbo:       errJumbo,
+	ip.BadRoute:       errRoute,
+	ip.ExtensionCut:   errExtension,
+}

@@ -24,7 +24,7 @@ func Fix(packet []byte) error {
 		return err
 	}
 	if d.ipv4() {
-		binary.BigEndian.PutUint16(d.header[10:], IPv4Header(d.header))
+		binary.BigEndian.PutUint16(d.packet[10:], IPv4Header(d.header()))
 	}
 	if err == nil {
 		d.transport.fix()
@@ -44,7 +44,7 @@ func Valid(packet []byte) (bool, error) {
 	if err != nil && !errors.Is(err, ErrLeftAlone) {
 		return false, err
 	}
-	valid := !d.ipv4() || Fold(Sum(d.header)) == 0xffff
+	valid := !d.ipv4() || Fold(Sum(d.header())) == 0xffff
 	if err == nil {
 		valid = valid && d.transport.valid()
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+
+	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
 // addSamples seeds f with every sample and bad packet.
@@ -131,8 +133,8 @@ func FuzzResize(f *testing.F) {
 			}
 			return
 		}
-		if n, err := ipLength(after); n != len(after) || err != nil {
-			t.Errorf("IP length %d, %v, want %d", n, err, len(after))
+		if n, fault := ip.Length(after); n != len(after) || fault != ip.NoFault {
+			t.Errorf("IP length %d, fault %d, want %d", n, fault, len(after))
 		}
 		if err := Fix(after); errors.Is(err, ErrTruncated) || err == errUDPLength {
 			t.Errorf("Fix after Resize: %v", err)

@@ -1,6 +1,7 @@
 package checksum
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 )
@@ -10,9 +11,9 @@ import (
 func jumbogram(protocol byte, n int) []byte {
 	packet := make([]byte, n)
 	packet[0] = 0x60
-	packet[6] = protoHopByHop
+	packet[6] = 0
 	copy(packet[8:], noise(32))
-	copy(packet[40:], []byte{protocol, 0, optionJumbo, 4, 0, 0, 0, 0})
+	copy(packet[40:], []byte{protocol, 0, 0xc2, 4, 0, 0, 0, 0})
 	return packet
 }
 
@@ -82,12 +83,65 @@ func TestBadJumbogram(t *testing.T) {
 	}
 }
 
-// TestHopByHopWithoutLength has a payload length of 0 and no option for it:
-// the header itself is beyond the packet then.
-func TestHopByHopWithoutLength(t *testing.T) {
-	packet := sampleBytes(t, "hop-by-hop and destination options")
-	binary.BigEndian.PutUint16(packet[4:], 0)
-	if err := Fix(packet); err != errExtension {
-		t.Errorf("Fix: error %v, want %v", err, errExtension)
+// TestNoLength has packets whose length field is 0, which means as long as the
+// packet: the kernel's own super-packets are like that, with and without a jumbo
+// payload option.
+func TestNoLength(t *testing.T) {
+	for _, name := range []string{"TCP", "UDP", "IPv4 options", "IPv4 authentication header", "loose source route under way",
+		"IPv6 TCP", "ICMPv6", "hop-by-hop and destination options", "mobile IPv6, both ends away"} {
+		for _, grow := range []int{0, 1, 131000} {
+			packet := append(sampleBytes(t, name), noise(grow)...)
+			want := bytes.Clone(packet)
+			field := packet[2:4]
+			if packet[0]>>4 == 6 {
+				field = packet[4:6]
+			}
+			clear(field)
+			if err := Resize(want); err != nil && err != errTooLong {
+				t.Fatalf("%s of %d bytes: Resize: %v", name, len(packet), err)
+			}
+			if err := Fix(packet); err != nil {
+				t.Fatalf("%s of %d bytes: Fix: %v", name, len(packet), err)
+			}
+			if valid, err := Valid(packet); !valid || err != nil {
+				t.Errorf("%s of %d bytes: Valid = %v, %v, want true, nil", name, len(packet), valid, err)
+			}
+			if err := Resize(packet); err != nil {
+				t.Errorf("%s of %d bytes: Resize: %v", name, len(packet), err)
+			}
+			if got := binary.BigEndian.Uint16(field) == 0; got != (grow > 65535) {
+				t.Errorf("%s of %d bytes: length 0: %v", name, len(packet), got)
+			}
+			if grow < 65536 {
+				if err := Fix(packet); err != nil {
+					t.Fatalf("%s of %d bytes: Fix: %v", name, len(packet), err)
+				}
+				if err := Fix(want); err != nil || !bytes.Equal(packet, want) {
+					t.Errorf("%s of %d bytes: %v\ngot  %x\nwant %x", name, len(packet), err, packet, want)
+				}
+			}
+		}
+	}
+}
+
+// TestMalformedOptions has one rule for options of any extension header, in
+// Fix, Valid and Resize.
+func TestMalformedOptions(t *testing.T) {
+	for at, value := range map[int]byte{43: 9, 47: 1, 53: 11, 51: 30} {
+		packet := sampleBytes(t, "hop-by-hop and destination options")
+		packet[at] = value
+		before := bytes.Clone(packet)
+		if err := Fix(packet); err != errOption {
+			t.Errorf("byte %d is %d: Fix: error %v, want %v", at, value, err, errOption)
+		}
+		if valid, err := Valid(packet); valid || err != errOption {
+			t.Errorf("byte %d is %d: Valid = %v, %v, want false, %v", at, value, valid, err, errOption)
+		}
+		if err := Resize(packet); err != errOption {
+			t.Errorf("byte %d is %d: Resize: error %v, want %v", at, value, err, errOption)
+		}
+		if !bytes.Equal(packet, before) {
+			t.Errorf("byte %d is %d: it was changed", at, value)
+		}
 	}
 }

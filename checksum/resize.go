@@ -5,6 +5,9 @@ import (
 	"math"
 )
 
+// maxPayload is the largest value of a 16-bit length field.
+const maxPayload = 0xffff
+
 // Resize sets the lengths of an IP packet whose data has grown or shrunk: the
 // IPv4 total length or the IPv6 payload length becomes that of the slice, and
 // the length of a UDP datagram that of what follows the headers before it. No
@@ -14,7 +17,8 @@ import (
 // A checksum coverage, as UDP-Lite and DCCP have it, is what the sender wants
 // protected and stays. So does the UDP length in a fragment, which is of the
 // whole datagram. An IPv6 jumbogram has its length in the jumbo payload option,
-// if it has one.
+// if it has one. A packet that is too long for its length field must have 0
+// there already, as the kernel's super-packets do.
 //
 // With an ErrTruncated or an ErrMalformed, as for a slice longer than its IP
 // length can say, nothing has been changed. Resize does not allocate.
@@ -24,49 +28,46 @@ func Resize(packet []byte) error {
 	if err != nil && err != errFragment {
 		return err
 	}
-	udp := err == nil && d.protocol == protoUDP
-	if udp && len(d.payload) < 8 {
+	udp := err == nil && d.Protocol == protoUDP
+	if udp && len(d.payload()) < 8 {
 		return errTransport
 	}
-	if err := setLength(packet); err != nil {
+	if err := d.setLength(); err != nil {
 		return err
 	}
 	if udp {
-		setUDPLength(d.payload)
+		setUDPLength(d.payload())
 	}
 	return nil
 }
 
-// setLength sets the IP length of packet.
-func setLength(packet []byte) error {
-	if version(packet) == 6 {
-		return setPayloadLength(packet)
+// setLength sets the IP length.
+func (d *datagram) setLength() error {
+	n, field := len(d.packet), d.packet[2:4]
+	if !d.ipv4() {
+		n, field = n-d.Length, d.packet[4:6]
 	}
-	if len(packet) > maxPayload {
+	if d.Jumbo != 0 {
+		return d.setJumbo(n, field)
+	}
+	if n > maxPayload && binary.BigEndian.Uint16(field) == 0 {
+		return nil
+	}
+	if n > maxPayload {
 		return errTooLong
 	}
-	binary.BigEndian.PutUint16(packet[2:], uint16(len(packet)))
+	binary.BigEndian.PutUint16(field, uint16(n))
 	return nil
 }
 
-// setPayloadLength sets the IPv6 payload length of packet. Of the field and the
-// jumbo payload option one has the length, by its size (RFC 2675, section 3).
-func setPayloadLength(packet []byte) error {
-	jumbo, err := jumboOption(packet)
-	if err != nil {
-		return err
-	}
-	n := len(packet) - ipv6HeaderLen
-	switch {
-	case jumbo == nil && n > maxPayload:
-		return errTooLong
-	case jumbo != nil && n <= maxPayload || uint64(n) > math.MaxUint32:
+// setJumbo sets the length of an IPv6 payload in the jumbo payload option, which
+// is for lengths beyond the field of the header alone (RFC 2675, section 3).
+func (d *datagram) setJumbo(n int, field []byte) error {
+	if n <= maxPayload || uint64(n) > math.MaxUint32 {
 		return errJumbo
-	case jumbo != nil:
-		binary.BigEndian.PutUint32(jumbo, uint32(n))
-		n = 0
 	}
-	binary.BigEndian.PutUint16(packet[4:], uint16(n))
+	binary.BigEndian.PutUint16(field, 0)
+	binary.BigEndian.PutUint32(d.packet[d.Jumbo:], uint32(n))
 	return nil
 }
 

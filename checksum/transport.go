@@ -30,7 +30,7 @@ func (d *datagram) findChecksum() error {
 }
 
 func (d *datagram) findIPv4() error {
-	switch d.protocol {
+	switch d.Protocol {
 	case protoICMP, protoIGMP:
 		return d.icmp()
 	}
@@ -38,7 +38,7 @@ func (d *datagram) findIPv4() error {
 }
 
 func (d *datagram) findIPv6() error {
-	switch d.protocol {
+	switch d.Protocol {
 	case protoICMPv6:
 		return d.icmpv6()
 	case protoNoNextHeader:
@@ -49,7 +49,7 @@ func (d *datagram) findIPv6() error {
 
 // findAny is for what IPv4 and IPv6 have in common.
 func (d *datagram) findAny() error {
-	switch d.protocol {
+	switch d.Protocol {
 	case protoTCP:
 		return d.tcp()
 	case protoUDP:
@@ -69,10 +69,10 @@ func (d *datagram) findAny() error {
 // withPseudo sets d.transport for a checksum that covers a pseudo-header with
 // the given length, too.
 func (d *datagram) withPseudo(covered []byte, field, length int, r rule) error {
-	if d.unknownRoute {
+	if d.UnknownRoute {
 		return errRouting
 	}
-	pseudo := d.source + d.destination + uint64(d.protocol) + uint64(length)
+	pseudo := d.addresses() + uint64(d.Protocol) + uint64(length)
 	d.transport = transport{covered, field, pseudo, r}
 	return nil
 }
@@ -80,90 +80,97 @@ func (d *datagram) withPseudo(covered []byte, field, length int, r rule) error {
 // icmp is for ICMP (RFC 792) and IGMP (RFC 3376), which have the checksum at 2
 // and no pseudo-header.
 func (d *datagram) icmp() error {
-	if len(d.payload) < 8 {
+	payload := d.payload()
+	if len(payload) < 8 {
 		return errTransport
 	}
-	d.transport = transport{covered: d.payload, field: 2, rule: ruleSum}
+	d.transport = transport{covered: payload, field: 2, rule: ruleSum}
 	return nil
 }
 
 // icmpv6 is for RFC 4443: 2 checksum.
 func (d *datagram) icmpv6() error {
-	if len(d.payload) < 4 {
+	payload := d.payload()
+	if len(payload) < 4 {
 		return errTransport
 	}
-	return d.withPseudo(d.payload, 2, len(d.payload), ruleSum)
+	return d.withPseudo(payload, 2, len(payload), ruleSum)
 }
 
 // tcp is for RFC 9293: 16 checksum.
 func (d *datagram) tcp() error {
-	if len(d.payload) < 20 {
+	payload := d.payload()
+	if len(payload) < 20 {
 		return errTransport
 	}
-	return d.withPseudo(d.payload, 16, len(d.payload), ruleSum)
+	return d.withPseudo(payload, 16, len(payload), ruleSum)
 }
 
 // udp is for RFC 768: 4 length, 6 checksum. Bytes past the length belong to
 // the packet, but not to what the checksum covers.
 func (d *datagram) udp() error {
-	if len(d.payload) < 8 {
+	payload := d.payload()
+	if len(payload) < 8 {
 		return errTransport
 	}
-	n := int(binary.BigEndian.Uint16(d.payload[4:]))
-	if n == 0 && len(d.payload) > maxPayload {
-		n = len(d.payload) // RFC 2675, section 4
+	n := int(binary.BigEndian.Uint16(payload[4:]))
+	if n == 0 && len(payload) > maxPayload {
+		n = len(payload) // RFC 2675, section 4
 	}
-	if n < 8 || n > len(d.payload) {
+	if n < 8 || n > len(payload) {
 		return errUDPLength
 	}
-	if d.ipv4() && binary.BigEndian.Uint16(d.payload[6:]) == 0 {
+	if d.ipv4() && binary.BigEndian.Uint16(payload[6:]) == 0 {
 		return nil // the sender made none
 	}
-	return d.withPseudo(d.payload[:n], 6, n, ruleNonzero)
+	return d.withPseudo(payload[:n], 6, n, ruleNonzero)
 }
 
 // udpLite is for RFC 3828: 4 checksum coverage, in bytes from the start of the
 // header, 0 for all, 6 checksum.
 func (d *datagram) udpLite() error {
-	if len(d.payload) < 8 {
+	payload := d.payload()
+	if len(payload) < 8 {
 		return errTransport
 	}
-	n := int(binary.BigEndian.Uint16(d.payload[4:]))
+	n := int(binary.BigEndian.Uint16(payload[4:]))
 	if n == 0 {
-		n = len(d.payload)
+		n = len(payload)
 	}
-	if n < 8 || n > len(d.payload) {
+	if n < 8 || n > len(payload) {
 		return errCoverage
 	}
-	return d.withPseudo(d.payload[:n], 6, len(d.payload), ruleNonzero)
+	return d.withPseudo(payload[:n], 6, len(payload), ruleNonzero)
 }
 
 // dccp is for RFC 4340: 4 data offset in words of 4 bytes, 5 checksum coverage
 // in the low 4 bits, which is 0 for all or one more than the number of words
 // covered behind the header, 6 checksum.
 func (d *datagram) dccp() error {
-	if len(d.payload) < 12 {
+	payload := d.payload()
+	if len(payload) < 12 {
 		return errTransport
 	}
-	header := 4 * int(d.payload[4])
-	if header < 12 || header > len(d.payload) {
+	header := 4 * int(payload[4])
+	if header < 12 || header > len(payload) {
 		return errDataOffset
 	}
-	n := len(d.payload)
-	if words := int(d.payload[5] & 0x0f); words != 0 {
+	n := len(payload)
+	if words := int(payload[5] & 0x0f); words != 0 {
 		n = header + 4*(words-1)
 	}
-	if n > len(d.payload) {
+	if n > len(payload) {
 		return errCoverage
 	}
-	return d.withPseudo(d.payload[:n], 6, len(d.payload), ruleSum)
+	return d.withPseudo(payload[:n], 6, len(payload), ruleSum)
 }
 
 // sctp is for RFC 9260: 8 checksum, of 4 bytes. There is no pseudo-header.
 func (d *datagram) sctp() error {
-	if len(d.payload) < 12 {
+	payload := d.payload()
+	if len(payload) < 12 {
 		return errTransport
 	}
-	d.transport = transport{covered: d.payload, field: 8, rule: ruleCRC32c}
+	d.transport = transport{covered: payload, field: 8, rule: ruleCRC32c}
 	return nil
 }

@@ -1,0 +1,120 @@
+package ip
+
+import "encoding/binary"
+
+// headerLen6 is the length of an IPv6 header (RFC 8200, section 3), whose
+// fields read here are
+//
+//	 4 payload length
+//	 6 next header
+//	 8 source
+//	24 destination
+const headerLen6 = 40
+
+func parse6(packet []byte) Headers {
+	if len(packet) < headerLen6 {
+		return Headers{Fault: HeaderCut}
+	}
+	h := Headers{Version: 6, Protocol: packet[6], Length: headerLen6, Transport: headerLen6, source: 8}
+	for isExtension(h.Protocol) && h.skipExtension(packet) {
+	}
+	return h
+}
+
+// isExtension tells the headers that stand between an IPv6 header and the
+// transport and say where they end. ESP is none of them: it hides what
+// follows.
+func isExtension(protocol uint8) bool {
+	switch protocol {
+	case hopByHop, routing, fragment, authentication, destination:
+		return true
+	}
+	return false
+}
+
+// skipExtension reads the extension header at h.Transport and goes past it. It
+// returns false if there is nothing more to read, with h.Transport at 0.
+func (h *Headers) skipExtension(packet []byte) bool {
+	at := h.Transport
+	rest := packet[at:]
+	h.Transport = 0
+	if len(rest) < 8 {
+		h.fail(ExtensionCut)
+		return false
+	}
+	n := extensionLength(h.Protocol, rest)
+	kind := h.Protocol
+	h.Protocol = rest[0]
+	if n > len(rest) {
+		h.fail(ExtensionCut)
+		return false
+	}
+	switch kind {
+	case hopByHop, destination:
+		h.options6(kind, packet[:at+n], at)
+	case routing:
+		h.followRoute(packet[at:at+n], at)
+	case fragment:
+		// Offset 0 and no more fragments make an atomic fragment, which is a
+		// whole packet (RFC 6946).
+		offset := binary.BigEndian.Uint16(rest[2:])
+		h.Fragment = h.Fragment || offset&^6 != 0
+		if offset&^7 != 0 {
+			return false
+		}
+	}
+	h.Transport = at + n
+	return true
+}
+
+// extensionLength returns the length of an extension header.
+func extensionLength(protocol uint8, header []byte) int {
+	switch protocol {
+	case fragment:
+		return 8 // byte 1 is reserved, RFC 8200, section 4.5
+	case authentication:
+		return 8 + 4*int(header[1]) // RFC 4302, section 2.2
+	}
+	return 8 + 8*int(header[1])
+}
+
+// IPv6 option types. Pad1 is a single byte; the others are followed by a byte
+// with the length of their data.
+const (
+	optionPad1        = 0
+	optionJumbo       = 0xc2 // RFC 2675, in hop-by-hop headers
+	optionHomeAddress = 0xc9 // RFC 6275, in destination options headers
+)
+
+// options6 reads the options of the hop-by-hop or destination options header
+// at start, which packet ends with.
+func (h *Headers) options6(kind uint8, packet []byte, start int) {
+	for at := start + 2; at < len(packet); {
+		if packet[at] == optionPad1 {
+			at++
+			continue
+		}
+		if at+2 > len(packet) || at+2+int(packet[at+1]) > len(packet) {
+			h.fail(BadOption)
+			return
+		}
+		h.option6(kind, packet[at], at+2, int(packet[at+1]))
+		at += 2 + int(packet[at+1])
+	}
+}
+
+// option6 takes note of an option whose n bytes of data are at the offset at.
+// Of several options of a type the first one in the packet counts for jumbo,
+// which belongs into the first header, and the last one for the home address.
+func (h *Headers) option6(kind, option uint8, at, n int) {
+	switch {
+	case kind == hopByHop && option == optionJumbo && n != 4:
+		h.fail(BadJumbo)
+	case kind == hopByHop && option == optionJumbo && h.Jumbo == 0:
+		h.Jumbo = at
+	case kind == destination && option == optionHomeAddress && n != 16:
+		h.fail(BadHomeAddress)
+	case kind == destination && option == optionHomeAddress:
+		h.source = at
+	}
+}

@@ -1,0 +1,69 @@
+package ip
+
+import "encoding/binary"
+
+// Length returns the length of packet that its IP header gives, which may be
+// more or less than len(packet). A length field of 0 means as long as the
+// packet, for which Length takes len(packet): the kernel writes 0 for a packet
+// that is too long for the field, until it is cut into segments (linux 6.3:
+// include/linux/ip.h, iph_totlen; include/linux/ipv6.h, skb_ipv6_totlen). An
+// IPv6 jumbo payload option is followed in its place, if there is one.
+//
+// If Length reports a fault, the length is len(packet) as well.
+func Length(packet []byte) (int, Fault) {
+	n, f := 0, NoFault
+	switch version(packet) {
+	case 4:
+		n, f = length4(packet)
+	case 6:
+		n, f = length6(packet)
+	default:
+		f = noVersion(packet)
+	}
+	if n == 0 {
+		n = len(packet)
+	}
+	return n, f
+}
+
+// length4 returns 0 for as long as the packet.
+func length4(packet []byte) (int, Fault) {
+	header, f := headerLength4(packet)
+	if f != NoFault {
+		return 0, f
+	}
+	total := int(binary.BigEndian.Uint16(packet[2:]))
+	if total != 0 && total < header {
+		return 0, TotalTooShort
+	}
+	return total, NoFault
+}
+
+// maxPayload is the longest payload that the IPv6 header's own field can give.
+const maxPayload = 0xffff
+
+// length6 returns 0 for as long as the packet. The jumbo payload option (RFC
+// 2675) is for lengths beyond the field of the header, which is 0 then.
+func length6(packet []byte) (int, Fault) {
+	if len(packet) < headerLen6 {
+		return 0, HeaderCut
+	}
+	if n := int(binary.BigEndian.Uint16(packet[4:])); n != 0 {
+		return headerLen6 + n, NoFault
+	}
+	if packet[6] != hopByHop {
+		return 0, NoFault
+	}
+	h := Headers{Protocol: hopByHop, Transport: headerLen6}
+	h.skipExtension(packet)
+	if h.Jumbo == 0 {
+		return 0, h.Fault
+	}
+	n := binary.BigEndian.Uint32(packet[h.Jumbo:])
+	if n <= maxPayload || int64(n) > int64(maxInt-headerLen6) {
+		return 0, BadJumbo
+	}
+	return headerLen6 + int(n), h.Fault
+}
+
+const maxInt = int(^uint(0) >> 1)
