@@ -1,6 +1,10 @@
 package checksum
 
-import "github.com/ipqueue/ipqueue/internal/ip"
+import (
+	"encoding/binary"
+
+	"github.com/ipqueue/ipqueue/internal/ip"
+)
 
 // Protocol numbers of IPv4's protocol and IPv6's next header field.
 const (
@@ -42,7 +46,8 @@ func (d *datagram) parse(packet []byte) error {
 
 // dissect takes apart the whole of packet, whatever its IP length says.
 func (d *datagram) dissect(packet []byte) error {
-	d.Headers, d.packet = ip.Parse(packet), packet
+	d.packet = packet
+	d.Parse(packet)
 	switch {
 	case d.Fault != ip.NoFault:
 		return faults[d.Fault]
@@ -64,7 +69,7 @@ func (d *datagram) ipv4() bool { return d.Version == 4 }
 func (d *datagram) addresses() uint64 {
 	source := d.Source(d.packet)
 	if d.ipv4() {
-		return Sum(source) + Sum(d.Destination4(d.packet))
+		return uint64(binary.BigEndian.Uint32(source)) + uint64(binary.BigEndian.Uint32(d.Destination4(d.packet)))
 	}
 	destination := d.Destination6(d.packet)
 	return ipv6Address(source) + ipv6Address(destination[:])

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+
+	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
 // A Flow is what tells a packet's conversation from others: its transport
@@ -12,8 +14,9 @@ import (
 // IPv4 options aside.
 type Flow struct {
 	// Protocol is the number that IANA gave the transport protocol: 1 for
-	// ICMP, 6 for TCP, 17 for UDP, 58 for ICMPv6. IPv6 extension headers are
-	// skipped.
+	// ICMP, 6 for TCP, 17 for UDP, 58 for ICMPv6. IPv6 extension headers and
+	// the authentication header are skipped; where the copy ends among them,
+	// it is the last number that could be read.
 	Protocol uint8
 	// Source and Destination are the packet's. Ports are 0 where the protocol
 	// has none, and in all fragments of a packet but the first.
@@ -42,23 +45,18 @@ func endpoint(a netip.AddrPort) string {
 	return a.String()
 }
 
-// IANA's protocol numbers, and those of IPv6 extension headers.
+// IANA's protocol numbers.
 const (
-	protoHopByHop    = 0
-	protoICMP        = 1
-	protoIGMP        = 2
-	protoTCP         = 6
-	protoUDP         = 17
-	protoDCCP        = 33
-	protoRouting     = 43
-	protoFragment    = 44
-	protoGRE         = 47
-	protoESP         = 50
-	protoAH          = 51
-	protoICMPv6      = 58
-	protoDestination = 60
-	protoSCTP        = 132
-	protoUDPLite     = 136
+	protoICMP    = 1
+	protoIGMP    = 2
+	protoTCP     = 6
+	protoUDP     = 17
+	protoDCCP    = 33
+	protoGRE     = 47
+	protoESP     = 50
+	protoICMPv6  = 58
+	protoSCTP    = 132
+	protoUDPLite = 136
 )
 
 func protocolName(protocol uint8) string {
@@ -90,12 +88,31 @@ func protocolName(protocol uint8) string {
 // Flow reads the packet's protocol, addresses and ports from Payload, so it
 // must be asked for before the verdict. It allocates nothing.
 func (p Packet) Flow() Flow {
-	d := p.dissect()
-	if !d.source.IsValid() {
-		return Flow{}
+	var h ip.Headers
+	b := p.headers(&h)
+	source, destination := ports(&h, b)
+	switch h.Version {
+	case 4:
+		return Flow{h.Protocol,
+			netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[12:])), source),
+			netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[16:])), destination)}
+	case 6:
+		return Flow{h.Protocol,
+			netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:])), source),
+			netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[24:])), destination)}
 	}
-	source, destination := d.ports()
-	return Flow{d.protocol, netip.AddrPortFrom(d.source, source), netip.AddrPortFrom(d.destination, destination)}
+	return Flow{}
+}
+
+// ports are 0 where there are none.
+func ports(h *ip.Headers, b []byte) (source, destination uint16) {
+	switch h.Protocol {
+	case protoTCP, protoUDP, protoDCCP, protoSCTP, protoUDPLite:
+		if segment := transport(h, b); len(segment) >= 4 {
+			return binary.BigEndian.Uint16(segment), binary.BigEndian.Uint16(segment[2:])
+		}
+	}
+	return 0, 0
 }
 
 // Transport returns the packet's transport protocol, as in Flow, and the part
@@ -104,25 +121,29 @@ func (p Packet) Flow() Flow {
 // all fragments of a packet but the first, and where the copy ends before it.
 // Like Payload it is valid until the verdict.
 func (p Packet) Transport() (protocol uint8, segment []byte) {
-	d := p.dissect()
-	return d.protocol, d.transport
+	var h ip.Headers
+	b := p.headers(&h)
+	return h.Protocol, transport(&h, b)
 }
 
-// A datagram is an IP packet taken apart, as far as its copy goes.
-type datagram struct {
-	source, destination netip.Addr // invalid if it is no IP packet
-	protocol            uint8
-	transport           []byte
-}
-
-func (p *Packet) dissect() (d datagram) {
-	switch p.ipVersion() {
-	case 4:
-		d.dissect4(p.Payload)
-	case 6:
-		d.dissect6(p.Payload)
+// transport returns the part of b behind its headers, nil if there is none.
+func transport(h *ip.Headers, b []byte) []byte {
+	if h.Transport == 0 || h.Transport == len(b) {
+		return nil
 	}
-	return d
+	return b[h.Transport:]
+}
+
+// headers reads the packet's headers into h, which is zero. It returns the
+// packet without what follows its end, as far as the copy goes.
+func (p *Packet) headers(h *ip.Headers) []byte {
+	if p.ipVersion() == 0 {
+		return nil
+	}
+	n, _ := ip.Length(p.Payload)
+	b := p.Payload[:min(n, len(p.Payload))]
+	h.Parse(b)
+	return b
 }
 
 // ipVersion is what the first byte of Payload says, 0 if the packet is not IP.
@@ -135,79 +156,4 @@ func (p *Packet) ipVersion() int {
 		return 0
 	}
 	return v
-}
-
-func (d *datagram) dissect4(b []byte) {
-	const least = 20
-	header := int(b[0]&0xf) * 4
-	if len(b) < least || header < least {
-		return
-	}
-	d.source, d.destination = netip.AddrFrom4([4]byte(b[12:])), netip.AddrFrom4([4]byte(b[16:]))
-	d.protocol = b[9]
-	end := int(binary.BigEndian.Uint16(b[2:]))
-	if offset := binary.BigEndian.Uint16(b[6:]) & 0x1fff; offset == 0 {
-		d.transport = between(b, header, end)
-	}
-}
-
-func (d *datagram) dissect6(b []byte) {
-	const header = 40
-	if len(b) < header {
-		return
-	}
-	d.source, d.destination = netip.AddrFrom16([16]byte(b[8:])), netip.AddrFrom16([16]byte(b[24:]))
-	d.protocol = b[6]
-	end := header + int(binary.BigEndian.Uint16(b[4:]))
-	if end == header { // a jumbogram, or a super-packet too long for the field
-		end = len(b)
-	}
-	d.transport = between(b, header, end)
-	for d.skipExtension() {
-	}
-}
-
-// skipExtension moves on to what follows the IPv6 extension header that
-// transport begins with. It returns false if there is none.
-func (d *datagram) skipExtension() bool {
-	b := d.transport
-	if len(b) < 8 {
-		return false
-	}
-	n := 0
-	switch d.protocol {
-	case protoHopByHop, protoRouting, protoDestination: // RFC 8200, section 4
-		n = 8 + int(b[1])*8
-	case protoAH: // RFC 4302, section 2.2
-		n = 8 + int(b[1])*4
-	case protoFragment:
-		n = 8
-		if binary.BigEndian.Uint16(b[2:])&^7 != 0 { // not the first
-			n = len(b)
-		}
-	default:
-		return false
-	}
-	d.protocol, d.transport = b[0], between(b, n, len(b))
-	return d.transport != nil
-}
-
-// between is b[from:to] as far as it exists, nil if that is nothing.
-func between(b []byte, from, to int) []byte {
-	to = min(to, len(b))
-	if from >= to {
-		return nil
-	}
-	return b[from:to]
-}
-
-// ports are 0 where there are none.
-func (d *datagram) ports() (source, destination uint16) {
-	switch d.protocol {
-	case protoTCP, protoUDP, protoDCCP, protoSCTP, protoUDPLite:
-		if len(d.transport) >= 4 {
-			return binary.BigEndian.Uint16(d.transport), binary.BigEndian.Uint16(d.transport[2:])
-		}
-	}
-	return 0, 0
 }

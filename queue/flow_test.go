@@ -1,6 +1,8 @@
 package queue_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"net/netip"
 	"testing"
 
@@ -12,6 +14,7 @@ var (
 	udp4     = []byte{0x45, 0, 0, 28 + 2, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2}
 	icmp4    = []byte{0x45, 0, 0, 28, 0, 0, 0, 0, 64, 1, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2}
 	later4   = []byte{0x45, 0, 0, 30, 0, 0, 0, 1, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2}
+	ah4      = []byte{0x45, 0, 0, 20 + 24 + 10, 0, 0, 0, 0, 64, 51, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2}
 	options4 = []byte{0x46, 0, 0, 34, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2, 1, 1, 1, 0}
 	udp      = []byte{0x12, 0x34, 0, 53, 0, 10, 0, 0, 'h', 'i'}
 )
@@ -71,9 +74,14 @@ func TestFlow(t *testing.T) {
 		{"hop-by-hop", header6(0, hopByHop, udp), six, string(udp)},
 		{"routing, destination", header6(43, routing, destination, udp), six, string(udp)},
 		{"authentication", header6(51, ah, udp), six, string(udp)},
+		{"IPv4 authentication", join(ah4, ah, udp), four, string(udp)},
+		{"IPv4 authentication cut", join(ah4, ah[:7]), "protocol 51 192.0.2.1 > 192.0.2.2", ""},
+		{"malformed option", header6(60, []byte{17, 0, 1, 9, 0, 0, 0, 0}, udp), six, string(udp)},
 		{"first fragment", header6(44, first, udp), six, string(udp)},
 		{"later IPv6 fragment", header6(44, later, udp), "UDP 2001::1 > 2001::2", ""},
-		{"extension cut", header6(0, hopByHop[:7]), "protocol 0 2001::1 > 2001::2", string(hopByHop[:7])},
+		{"extension cut", header6(0, hopByHop[:7]), "protocol 0 2001::1 > 2001::2", ""},
+		{"extension header cut in the middle", header6(43, routing)[:44], "protocol 43 2001::1 > 2001::2", ""},
+		{"extension header cut behind its length", header6(43, routing)[:48], "protocol 60 2001::1 > 2001::2", ""},
 		{"extension longer than all", header6(0, []byte{17, 9, 0, 0, 0, 0, 0, 0}), "UDP 2001::1 > 2001::2", ""},
 		{"ESP", header6(50, udp), "ESP 2001::1 > 2001::2", string(udp)},
 	}
@@ -98,12 +106,52 @@ func TestFlowOfBridge(t *testing.T) {
 	}
 }
 
-// A jumbogram has no length in its header.
-func TestTransportOfJumbogram(t *testing.T) {
-	b := header6(17, udp)
-	b[5] = 0
-	if _, got := (queue.Packet{Payload: b}).Transport(); string(got) != string(udp) {
-		t.Errorf("Transport = %q, want %q", got, udp)
+// A length of 0 means as long as the packet, whether the packet is longer than
+// the field allows or not, and a jumbo payload option is followed.
+func TestLengthZero(t *testing.T) {
+	const data = 131000
+	segment := join(udp, make([]byte, data))
+	hopByHop := []byte{17, 0, 0xc2, 4, 0, 0, 0, 0}
+	binary.BigEndian.PutUint32(hopByHop[4:], uint32(len(hopByHop)+len(segment)))
+	tests := []struct {
+		name    string
+		packet  []byte
+		version int
+	}{
+		{"IPv4", join(udp4, segment), 4},
+		{"IPv4 options", join(options4, segment), 4},
+		{"IPv6", header6(17, segment), 6},
+		{"jumbo payload option", header6(0, hopByHop, segment), 6},
+		{"destination options", header6(60, []byte{17, 0, 1, 4, 0, 0, 0, 0}, segment), 6},
+		{"short IPv4", join(udp4, udp), 4},
+		{"short IPv6", header6(17, udp), 6},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			whole := len(test.packet)
+			if test.version == 4 {
+				clear(test.packet[2:4])
+			} else {
+				clear(test.packet[4:6])
+			}
+			for _, n := range []int{whole, min(whole, 100)} {
+				p := queue.Packet{Payload: test.packet[:n], Length: uint32(whole)}
+				if f := p.Flow(); f.Source.Port() != 0x1234 || f.Destination.Port() != 53 {
+					t.Errorf("%d bytes: Flow = %v", n, f)
+				}
+				_, got := p.Transport()
+				if header := whole - len(got) - (whole - n); len(got) == 0 || !bytes.Equal(got, test.packet[header:n]) || got[1] != 0x34 {
+					t.Errorf("%d bytes: Transport has %d bytes", n, len(got))
+				}
+				if test.version == 4 {
+					if h, err := p.IPv4(); err != nil || h.TotalLen != whole {
+						t.Errorf("%d bytes: IPv4 = %v, %v", n, h, err)
+					}
+				} else if h, err := p.IPv6(); err != nil || h.PayloadLen != whole-40 {
+					t.Errorf("%d bytes: IPv6 = %v, %v", n, h, err)
+				}
+			}
+		})
 	}
 }
 

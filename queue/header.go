@@ -6,11 +6,14 @@ import (
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+
+	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
 // IPv4 decodes the packet's IPv4 header, which must be done before the verdict.
 // The result shares no memory with Payload. It allocates: Flow is for where
-// that matters. The error matches ErrInvalid if the packet is of another IP
+// that matters. A total length of 0, which super-packets have that are too long
+// for the field, is decoded as the length of the packet. The error matches ErrInvalid if the packet is of another IP
 // version, else it is that of ipv4.ParseHeader about a header that is cut.
 func (p Packet) IPv4() (*ipv4.Header, error) {
 	if err := p.isIP(4); err != nil {
@@ -22,7 +25,9 @@ func (p Packet) IPv4() (*ipv4.Header, error) {
 	}
 	// ParseHeader takes two fields for what a raw socket of this system has.
 	fragment := binary.BigEndian.Uint16(p.Payload[6:])
-	h.TotalLen = int(binary.BigEndian.Uint16(p.Payload[2:]))
+	if h.TotalLen = int(binary.BigEndian.Uint16(p.Payload[2:])); h.TotalLen == 0 {
+		h.TotalLen = p.wholeLen()
+	}
 	h.Flags, h.FragOff = ipv4.HeaderFlags(fragment>>13), int(fragment&0x1fff)
 	return h, nil
 }
@@ -32,7 +37,21 @@ func (p Packet) IPv6() (*ipv6.Header, error) {
 	if err := p.isIP(6); err != nil {
 		return nil, err
 	}
-	return ipv6.ParseHeader(p.Payload)
+	h, err := ipv6.ParseHeader(p.Payload)
+	if err != nil {
+		return nil, err
+	}
+	if h.PayloadLen == 0 {
+		h.PayloadLen = p.wholeLen() - ipv6.HeaderLen
+	}
+	return h, nil
+}
+
+// wholeLen is the length of a packet whose own length field is 0, which means
+// as long as the packet, or as the jumbo payload option says.
+func (p *Packet) wholeLen() int {
+	n, _ := ip.Length(p.Payload)
+	return max(n, int(p.Length))
 }
 
 func (p *Packet) isIP(version int) error {

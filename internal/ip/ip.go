@@ -72,16 +72,18 @@ const (
 	destination    = 60
 )
 
-// Parse reads the headers of packet. It takes all of packet to belong to it;
-// callers that know where the packet ends, as Length reports, cut it there.
-func Parse(packet []byte) Headers {
+// Parse sets h, which must be zero, from the headers of packet. It takes all of
+// packet to belong to it; callers that know where the packet ends, as Length
+// reports, cut it there.
+func (h *Headers) Parse(packet []byte) {
 	switch version(packet) {
 	case 4:
-		return parse4(packet)
+		h.parse4(packet)
 	case 6:
-		return parse6(packet)
+		h.parse6(packet)
+	default:
+		h.Fault = noVersion(packet)
 	}
-	return Headers{Fault: noVersion(packet)}
 }
 
 // version returns the version in the IP header, 0 for an empty packet.

@@ -26,29 +26,29 @@ func headerLength4(packet []byte) (int, Fault) {
 	return n, NoFault
 }
 
-func parse4(packet []byte) (h Headers) {
+func (h *Headers) parse4(packet []byte) {
 	n, f := headerLength4(packet)
 	if f != NoFault {
-		return Headers{Fault: f}
+		h.Fault = f
+		return
 	}
-	offset := binary.BigEndian.Uint16(packet[6:])
-	h = Headers{Version: 4, Protocol: packet[9], Length: n, Transport: n, source: 12, final: 16}
+	h.Version, h.Protocol, h.Length = 4, packet[9], n
+	h.source, h.final = 12, 16
 	if n > len(packet) {
 		h.fail(HeaderCut)
-		h.Transport = 0
-		return h
+		return
 	}
 	if n > headerLen4 {
 		h.options4(packet[:n])
 	}
+	offset := binary.BigEndian.Uint16(packet[6:])
 	h.Fragment = offset&0x3fff != 0
 	if offset&0x1fff != 0 {
-		h.Transport = 0
-		return h
+		return
 	}
+	h.Transport = n
 	for h.Protocol == authentication && h.skipExtension(packet) {
 	}
-	return h
 }
 
 // IPv4 option types, RFC 791, section 3.1. All but the first two are followed

@@ -11,14 +11,15 @@ import "encoding/binary"
 //	24 destination
 const headerLen6 = 40
 
-func parse6(packet []byte) Headers {
+func (h *Headers) parse6(packet []byte) {
 	if len(packet) < headerLen6 {
-		return Headers{Fault: HeaderCut}
+		h.Fault = HeaderCut
+		return
 	}
-	h := Headers{Version: 6, Protocol: packet[6], Length: headerLen6, Transport: headerLen6, source: 8}
+	h.Version, h.Protocol, h.Length, h.Transport = 6, packet[6], headerLen6, headerLen6
+	h.source = 8
 	for isExtension(h.Protocol) && h.skipExtension(packet) {
 	}
-	return h
 }
 
 // isExtension tells the headers that stand between an IPv6 header and the

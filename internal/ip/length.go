@@ -9,7 +9,8 @@ import "encoding/binary"
 // include/linux/ip.h, iph_totlen; include/linux/ipv6.h, skb_ipv6_totlen). An
 // IPv6 jumbo payload option is followed in its place, if there is one.
 //
-// If Length reports a fault, the length is len(packet) as well.
+// With a fault the length is len(packet), or that of the header if it is
+// TotalTooShort.
 func Length(packet []byte) (int, Fault) {
 	n, f := 0, NoFault
 	switch version(packet) {
@@ -34,7 +35,7 @@ func length4(packet []byte) (int, Fault) {
 	}
 	total := int(binary.BigEndian.Uint16(packet[2:]))
 	if total != 0 && total < header {
-		return 0, TotalTooShort
+		return header, TotalTooShort
 	}
 	return total, NoFault
 }

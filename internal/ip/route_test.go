@@ -39,7 +39,8 @@ func TestFollowRoute(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			packet := routed(routingHeader(tt.rest))
-			h := Parse(packet)
+			var h Headers
+			h.Parse(packet)
 			if got := h.Fault == BadRoute; got != tt.bad {
 				t.Errorf("bad: %v, want %v", got, tt.bad)
 			}
@@ -96,7 +97,8 @@ func TestFollowRoutes(t *testing.T) {
 	first := routingHeader([]any{0, 1, 0, 0, 0, 0, []byte{0x20, 0x01, 15: 0xaa}})
 	second := routingHeader([]any{2, 1, 0, 0, 0, 0, []byte{0x20, 0x01, 15: 0xbb}})
 	packet := routed(first, second)
-	h := Parse(packet)
+	var h Headers
+	h.Parse(packet)
 	if h.Fault != NoFault {
 		t.Fatalf("fault %d", h.Fault)
 	}
