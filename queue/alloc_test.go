@@ -46,6 +46,8 @@ func TestAllocations(t *testing.T) {
 			{"echo, MTU", mtu, queue.Config{}, func(p queue.Packet) error { return p.Replace(p.Payload) }},
 			{"echo, large", large, queue.Config{}, func(p queue.Packet) error { return p.Replace(p.Payload) }},
 			{"grow", small, queue.Config{}, func(p queue.Packet) error { return p.Replace(mtu) }},
+			{"data", small, queue.Config{}, func(p queue.Packet) error { return p.ReplaceData(p.Data()[:50]) }},
+			{"data, grow", small, queue.Config{}, func(p queue.Packet) error { return p.ReplaceData(mtu[28:]) }},
 			{"raw", small, queue.Config{}, func(p queue.Packet) error { return p.ReplaceRaw(mtu) }},
 		} {
 			for _, pull := range []bool{false, true} {

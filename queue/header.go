@@ -25,9 +25,7 @@ func (p Packet) IPv4() (*ipv4.Header, error) {
 	}
 	// ParseHeader takes two fields for what a raw socket of this system has.
 	fragment := binary.BigEndian.Uint16(p.Payload[6:])
-	if h.TotalLen = int(binary.BigEndian.Uint16(p.Payload[2:])); h.TotalLen == 0 {
-		h.TotalLen = p.wholeLen()
-	}
+	h.TotalLen = p.wholeLen()
 	h.Flags, h.FragOff = ipv4.HeaderFlags(fragment>>13), int(fragment&0x1fff)
 	return h, nil
 }
@@ -41,17 +39,21 @@ func (p Packet) IPv6() (*ipv6.Header, error) {
 	if err != nil {
 		return nil, err
 	}
-	if h.PayloadLen == 0 {
-		h.PayloadLen = p.wholeLen() - ipv6.HeaderLen
-	}
+	h.PayloadLen = p.wholeLen() - ipv6.HeaderLen
 	return h, nil
 }
 
-// wholeLen is the length of a packet whose own length field is 0, which means
-// as long as the packet, or as the jumbo payload option says.
+// wholeLen is the length that the IP header gives the packet, of which it shows
+// the fixed part. A field of 0 means as long as the packet.
 func (p *Packet) wholeLen() int {
 	n, _ := ip.Length(p.Payload)
-	return max(n, int(p.Length))
+	switch field := int(lengthField(p.Payload)); {
+	case field == 0:
+		return max(n, int(p.Length))
+	case p.Payload[0]>>4 == 4:
+		return field
+	}
+	return n
 }
 
 func (p *Packet) isIP(version int) error {

@@ -1,11 +1,13 @@
 package queue
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 
 	"github.com/ipqueue/ipqueue/checksum"
+	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
 // version is the IP version of the packet, 0 if it is no IP packet.
@@ -19,40 +21,41 @@ func (p *Packet) version() int {
 	return 0
 }
 
-// checkPayload refuses a replacement that the kernel would silently ignore or
-// drop, and one that is not what the caller can have meant.
+// checkPayload refuses a replacement that the kernel would ignore, drop or be
+// harmed by, that would arrive damaged, or that is not what the caller can have
+// meant. It changes nothing.
 func checkPayload(p *Packet, v *Verdict, limit int) error {
 	b := v.Payload
 	switch {
 	case b == nil:
 		return nil
 	case len(b) > limit:
-		return fmt.Errorf("%w: payload of %d bytes, the kernel takes %d", ErrInvalid, len(b), limit)
+		return tooLong(len(b), limit)
 	case len(b) < minPayload(p.version()):
 		return fmt.Errorf("%w: payload of %d bytes, its header alone has %d", ErrInvalid, len(b), minPayload(p.version()))
-	case len(b) < p.headerLen():
-		return fmt.Errorf("%w: payload of %d bytes, less than the %d of the old IP header", ErrInvalid, len(b), p.headerLen())
-	case p.GSO() && len(b) != int(p.Length):
-		return fmt.Errorf("%w: a GSO packet can be replaced at its own length only; Config.NoGSO avoids such packets",
-			ErrUnsupported)
-	case v.Raw || p.version() == 0:
+	case p.version() == 0:
 		return nil
-	case int(b[0]>>4) != p.version():
-		return fmt.Errorf("%w: payload of IP version %d for a packet of version %d", ErrInvalid, b[0]>>4, p.version())
-	case promisedLen(b) > len(b):
-		return fmt.Errorf("%w: it has %d of %d; set its IP length if that is all", ErrTruncated, len(b), promisedLen(b))
+	}
+	var old, given ip.Headers
+	p.headers(&old)
+	given.Parse(b)
+	if err := checkHeaders(p, b, &old, &given); err != nil || v.Raw {
+		return err
+	}
+	switch {
+	case int(given.Version) != p.version():
+		return fmt.Errorf("%w: payload is no packet of IP version %d", ErrInvalid, p.version())
+	case p.Truncated() && !v.data && !p.completes(b):
+		n, _ := ip.Length(b)
+		return fmt.Errorf("%w: payload has %d bytes of %d; set its IP length if it is complete", ErrTruncated, len(b), max(n, int(p.Length)))
+	case !p.ChecksumReady() && owesElsewhere(p.Payload) && owesElsewhere(b):
+		return fmt.Errorf("%w: the kernel owes the packet a checksum that a replacement cannot have; Config.NoGSO has it computed first", ErrUnsupported)
 	}
 	return nil
 }
 
-// headerLen is the length of the packet's IPv4 header, 0 if it is none.
-// nfnetlink_queue drops a packet that is replaced by less
-// (nfnetlink_queue.c, nfqnl_mangle).
-func (p *Packet) headerLen() int {
-	if p.version() != 4 || len(p.Payload) == 0 {
-		return 0
-	}
-	return int(p.Payload[0]&0xf) * 4
+func tooLong(n, limit int) error {
+	return fmt.Errorf("%w: payload of %d bytes, the kernel takes %d", ErrInvalid, n, limit)
 }
 
 // minPayload is the length of the shortest packet of an IP version.
@@ -66,23 +69,116 @@ func minPayload(version int) int {
 	return 1
 }
 
-// promisedLen is the length of a packet according to its IP header.
-func promisedLen(b []byte) int {
-	if b[0]>>4 == 4 {
-		return int(binary.BigEndian.Uint16(b[2:]))
+// checkHeaders refuses what the kernel cannot take in place of the packet,
+// whatever its checksums: the kernel keeps what it knew of the old headers.
+func checkHeaders(p *Packet, b []byte, old, given *ip.Headers) error {
+	if len(b) < old.Transport {
+		// nfnetlink_queue.c, nfqnl_mangle
+		return fmt.Errorf("%w: payload of %d bytes, less than the %d of the old IP headers", ErrInvalid, len(b), old.Transport)
 	}
-	return 40 + int(binary.BigEndian.Uint16(b[4:]))
+	if p.GSO() {
+		return checkGSO(p, b, old, given)
+	}
+	return nil
 }
 
-// repair makes lengths and checksums of a replacement right. What checksum
-// leaves alone on purpose (fragments, unknown protocols) is sent as it is.
-func repair(b []byte) error {
-	err := checksum.Resize(b)
+// checkGSO is for a super-packet. Its replacement is cut into segments by what
+// the kernel knew of it, so it must have the same headers and the same length.
+// That works for TCP, whose checksums are made anew for the segments (linux
+// 6.12: net/ipv4/tcp_offload.c, tcp4_gso_segment). The segments of UDP get
+// theirs from the old one, which must be unfinished then as a replaced packet's
+// cannot be; Linux 5.10 panics (net/ipv4/udp_offload.c, __udp_gso_segment).
+func checkGSO(p *Packet, b []byte, old, given *ip.Headers) error {
+	const remedy = "Config.NoGSO avoids such packets"
+	switch {
+	case len(b) != int(p.Length):
+		return fmt.Errorf("%w: a GSO packet can be replaced at its own length only; %s", ErrUnsupported, remedy)
+	case old.Transport == 0 || old.Protocol != protoTCP || old.Fragment:
+		return fmt.Errorf("%w: a GSO packet can be replaced if it is seen to be TCP only; %s", ErrUnsupported, remedy)
+	case given.Transport != old.Transport || given.Protocol != protoTCP || given.Fragment:
+		return fmt.Errorf("%w: a GSO packet can be replaced by one with headers of the same length only; %s", ErrUnsupported, remedy)
+	}
+	return nil
+}
+
+// completes reports whether b, given for a cut copy, is a whole packet by its
+// own length.
+func (p *Packet) completes(b []byte) bool {
+	n, _ := ip.Length(b)
+	if lengthField(b) == 0 && n == len(b) {
+		n = int(p.Length) // as long as the packet
+	}
+	return n <= len(b)
+}
+
+// lengthField is the total length of an IPv4 packet or the payload length of an
+// IPv6 packet.
+func lengthField(b []byte) uint16 {
+	if b[0]>>4 == 4 {
+		return binary.BigEndian.Uint16(b[2:])
+	}
+	return binary.BigEndian.Uint16(b[4:])
+}
+
+// repair makes lengths and checksums of b right, which is a copy of the
+// replacement for p. What checksum leaves alone on purpose (fragments, unknown
+// protocols) is sent as it is.
+func (p *Packet) repair(b []byte) error {
+	var err error
+	if !p.keepsLengths(b) {
+		err = checksum.Resize(b)
+	}
 	if err == nil {
-		err = checksum.Fix(b)
+		err = p.fix(b)
 	}
 	if err == nil || errors.Is(err, checksum.ErrLeftAlone) {
 		return nil
 	}
 	return fmt.Errorf("%w: payload cannot be repaired, ReplaceRaw sends it as it is: %w", ErrInvalid, err)
+}
+
+// keepsLengths reports whether b has as many bytes as the packet and the same
+// lengths in its headers, which then stay as they are: an IP length may be 0, or
+// leave out padding, and a UDP length may leave out the end of the IP packet.
+func (p *Packet) keepsLengths(b []byte) bool {
+	if len(b) != int(p.Length) || len(p.Payload) < minPayload(p.version()) || lengthField(b) != lengthField(p.Payload) {
+		return false
+	}
+	n, fault := ip.Length(b)
+	if fault != ip.NoFault || n > len(b) {
+		return false
+	}
+	var h ip.Headers
+	h.Parse(b[:n])
+	if h.Protocol != protoUDP || h.Fragment || h.Transport == 0 {
+		return true
+	}
+	udp := b[h.Transport:n]
+	if len(udp) < 8 || len(p.Payload) < h.Transport+6 {
+		return false
+	}
+	length := udp[4:6]
+	given := int(binary.BigEndian.Uint16(length))
+	return given >= 8 && given <= len(udp) && bytes.Equal(length, p.Payload[h.Transport+4:][:2])
+}
+
+// fix makes the checksums of b right. A UDP checksum that the sender left out
+// is not added, which tunnels may do in IPv6 as well (RFC 6935).
+func (p *Packet) fix(b []byte) error {
+	absent := p.ChecksumReady() && noChecksum(p.Payload) && noChecksum(b)
+	err := checksum.Fix(b)
+	if err == nil && absent {
+		var h ip.Headers
+		h.Parse(b)
+		clear(b[h.Transport+6:][:2])
+	}
+	return err
+}
+
+// noChecksum reports whether b is a UDP datagram without a checksum.
+func noChecksum(b []byte) bool {
+	var h ip.Headers
+	h.Parse(b)
+	return h.Protocol == protoUDP && h.Transport != 0 && !h.Fragment && len(b) >= h.Transport+8 &&
+		b[h.Transport+6] == 0 && b[h.Transport+7] == 0
 }

@@ -55,6 +55,8 @@ type Verdict struct {
 	// Raw sends Payload as it is.
 	Raw bool
 
+	data bool // Payload is to replace the packet's data only
+
 	// Mark changes the packet's firewall mark in the bits of MarkMask, and
 	// leaves the other bits, which may belong to other programs. Mark must be
 	// within MarkMask. A MarkMask of 0 means all bits if Mark is not 0, and no
@@ -169,21 +171,35 @@ func (p *Packet) judge(a Action) error {
 }
 
 // Replace accepts the packet with payload in its place. payload starts at the
-// IP header and may be p.Payload, changed or not; it is copied, and in the copy
-// the IP and UDP lengths are set to the number of bytes given and all
-// checksums are computed. The caller's bytes stay as they are.
+// IP header and may be p.Payload, changed or not; it is copied, and the caller's
+// bytes stay as they are.
 //
-// A payload shorter than its own IP header says is taken for a cut copy and
-// refused with ErrTruncated: checksum.Resize makes the header of one that was
-// made shorter say so. A payload that is too short to be a packet or too long
-// for the kernel is refused with ErrInvalid; another length for a GSO packet
-// with ErrUnsupported. See Decide for the rest.
+// In the copy, the IP and UDP lengths are set to the number of bytes given, and
+// all checksums are computed. A packet that is given back unchanged arrives as
+// it would have: if the number of bytes is the packet's own, so are lengths that
+// the caller has not changed. A UDP datagram may be shorter than its IP packet,
+// for example, and a UDP checksum that the sender left out is not added.
+//
+// Replace refuses what could not arrive, and leaves the packet undecided:
+//
+//   - ErrInvalid: payload is no IP packet of the same version, is malformed, is
+//     shorter than the packet's own IP headers, or too long for the kernel.
+//   - ErrTruncated: the packet is a cut copy (Truncated) and payload is not
+//     complete: its IP length says more.
+//   - ErrUnsupported: the packet is a GSO packet and payload has another length
+//     or other headers, or is not TCP; or a checksum is owed to the packet
+//     (ChecksumReady) that is not its own transport's, as in a tunnel that ends
+//     in this host. Config.NoGSO avoids both.
+//
+// See Decide for the rest, and ReplaceData for the common case.
 func (p Packet) Replace(payload []byte) error {
 	return p.Decide(Verdict{Action: Accept, Payload: nonNil(payload)})
 }
 
 // ReplaceRaw is Replace without any repair: what is wrong in payload stays
-// wrong, and the receiver will drop it without a word.
+// wrong, and the receiver drops it silently. It refuses only what the kernel
+// itself cannot take: a payload that is too short or too long, and GSO packets
+// like Replace.
 func (p Packet) ReplaceRaw(payload []byte) error {
 	return p.Decide(Verdict{Action: Accept, Payload: nonNil(payload), Raw: true})
 }
@@ -239,23 +255,39 @@ func (p *Packet) decide(v *Verdict) error {
 			s.GiveBack()
 		}
 	}()
+	if err := p.encode(v); err != nil {
+		return err
+	}
+	claimed = false
+	return s.Submit(short, v.Payload != nil)
+}
+
+// encode makes up the verdict's message in the slot, which is claimed. Its
+// payload is repaired there.
+func (p *Packet) encode(v *Verdict) error {
+	s, b := p.slot, p.Queue().backend
 	if err := b.suits(*p, *v); err != nil {
 		return err
+	}
+	if v.data {
+		if err := p.join(v); err != nil {
+			return err
+		}
 	}
 	if err := checkPayload(p, v, b.maxPayload()); err != nil {
 		return err
 	}
 	v.Conntrack.completeStatus(p)
-	s.Message = slices.Grow(s.Message[:0], len(v.Payload)+len(v.LinkHeader)+3*sizeVerdict)
+	s.Message = slices.Grow(s.Message[:0], v.room())
 	s.Message = b.appendVerdict(s.Message, s.ID, v.marked(s.Mark), *v)
-	if v.Payload != nil && !v.Raw && p.version() != 0 {
-		if err := repair(s.Message[len(s.Message)-len(v.Payload):]); err != nil {
-			return err
-		}
+	if v.Payload == nil || v.Raw || p.version() == 0 {
+		return nil
 	}
-	claimed = false
-	return s.Submit(short, v.Payload != nil)
+	return p.repair(s.Message[len(s.Message)-len(v.Payload):])
 }
+
+// room is the most that the verdict's message takes.
+func (v *Verdict) room() int { return len(v.Payload) + len(v.LinkHeader) + 3*sizeVerdict }
 
 // sizeVerdict is at least the size of a verdict that is one for any packet.
 const sizeVerdict = 64

@@ -77,19 +77,19 @@ func (r *rewriter) decide(p queue.Packet, out *lines.Printer) error {
 	if !bytes.Contains(p.Payload, r.from) {
 		return p.Accept()
 	}
-	payload, matches, err := r.rewrite(p)
+	data, matches, err := r.rewrite(p)
 	if matches == 0 && err == nil {
 		return p.Accept() // the text is in the headers
 	}
 	line := p.String() // Payload is valid until the verdict
 	if err == nil {
-		err = p.Replace(payload)
+		err = p.ReplaceData(data)
 	}
-	// What Replace refuses, as too long say, is still to be decided.
+	// What ReplaceData refuses, for example as too long, is still undecided.
 	if err != nil {
 		out.Printf("%s: not rewritten: %v\n", line, err)
 		return p.Accept()
 	}
-	out.Printf("%s: %d replaced, now %d bytes\n", line, matches, len(payload))
+	out.Printf("%s: %d replaced, now %d bytes of data\n", line, matches, len(data))
 	return nil
 }

@@ -36,39 +36,31 @@ func tcp(text string, options ...byte) []byte {
 	return append(append(b, options...), text...)
 }
 
-// fragmented makes a packet the first of several fragments.
-func fragmented(packet []byte) []byte {
-	packet[6] |= 0x20 // more fragments
-	return packet
-}
-
 func TestRewrite(t *testing.T) {
 	for _, test := range []struct {
 		name          string
 		from, to, pad string
 		packet        []byte
-		want          []byte // nil for none
+		want          string
 		matches       int
 		err           error
 	}{
-		{"longer in UDP", "b", "xyz", "", packet4(17, udp("abcb")), packet4(17, udp("axyzcxyz")), 2, nil},
-		{"shorter in UDP", "bc", "", "", packet6(17, udp("abcb")), packet6(17, udp("ab")), 1, nil},
-		{"padding is for TCP", "bc", "x", " ", packet4(17, udp("abc")), packet4(17, udp("ax")), 1, nil},
-		{"as long in TCP", "bc", "xy", "", packet6(6, tcp("abc")), packet6(6, tcp("axy")), 1, nil},
-		{"padded in TCP", "bcd", "x", "-", packet4(6, tcp("abcd")), packet4(6, tcp("ax--")), 1, nil},
-		{"padded to nothing in TCP", "bc", "", "-", packet4(6, tcp("abc")), packet4(6, tcp("a--")), 1, nil},
-		{"behind TCP options", "b", "x", "", packet4(6, tcp("abc", 'b', 1, 1, 1)), packet4(6, tcp("axc", 'b', 1, 1, 1)), 1, nil},
-		{"longer in TCP", "b", "xy", " ", packet4(6, tcp("abc")), nil, 1, errLength},
-		{"shorter in TCP", "bc", "x", "", packet4(6, tcp("abc")), nil, 1, errLength},
-		{"fragment", "b", "x", "", fragmented(packet4(17, udp("abc"))), nil, 1, errFragment},
-		{"padded frame", "b", "x", "", append(packet4(17, udp("abc")), "abc"...), nil, 1, errPadding},
-		{"absent", "d", "x", "", packet4(17, udp("abc")), nil, 0, nil},
-		{"in a header", "\x00\x01\x00\x02", "x", "", packet4(17, udp("abc")), nil, 0, nil},
-		{"other protocol", "b", "x", "", packet4(1, []byte("abcbabcbabcb")), nil, 0, nil},
-		{"cut UDP header", "\x01", "x", "", packet4(17, udp("")[:7]), nil, 0, nil},
-		{"cut TCP header", "b", "x", "", packet4(6, tcp("", 'b', 'b', 'b', 'b')[:23]), nil, 0, nil},
-		{"no IP", "b", "x", "", []byte("abc"), nil, 0, nil},
-		{"nothing", "b", "x", "", nil, nil, 0, nil},
+		{"longer in UDP", "b", "xyz", "", packet4(17, udp("abcb")), "axyzcxyz", 2, nil},
+		{"shorter in UDP", "bc", "", "", packet6(17, udp("abcb")), "ab", 1, nil},
+		{"padding is for TCP", "bc", "x", " ", packet4(17, udp("abc")), "ax", 1, nil},
+		{"as long in TCP", "bc", "xy", "", packet6(6, tcp("abc")), "axy", 1, nil},
+		{"padded in TCP", "bcd", "x", "-", packet4(6, tcp("abcd")), "ax--", 1, nil},
+		{"padded to nothing in TCP", "bc", "", "-", packet4(6, tcp("abc")), "a--", 1, nil},
+		{"behind TCP options", "b", "x", "", packet4(6, tcp("abc", 'b', 1, 1, 1)), "axc", 1, nil},
+		{"longer in TCP", "b", "xy", " ", packet4(6, tcp("abc")), "", 1, errLength},
+		{"shorter in TCP", "bc", "x", "", packet4(6, tcp("abc")), "", 1, errLength},
+		{"absent", "d", "x", "", packet4(17, udp("abc")), "", 0, nil},
+		{"in a header", "\x00\x01\x00\x02", "x", "", packet4(17, udp("abc")), "", 0, nil},
+		{"other protocol", "b", "x", "", packet4(1, []byte("abcbabcbabcb")), "", 0, nil},
+		{"cut UDP header", "\x01", "x", "", packet4(17, udp("")[:7]), "", 0, nil},
+		{"cut TCP header", "b", "x", "", packet4(6, tcp("", 'b', 'b', 'b', 'b')[:23]), "", 0, nil},
+		{"no IP", "b", "x", "", []byte("abc"), "", 0, nil},
+		{"nothing", "b", "x", "", nil, "", 0, nil},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			r := &rewriter{from: []byte(test.from), to: []byte(test.to), pad: []byte(test.pad)}
@@ -77,8 +69,8 @@ func TestRewrite(t *testing.T) {
 			if matches != test.matches || !errors.Is(err, test.err) {
 				t.Errorf("%d matches, %v, want %d, %v", matches, err, test.matches, test.err)
 			}
-			if err == nil && !bytes.Equal(got, test.want) {
-				t.Errorf("rewritten\n% x, want\n% x", got, test.want)
+			if matches > 0 && string(got) != test.want {
+				t.Errorf("rewritten to %q, want %q", got, test.want)
 			}
 			if !bytes.Equal(test.packet, before) {
 				t.Error("the packet itself was changed")
@@ -87,11 +79,10 @@ func TestRewrite(t *testing.T) {
 	}
 }
 
-// Each match changes the length by the same, and the result is a whole packet.
+// Each match changes the length by the same, and in TCP not at all.
 func FuzzRewrite(f *testing.F) {
 	f.Add(packet4(17, udp("abc")), []byte("b"), []byte("xyz"), byte(' '))
 	f.Add(packet6(6, tcp("abc", 1, 1, 1, 0)), []byte("bc"), []byte("x"), byte(' '))
-	f.Add(fragmented(packet4(6, tcp("abc"))), []byte("b"), []byte("x"), byte(0))
 	f.Add(append(packet4(17, udp("00")), "00"...), []byte("0"), []byte(nil), byte(0))
 	f.Fuzz(func(t *testing.T, packet, from, to []byte, pad byte) {
 		if len(from) == 0 {
@@ -103,17 +94,12 @@ func FuzzRewrite(f *testing.F) {
 		if matches == 0 || err != nil {
 			return
 		}
-		protocol, segment := p.Transport()
 		growth := matches * (len(to) - len(from))
-		if protocol == protoTCP {
+		if protocol, _ := p.Transport(); protocol == protoTCP {
 			growth = 0
 		}
-		if len(got)-len(packet) != growth {
-			t.Errorf("%d matches make %d bytes of %d", matches, len(got), len(packet))
-		}
-		_, after := queue.Packet{Payload: got}.Transport()
-		if want := bytes.ReplaceAll(data(protocol, segment), from, to); growth != 0 && !bytes.Equal(data(protocol, after), want) {
-			t.Errorf("data %q, want %q", data(protocol, after), want)
+		if len(got)-len(p.Data()) != growth {
+			t.Errorf("%d matches make %d bytes of %d", matches, len(got), len(p.Data()))
 		}
 	})
 }

@@ -1,0 +1,125 @@
+package queue
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/ipqueue/ipqueue/internal/ip"
+)
+
+// Data returns the data that the packet's transport carries: what follows the
+// header of UDP, UDP-Lite, TCP, DCCP, SCTP, ICMP or ICMPv6, up to the end of the
+// packet or of its copy. Bytes behind the end that a UDP or an IP header gives
+// are not part of it.
+//
+// Data is empty for a packet that carries nothing, and nil if there is no such
+// header to be seen: in other protocols, in all fragments of a packet but the
+// first, and where the copy ends within the header. Like Payload, of which it
+// is a part, it is valid until the verdict. It allocates nothing.
+func (p Packet) Data() []byte {
+	var h ip.Headers
+	b := p.headers(&h)
+	at, end := dataOf(&h, b)
+	if at == 0 {
+		return nil
+	}
+	return b[at:end:end]
+}
+
+// ReplaceData accepts the packet with data in place of its Data, and repairs the
+// lengths and checksums around it, as Replace does. What follows the data is
+// left out. data may be part of Payload. It is copied, and not changed.
+//
+// The new data may have any length that fits a packet, except in TCP: a TCP
+// segment of another length shifts the sequence numbers of everything that
+// follows in its connection, so that is refused with ErrUnsupported, as are
+// fragments and packets without Data. A program that translates the sequence
+// numbers of both directions can use Replace. The other errors are those of
+// Replace.
+func (p Packet) ReplaceData(data []byte) error {
+	return p.Decide(Verdict{Action: Accept, Payload: nonNil(data), data: true})
+}
+
+// dataOf returns where the data of b begins and ends, whose headers are h. The
+// beginning is 0 if there is no transport header with data behind it.
+func dataOf(h *ip.Headers, b []byte) (at, end int) {
+	if h.Transport == 0 {
+		return 0, 0
+	}
+	segment, n := b[h.Transport:], len(b)-h.Transport
+	header := 8
+	switch h.Protocol {
+	case protoUDP:
+		if n >= header {
+			n = udpLength(segment)
+		}
+	case protoTCP:
+		if header = 20; n > 12 {
+			header = max(header, 4*int(segment[12]>>4))
+		}
+	case protoDCCP:
+		if header = 12; n > 4 {
+			header = max(header, 4*int(segment[4]))
+		}
+	case protoSCTP:
+		header = 12
+	case protoICMP, protoICMPv6, protoUDPLite:
+	default:
+		return 0, 0
+	}
+	if n < header {
+		return 0, 0
+	}
+	return h.Transport + header, h.Transport + n
+}
+
+// udpLength is the length of a UDP datagram that its header gives, at most that
+// of segment. 0 means all of it (RFC 2675, section 4).
+func udpLength(segment []byte) int {
+	n := int(binary.BigEndian.Uint16(segment[4:]))
+	if n == 0 {
+		return len(segment)
+	}
+	return min(n, len(segment))
+}
+
+// headOf returns the headers of the packet in front of its data, to which data is
+// to be added.
+func (p *Packet) headOf(data []byte) ([]byte, error) {
+	var h ip.Headers
+	b := p.headers(&h)
+	at, _ := dataOf(&h, b)
+	switch {
+	case h.Fragment:
+		return nil, fmt.Errorf("%w: the data of a fragment cannot be replaced", ErrUnsupported)
+	case at == 0 && p.Truncated():
+		return nil, fmt.Errorf("%w: the copy ends before the data", ErrTruncated)
+	case at == 0:
+		return nil, fmt.Errorf("%w: the packet has no transport header with data behind it", ErrUnsupported)
+	case h.Protocol == protoTCP && at+len(data) != p.wholeLen():
+		return nil, fmt.Errorf("%w: TCP data can be replaced at its own length only, %d bytes: a later segment continues at the old number", ErrUnsupported, p.wholeLen()-at)
+	}
+	return b[:at], nil
+}
+
+// join makes the payload whole of which v has the data only. It is put together
+// at the end of the room for the verdict's message, from where appendVerdict
+// moves it forward.
+func (p *Packet) join(v *Verdict) error {
+	head, err := p.headOf(v.Payload)
+	if err != nil {
+		return err
+	}
+	n := len(head) + len(v.Payload)
+	if limit := p.Queue().backend.maxPayload(); n > limit {
+		return tooLong(n, limit)
+	}
+	s := p.slot
+	s.Message = slices.Grow(s.Message[:0], v.room()+len(head))
+	room := s.Message[:cap(s.Message)]
+	whole := room[len(room)-n:]
+	copy(whole[copy(whole, head):], v.Payload)
+	v.Payload = whole
+	return nil
+}

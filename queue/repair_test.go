@@ -1,0 +1,330 @@
+package queue_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/ipqueue/ipqueue/checksum"
+	"github.com/ipqueue/ipqueue/internal/kerneltest"
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// set returns b with other bytes from at on.
+func set(b []byte, at int, value ...byte) []byte {
+	b = bytes.Clone(b)
+	copy(b[at:], value)
+	return b
+}
+
+// fixed returns b with right checksums.
+func fixed(t testing.TB, b []byte) []byte {
+	t.Helper()
+	b = bytes.Clone(b)
+	if err := checksum.Fix(b); err != nil && !errors.Is(err, checksum.ErrLeftAlone) {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// oddities are packets whose lengths or checksums are right, and not what most
+// packets have.
+func oddities(t testing.TB) map[string][]byte {
+	data := pattern(40)
+	list := map[string][]byte{
+		"later fragment":            fixed(t, set(simUDP(false, data), 6, 0, 4)),
+		"first fragment":            fixed(t, set(simUDP(false, data), 6, 0x20, 0)),
+		"IPv6 fragment":             specimen(t, data, head6(44), []byte{17, 0, 0, 1, 0, 0, 0, 9}, udpHead),
+		"IPv6 later fragment":       specimen(t, data, head6(44), []byte{17, 0, 0, 9, 0, 0, 0, 9}),
+		"IPv6 atomic fragment":      specimen(t, data, head6(44), []byte{17, 0, 0, 0, 0, 0, 0, 9}, udpHead),
+		"unknown protocol":          specimen(t, data, head4(253)),
+		"UDP without checksum":      set(simUDP(false, data), 26, 0, 0),
+		"IPv6 UDP without checksum": set(simUDP(true, data), 46, 0, 0),
+		"IPv6, no checksum, behind options": func() []byte {
+			b := specimen(t, data, head6(0), hopHead(17), udpHead)
+			return set(b, 54, 0, 0)
+		}(),
+		"length 0":           fixed(t, set(simUDP(false, data), 2, 0, 0)),
+		"IPv6 length 0":      fixed(t, set(simUDP(true, data), 4, 0, 0)),
+		"IPv6 TCP length 0":  fixed(t, set(simTCP(true, data), 4, 0, 0)),
+		"padding":            append(simUDP(false, data), "padding"...),
+		"IPv6 padding":       append(simTCP(true, data), "padding"...),
+		"UDP-Lite, coverage": specimen(t, data, head4(136), udpLiteHead),
+		"empty UDP":          simUDP(false, nil),
+		"no transport":       specimen(t, nil, head4(59)),
+	}
+	for _, six := range []bool{false, true} {
+		for _, n := range []byte{8, 9, 20, 47} {
+			b := simUDP(six, data)
+			list[fmt.Sprintf("UDP length %d of 48, IPv6 %t", n, six)] = fixed(t, set(b, headerLen(b)+4, 0, n))
+		}
+	}
+	for _, c := range carriers {
+		list[c.name] = specimen(t, data, c.headers...)
+	}
+	return list
+}
+
+// TestReplaceUnchanged gives packets back as they are, and changed and undone.
+func TestReplaceUnchanged(t *testing.T) {
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		for name, b := range oddities(s) {
+			for how, replace := range map[string]func(queue.Packet) error{
+				"as it is": func(p queue.Packet) error { return p.Replace(p.Payload) },
+				"a clone":  func(p queue.Packet) error { return p.Replace(p.Clone()) },
+			} {
+				j := s.injectPacket(s.ofFamily(b))
+				s.ok(replace(s.next()))
+				s.fate(j, kerneltest.Accepted)
+				if r := j.Result(); !r.Replaced || !bytes.Equal(r.Packet.Payload, b) {
+					s.Errorf("%s, %s:\ngot  %x\nwant %x", name, how, r.Packet.Payload, b)
+				}
+			}
+		}
+	})
+}
+
+// TestReplaceShorter gives less than the IP header says, in a packet that was
+// not cut.
+func TestReplaceShorter(t *testing.T) {
+	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		for _, n := range []int{0, 1, 50, 99} {
+			j := s.injectPayload(s.datagram(100))
+			p := s.next()
+			s.ok(p.Replace(p.Payload[:len(p.Payload)-100+n]))
+			s.wantReplaced(j, pattern(100)[:n])
+		}
+	})
+}
+
+// TestReplaceStaleLengths has lengths of another packet, in one that has as many
+// bytes as the old one.
+func TestReplaceStaleLengths(t *testing.T) {
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		for _, six := range []bool{false, true} {
+			b := simUDP(six, pattern(30))
+			for _, at := range []int{2, 4, headerLen(b) + 4} {
+				if six && at == 2 {
+					continue // of the flow label
+				}
+				for _, length := range []byte{0, 20, 200} {
+					if !six && at == 4 {
+						continue // the id
+					}
+					j := s.injectPacket(s.ofFamily(b))
+					s.ok(s.next().Replace(set(b, at, 0, length)))
+					s.wantReplaced(j, pattern(30))
+				}
+			}
+		}
+	})
+}
+
+// tunnel returns a packet of UDP that carries inner behind a header, as VXLAN
+// does. sum is its checksum: none, one that is owed itself, or one that takes
+// the inner one for finished.
+func tunnel(t testing.TB, header int, inner []byte, sum string) []byte {
+	t.Helper()
+	data := append(make([]byte, header), inner...)
+	b := simUDP(false, data)
+	field := b[26:28]
+	switch sum {
+	case "none":
+		clear(field)
+	case "finished":
+		finished := specimen(t, append(make([]byte, header), fixed(t, inner)...), head4(17), udpHead)
+		copy(field, finished[26:28])
+	}
+	return b
+}
+
+// unfinished returns b with the sum of its pseudo-header for a checksum, as the
+// kernel has it before a device does the rest.
+func unfinished(b []byte) []byte {
+	b = bytes.Clone(b)
+	at, addresses, protocol := headerLen(b), b[12:20:20], b[9]
+	if b[0]>>4 == 6 {
+		addresses, protocol = b[8:40:40], b[6]
+	}
+	field := at + 16
+	if protocol == 17 {
+		field = at + 6
+	}
+	n := len(b) - at
+	pseudo := append(bytes.Clone(addresses), byte(n>>8), byte(n), 0, protocol)
+	binary.BigEndian.PutUint16(b[field:], onesSum(pseudo))
+	return b
+}
+
+// TestReplaceOwed has packets to which the kernel owes a checksum: that of their
+// own transport, which Replace computes, or another one.
+func TestReplaceOwed(t *testing.T) {
+	data := pattern(60)
+	gre := specimen(t, unfinished(simTCP(false, data)), head4(47), greHead)
+	tests := []struct {
+		name   string
+		packet []byte
+		want   error
+	}{
+		{"TCP", unfinished(simTCP(false, data)), nil},
+		{"UDP", unfinished(simUDP(false, data)), nil},
+		{"IPv6 TCP", unfinished(simTCP(true, data)), nil},
+		{"IPv6 UDP", unfinished(simUDP(true, data)), nil},
+		{"UDP around a finished packet", unfinished(tunnel(t, 22, simTCP(false, data), "")), nil},
+		{"UDP around data that looks like a packet", unfinished(tunnel(t, 22, bytes.Repeat([]byte{0x45}, 300), "")), nil},
+		{"VXLAN, no outer checksum", tunnel(t, 22, unfinished(simTCP(false, data)), "none"), queue.ErrUnsupported},
+		{"VXLAN, outer checksum", tunnel(t, 22, unfinished(simTCP(false, data)), "finished"), queue.ErrUnsupported},
+		{"VXLAN of IPv6 UDP", tunnel(t, 22, unfinished(simUDP(true, data)), "finished"), queue.ErrUnsupported},
+		{"VXLAN-GPE", tunnel(t, 8, unfinished(simTCP(true, data)), "finished"), queue.ErrUnsupported},
+		{"Geneve with options", tunnel(t, 260+14, unfinished(simUDP(false, data)), "finished"), queue.ErrUnsupported},
+		{"VXLAN in VXLAN", tunnel(t, 22, tunnel(t, 22, unfinished(simTCP(false, data)), "none"), "none"), queue.ErrUnsupported},
+		{"an inner packet with options", tunnel(t, 22, specimen(t, nil, head4Options(132), sctpHead)[:20+8+8], "none"), queue.ErrUnsupported},
+		{"GRE", gre, queue.ErrUnsupported},
+		{"IP in IP", specimen(t, unfinished(simTCP(false, data)), head4(4)), queue.ErrUnsupported},
+		{"IPv6 in IPv4", specimen(t, unfinished(simUDP(true, data)), head4(41)), queue.ErrUnsupported},
+		{"IPv4 in IPv6", specimen(t, unfinished(simUDP(false, data)), head6(4)), queue.ErrUnsupported},
+		{"unknown protocol", specimen(t, data, head4(253)), queue.ErrUnsupported},
+		{"fragment", set(simUDP(false, data), 6, 0x20), queue.ErrUnsupported},
+		{"no next header", specimen(t, data, head6(59)), queue.ErrUnsupported},
+	}
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		for _, test := range tests {
+			packet := s.ofFamily(test.packet)
+			packet.Checksum = kerneltest.Partial
+			j := s.injectPacket(packet)
+			p := s.next()
+			err := p.Replace(p.Payload)
+			if !errors.Is(err, test.want) {
+				s.Errorf("%s: Replace = %v, want %v", test.name, err, test.want)
+			}
+			if err != nil {
+				if !strings.Contains(err.Error(), "NoGSO") {
+					s.Errorf("%s: %q names no remedy", test.name, err)
+				}
+				s.ok(p.Accept())
+			}
+			s.fate(j, kerneltest.Accepted)
+			got, want := j.Result().Packet.Payload, test.packet
+			if err == nil {
+				want = fixed(s, want)
+			}
+			if !bytes.Equal(got, want) {
+				s.Errorf("%s:\ngot  %x\nwant %x", test.name, got, want)
+			}
+			if err == nil {
+				continue
+			}
+			// Another packet, to which nothing is owed, may take its place.
+			j = s.injectPacket(packet)
+			other := simUDP(test.packet[0]>>4 == 6, data)
+			s.ok(s.next().Replace(append(other, make([]byte, 300)...)))
+			s.fate(j, kerneltest.Accepted)
+		}
+	})
+}
+
+// TestReplaceGSOKinds has super-packets other than of TCP, which neither Replace
+// nor ReplaceRaw gives to the kernel, and replacements with other headers.
+func TestReplaceGSOKinds(t *testing.T) {
+	data := pattern(3000)
+	tcp, udp := simTCP(false, data), simUDP(false, data)
+	tests := []struct {
+		name     string
+		old, new []byte
+		mode     queue.Mode
+	}{
+		{"UDP", udp, udp, 0},
+		{"IPv6 UDP", simUDP(true, data), simUDP(true, data), 0},
+		{"IPv6 UDP, options", specimen(t, data, head6(0), hopHead(17), udpHead), specimen(t, data, head6(0), hopHead(17), udpHead), 0},
+		{"GRE", specimen(t, tcp, head4(47), greHead), specimen(t, tcp, head4(47), greHead), 0},
+		{"IP in IP", specimen(t, tcp, head4(4)), specimen(t, tcp, head4(4)), 0},
+		{"TCP becomes UDP", tcp, specimen(t, pattern(3012), head4(17), udpHead), 0},
+		{"other header length", tcp, specimen(t, pattern(2992), head4Options(6), tcpHead), 0},
+		{"headers not copied", tcp, tcp, 19},
+	}
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		for _, test := range tests {
+			q := s.open(queue.Config{Mode: test.mode})
+			packet := s.ofFamily(test.old)
+			packet.GSO, packet.Checksum = 1000, kerneltest.Partial
+			for _, raw := range []bool{false, true} {
+				j := s.injectPacket(packet)
+				p := s.next()
+				err := p.Decide(queue.Verdict{Action: queue.Accept, Payload: test.new, Raw: raw})
+				if !errors.Is(err, queue.ErrUnsupported) || !strings.Contains(err.Error(), "NoGSO") {
+					s.Errorf("%s, raw %t: %v, want ErrUnsupported and a remedy", test.name, raw, err)
+				}
+				s.ok(p.Accept())
+				s.fate(j, kerneltest.Accepted)
+			}
+			s.ok(q.Close())
+			synctest.Wait()
+		}
+	})
+}
+
+// FuzzReplaceUnchanged gives any packet back as it is. Nothing changes but
+// checksums, and they only if they were wrong or owed.
+func FuzzReplaceUnchanged(f *testing.F) {
+	for _, b := range oddities(f) {
+		f.Add(b, false)
+		f.Add(b, true)
+	}
+	f.Add(unfinished(simTCP(false, pattern(9))), true)
+	f.Add(tunnel(f, 22, unfinished(simTCP(false, pattern(9))), "finished"), true)
+	f.Fuzz(func(t *testing.T, b []byte, owed bool) {
+		if len(b) == 0 || len(b) > 65531 {
+			return
+		}
+		synctest.Test(t, func(t *testing.T) {
+			s := newSim(t, nfqueueKind, kerneltest.Options{})
+			s.open(queue.Config{})
+			packet := s.ofFamily(b)
+			if owed {
+				packet.Checksum = kerneltest.Partial
+			}
+			j := s.injectPacket(packet)
+			p := s.next()
+			if err := p.Replace(p.Payload); err != nil {
+				if !errors.Is(err, queue.ErrInvalid) && !errors.Is(err, queue.ErrUnsupported) {
+					s.Errorf("Replace: %v", err)
+				}
+				s.ok(p.Accept())
+				return
+			}
+			s.fate(j, kerneltest.Accepted)
+			got := j.Result().Packet.Payload
+			want := bytes.Clone(b)
+			valid, err := checksum.Valid(b)
+			if errors.Is(err, checksum.ErrMalformed) || errors.Is(err, checksum.ErrTruncated) {
+				err = checksum.Resize(want) // lengths that contradict the packet
+			} else {
+				err = nil
+			}
+			absent := b[0]>>4 == 6 && !owed && noUDPSum(b)
+			if !valid && !absent && err == nil {
+				err = checksum.Fix(want)
+			}
+			if err != nil && !errors.Is(err, checksum.ErrLeftAlone) {
+				s.Errorf("Replace took what cannot be repaired: %v", err)
+			}
+			if !bytes.Equal(got, want) {
+				s.Errorf("replaced by itself:\ngot  %x\nwant %x", got, want)
+			}
+		})
+	})
+}
+
+// noUDPSum reports whether the UDP checksum of an IPv6 packet is left out.
+func noUDPSum(b []byte) bool {
+	protocol, segment := queue.Packet{Payload: b}.Transport()
+	return protocol == 17 && len(segment) >= 8 && segment[6]|segment[7] == 0
+}
