@@ -3,28 +3,45 @@
 //
 //	go build ./examples/dnssink
 //	sudo ./dnssink ads.example.com .example.net
-//	sudo ./dnssink -list names.txt -answer zero
+//	sudo ./dnssink -list names.txt -allow mine.txt -answer zero
 //
-// A name stands for itself, ".example.net" for example.net and all below it. A
-// list has names in its lines, or is a hosts file. The queue gets what comes
-// from DNS servers:
+// A name stands for itself, ".example.net" for example.net and all names below it.
+// Lists may be in any format that package names in this directory describes:
+// hosts files, adblock rules, dnsmasq, unbound, response policy zones. A line that
+// is not understood ends the program, unless -skip. The names of an -allow list
+// are not blocked. SIGHUP reads all lists again; a list with a mistake changes
+// nothing.
+//
+// The queue gets what comes from DNS servers:
 //
 //	iptables -I INPUT -p udp --sport 53 -j NFQUEUE --queue-num 0 --queue-bypass
+//	iptables -I INPUT -p tcp --sport 53 -j NFQUEUE --queue-num 0 --queue-bypass
 //	ip6tables -I INPUT -p udp --sport 53 -j NFQUEUE --queue-num 0 --queue-bypass
-//	nft insert rule inet filter input udp sport 53 queue flags bypass to 0
+//	ip6tables -I INPUT -p tcp --sport 53 -j NFQUEUE --queue-num 0 --queue-bypass
+//	nft insert rule inet filter input meta l4proto '{ tcp, udp }' th sport 53 queue flags bypass to 0
 //
-// or FORWARD instead of INPUT, on a router. Of a response that is about a
-// listed name, or whose aliases (CNAME) lead to one, another is made with the
-// same question and -answer: nxdomain (no such name), zero (the address 0.0.0.0
-// or ::, no other data) or drop (none at all; rules with --dport 53 in OUTPUT
-// then keep the questions on this machine, too). All else passes unchanged.
+// On a router use FORWARD instead of INPUT.
 //
-// A question cannot be answered by replacing it: it is on its way out, and so
-// would be its replacement. Names that are asked by TCP, TLS or HTTPS are not
-// seen; let other rules refuse those.
+// A response is blocked if it is about a listed name, or if its answers lead to one
+// (CNAME, DNAME, HTTPS, SVCB, SRV, MX, NS, PTR and others). A UDP response is
+// replaced by one to the same question, with -answer: nxdomain (no such name), zero
+// (the address 0.0.0.0 or ::, and no other data) or drop (no response at all; rules
+// with --dport 53 in OUTPUT then keep the questions on this machine as well). It
+// keeps the DNS cookie of the response, and names Blocked as the reason. By TCP the
+// connection is reset.
 //
-// Should the program come to a halt, because nobody reads what it prints say,
-// packets pass after a second. Ctrl-C ends it.
+// A message that cannot be read to its end may be readable for its receiver, so it
+// is dropped: what is malformed, a part of a fragmented datagram, a TCP connection
+// that began before the program. "-unreadable accept" lets all that pass. A later
+// fragment, which has no port, passes: without the first it is of no use.
+//
+// A question cannot be answered by replacing it, because the replacement would go
+// to the server. Names that are asked for by TLS, QUIC or HTTPS are not seen; let
+// other rules refuse those. Neither are responses signed with a key (TSIG, DNSSEC)
+// signed again: their receiver sees a failure instead of the answer.
+//
+// If the program cannot keep up, packets pass undecided after a second, and the
+// last line counts them. Ctrl-C ends the program.
 package main
 
 import (
@@ -35,21 +52,23 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
-	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
 func main() {
-	o, err := parse(flag.CommandLine, os.Args[1:])
+	o, err := parse(os.Args[1:], os.Stdout)
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
-		err = run(ctx, o, os.Stdout)
+		hangups := make(chan os.Signal, 1)
+		signal.Notify(hangups, hangup)
+		err = run(ctx, o, hangups, os.Stdout)
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "dnssink:", err)
 		os.Exit(1)
 	}
@@ -57,30 +76,58 @@ func main() {
 
 // options are the command line's.
 type options struct {
-	queue uint16
-	sink  sink
+	queue   uint16
+	lists   lists
+	answer  answer
+	lenient bool
 }
 
-func parse(flags *flag.FlagSet, args []string) (o options, err error) {
-	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
-	flags.Func("list", "`file` of names", o.sink.names.ReadFile)
-	flags.TextVar(&o.sink.answer, "answer", noName, "nxdomain, zero or drop")
-	if err := flags.Parse(args); err != nil {
-		return o, err
-	}
-	for _, name := range flags.Args() {
-		if err := o.sink.names.Add(name); err != nil {
-			return o, err
+// parse prints how the program is used if the arguments ask for that.
+func parse(args []string, help io.Writer) (o options, err error) {
+	flags := flag.NewFlagSet("dnssink", flag.ContinueOnError)
+	flags.SetOutput(io.Discard) // an error is one line
+	flags.Func("queue", "queue `N` (default 0)", func(text string) error {
+		n, err := strconv.ParseUint(text, 10, 16)
+		o.queue = uint16(n)
+		if err != nil {
+			return errors.New("want a number from 0 to 65535")
 		}
+		return nil
+	})
+	flags.Func("list", "`file` of names to block; may be repeated", appendTo(&o.lists.block))
+	flags.Func("allow", "`file` of names that are not blocked; may be repeated", appendTo(&o.lists.allow))
+	flags.BoolVar(&o.lists.skip, "skip", false, "skip the lines of a list that are not understood")
+	flags.TextVar(&o.answer, "answer", noName, "`answer` to who asks for a blocked name: nxdomain, zero or drop")
+	flags.Func("unreadable", "`verdict` on what cannot be read: drop or accept (default drop)", func(text string) error {
+		if text != "drop" && text != "accept" {
+			return errors.New("want drop or accept")
+		}
+		o.lenient = text == "accept"
+		return nil
+	})
+	err = flags.Parse(args)
+	o.lists.names = flags.Args()
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(help, "Usage: dnssink [flags] [name ...]")
+		flags.SetOutput(help)
+		flags.PrintDefaults()
 	}
-	if o.sink.names.Len() == 0 {
-		return o, errors.New("no names: say them, or a -list of them")
-	}
-	return o, nil
+	return o, err
 }
 
-// run filters until ctx ends.
-func run(ctx context.Context, o options, out io.Writer) error {
+func appendTo(list *[]string) func(string) error {
+	return func(text string) error {
+		*list = append(*list, text)
+		return nil
+	}
+}
+
+// run filters until ctx ends. Each hangup reads the lists again.
+func run(ctx context.Context, o options, hangups <-chan os.Signal, out io.Writer) error {
+	set, skipped, err := o.lists.load()
+	if err != nil {
+		return err
+	}
 	q, err := queue.Open(ctx, queue.Config{
 		Number:     o.queue,
 		NoGSO:      true, // each datagram by itself
@@ -93,14 +140,50 @@ func run(ctx context.Context, o options, out io.Writer) error {
 		return err
 	}
 	defer q.Close()
-	fmt.Fprintf(out, "dnssink: %d names, queue %d\n", o.sink.names.Len(), o.queue)
-	for p := range q.Packets() {
-		if err := o.sink.decide(p, out); err != nil && !errors.Is(err, queue.ErrDecided) {
-			fmt.Fprintln(out, err)
+	s := &sink{names: set, answer: o.answer, lenient: o.lenient, notes: newNotes(out)}
+	defer s.notes.close()
+	s.notes.skipped(skipped)
+	s.notes.printf("dnssink: %v, answer %v, queue %d\n", set, o.answer, o.queue)
+	reloaded := o.lists.reload(ctx, hangups)
+	for packets := q.Packets(); ; {
+		select {
+		case p, ok := <-packets:
+			if !ok {
+				s.summarize(q.Stats())
+				return q.Err()
+			}
+			if err := s.decide(p); err != nil && !errors.Is(err, queue.ErrDecided) {
+				s.notes.printf("dnssink: %v\n", err)
+			}
+		case r := <-reloaded:
+			s.change(r)
 		}
 	}
-	s := q.Stats()
-	fmt.Fprintf(out, "%d packets: %d replaced, %d dropped; %d passed undecided\n",
-		s.Received, s.Replaced, s.Dropped, s.Expired+s.Overflowed)
-	return q.Err()
+}
+
+// change takes lists that were read again.
+func (s *sink) change(r loaded) {
+	if r.err != nil {
+		s.notes.printf("dnssink: nothing changed: %v\n", r.err)
+		return
+	}
+	s.names = r.names
+	s.notes.skipped(r.skipped)
+	s.notes.printf("dnssink: now %v\n", s.names)
+}
+
+func (s *sink) summarize(stats queue.Stats) {
+	passed := "dropped"
+	if s.lenient {
+		passed = "passed"
+	}
+	s.notes.printf("dnssink: %d packets: %d blocked, %d unreadable and %s; %d passed undecided\n",
+		stats.Received, s.refused, s.unreadable, passed, stats.Expired+stats.Overflowed+stats.Missed)
+}
+
+// skipped prints which lines of lists were not understood.
+func (n *notes) skipped(errs []error) {
+	for _, err := range errs {
+		n.printf("dnssink: skipped: %v\n", err)
+	}
 }

@@ -2,9 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
 	"testing"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -16,30 +22,71 @@ import (
 // start runs the program until the test is done.
 func start(t *testing.T, args ...string) *testutil.Output {
 	t.Helper()
-	o, err := parseLine(append(args, "blocked.example", ".ads.example")...)
+	out, _ := startReloading(t, append(args, "blocked.example", ".ads.example")...)
+	return out
+}
+
+// startReloading also returns the channel that has the lists read again.
+func startReloading(t *testing.T, args ...string) (*testutil.Output, chan<- os.Signal) {
+	t.Helper()
+	o, err := parseLine(args...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out testutil.Output
-	testutil.Background(t, func(ctx context.Context) error { return run(ctx, o, &out) })
-	out.Await(t, "dnssink: 2 names")
-	return &out
+	hangups := make(chan os.Signal)
+	testutil.Background(t, func(ctx context.Context) error { return run(ctx, o, hangups, &out) })
+	out.Await(t, ", answer ")
+	return &out, hangups
 }
 
-// serve answers questions for addresses at port 53 until the test is done.
-// www.example is an alias of x.ads.example.
+// serve answers questions for addresses at port 53 until the test is done, by UDP
+// and by TCP. www.example is an alias of x.ads.example.
 func serve(t *testing.T, addr netip.Addr) {
 	t.Helper()
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 53)))
+	at := netip.AddrPortFrom(addr, 53)
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		answerQueries(t, conn)
-	}()
-	t.Cleanup(func() { conn.Close(); <-ended })
+	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(at))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() { answerQueries(t, conn) })
+	running.Go(func() {
+		for {
+			conn, err := listener.AcceptTCP()
+			if err != nil {
+				return
+			}
+			running.Go(func() { answerStream(t, conn) })
+		}
+	})
+	t.Cleanup(func() { conn.Close(); listener.Close(); running.Wait() })
+}
+
+// answerStream sends each answer in three parts.
+func answerStream(t *testing.T, conn *net.TCPConn) {
+	defer conn.Close()
+	length := make([]byte, 2)
+	for {
+		if _, err := io.ReadFull(conn, length); err != nil {
+			return // the client has closed, or was reset
+		}
+		b := make([]byte, binary.BigEndian.Uint16(length))
+		var m dnsmessage.Message
+		if _, err := io.ReadFull(conn, b); err != nil || m.Unpack(b) != nil {
+			return
+		}
+		answer := framed(pack(t, answerTo(m)))
+		for part := range slices.Chunk(answer, len(answer)/2) {
+			if _, err := conn.Write(part); err != nil {
+				return
+			}
+		}
+	}
 }
 
 func answerQueries(t *testing.T, conn *net.UDPConn) {
@@ -83,6 +130,14 @@ func resolver(addr netip.Addr) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "udp", netip.AddrPortFrom(addr, 53).String())
+	}}
+}
+
+// tcpResolver asks the server at addr by TCP.
+func tcpResolver(addr netip.Addr) *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", netip.AddrPortFrom(addr, 53).String())
 	}}
 }
 
@@ -134,7 +189,8 @@ func TestNoSuchName(t *testing.T) {
 		wantLookup(t, r, "ip6", "blocked.example.", "none")
 		wantLookup(t, r, "ip6", "good.example.", "2001::1")
 	}
-	out.Await(t, `nxdomain  AAAA   "blocked.example."                        UDP [::1]:53 > [::1]:`)
+	out.Await(t, `nxdomain  AAAA   blocked.example                           UDP [::1]:53 > [::1]:`)
+	out.Await(t, `nxdomain  A      www.example > x.ads.example               UDP 127.0.0.1:53 > 127.0.0.1:`)
 }
 
 func TestZeroAddress(t *testing.T) {
@@ -162,7 +218,7 @@ func TestDrop(t *testing.T) {
 		}
 		defer conn.Close()
 		for _, name := range []string{"blocked.example.", "good.example."} {
-			if _, err := conn.Write(pack(t, query(question(name, dnsmessage.TypeA)))); err != nil {
+			if _, err := conn.Write(pack(t, query(ask(name, dnsmessage.TypeA)))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -174,7 +230,68 @@ func TestDrop(t *testing.T) {
 			t.Errorf("%v answers the question for %s, want good.example.", addr, got)
 		}
 	}
-	out.Await(t, `drop      A      "blocked.example."`)
+	out.Await(t, `drop      A      blocked.example `)
+}
+
+// By TCP what is listed is reset, and all else arrives.
+func TestTCP(t *testing.T) {
+	testutil.RequireKernel(t)
+	testutil.FeedAt(t, netns.Input, netns.Rule{Protocol: netns.TCP, Action: netns.Enqueue})
+	out := start(t)
+	for _, addr := range testutil.Loopback(t).Addrs() {
+		serve(t, addr)
+		for range 3 {
+			wantLookup(t, tcpResolver(addr), "ip4", "good.example.", "192.0.2.1")
+			wantReset(t, addr, "www.example.")
+		}
+	}
+	out.Await(t, `reset     A      www.example > x.ads.example               TCP [::1]:53 > [::1]:`)
+}
+
+func wantReset(t *testing.T, addr netip.Addr, name string) {
+	t.Helper()
+	conn, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, 53)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := conn.Write(framed(pack(t, query(ask(name, dnsmessage.TypeA))))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); !errors.Is(err, syscall.ECONNRESET) {
+		t.Errorf("%s by TCP: %v, want %v", name, err, syscall.ECONNRESET)
+	}
+}
+
+// The lists are read again for each hangup, and one with a mistake changes nothing.
+func TestReload(t *testing.T) {
+	feed(t)
+	list, allow := writeList(t, "blocked.example"), writeList(t, "")
+	out, hangups := startReloading(t, "-list", list, "-allow", allow)
+	addr := testutil.Loopback(t).IPv4
+	serve(t, addr)
+	r := resolver(addr)
+	wantLookup(t, r, "ip4", "blocked.example.", "none")
+	rewrite := func(file, text string) {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		hangups <- syscall.SIGHUP
+	}
+
+	rewrite(list, "good.example\nnonsense\n")
+	out.Await(t, "dnssink: nothing changed: "+list+":2: ")
+	wantLookup(t, r, "ip4", "blocked.example.", "none")
+	wantLookup(t, r, "ip4", "good.example.", "192.0.2.1")
+
+	rewrite(list, ".example")
+	out.Await(t, "dnssink: now 1 name blocks\n")
+	wantLookup(t, r, "ip4", "good.example.", "none")
+
+	rewrite(allow, "good.example")
+	out.Await(t, "dnssink: now 1 name blocks, 1 exception\n")
+	wantLookup(t, r, "ip4", "good.example.", "192.0.2.1")
+	wantLookup(t, r, "ip4", "blocked.example.", "none")
 }
 
 func TestDocumentedRules(t *testing.T) {
@@ -184,17 +301,19 @@ func TestDocumentedRules(t *testing.T) {
 		serve(t, addr)
 		wantLookup(t, resolver(addr), "ip4", "blocked.example.", "none")
 		wantLookup(t, resolver(addr), "ip4", "good.example.", "192.0.2.1")
+		wantLookup(t, tcpResolver(addr), "ip4", "good.example.", "192.0.2.1")
+		wantReset(t, addr, "blocked.example.")
 	}
 }
 
-// Other datagrams pass, whatever is in them.
+// Datagrams that are no DNS responses pass.
 func TestOtherDatagrams(t *testing.T) {
 	feed(t)
 	start(t)
 	for _, addr := range testutil.Loopback(t).Addrs() {
 		lo := testutil.Loopback(t)
 		client, server := testutil.UDP(t, lo.NS, lo.NS, addr)
-		for _, payload := range []string{"", "x", "no question about blocked.example", "\x00\x07\x80\x00\x00\x01\x00\x00\x00\x00\x00\x00"} {
+		for _, payload := range []string{"", "x", "no question about blocked.example"} {
 			testutil.EchoUDP(t, client, server, []byte(payload))
 		}
 	}

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"bytes"
+	"errors"
 	"flag"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,43 +16,73 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 
-func parseLine(args ...string) (options, error) {
-	flags := flag.NewFlagSet("dnssink", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	return parse(flags, args)
+func parseLine(args ...string) (options, error) { return parse(args, io.Discard) }
+
+// writeList returns the file that has the text.
+func writeList(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "list")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func TestParse(t *testing.T) {
-	list := filepath.Join(t.TempDir(), "list")
-	if err := os.WriteFile(list, []byte("one.example\n0.0.0.0 two.example\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	o, err := parseLine("-queue", "65535", "-answer", "zero", "-list", list, ".three.example")
+	list := writeList(t, "one.example\n0.0.0.0 two.example\n||four.example^$third-party\n")
+	allow := writeList(t, "good.example\n")
+	o, err := parseLine("-queue", "65535", "-answer", "zero", "-list", list, "-allow", allow, "-skip", "-unreadable", "accept", ".three.example")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if o.queue != 65535 || o.sink.answer != zero || o.sink.names.Len() != 3 {
-		t.Errorf("queue %d, answer %v, %d names, want 65535, zero, 3", o.queue, o.sink.answer, o.sink.names.Len())
+	if o.queue != 65535 || o.answer != zero || !o.lenient {
+		t.Errorf("queue %d, answer %v, lenient %t, want 65535, zero, true", o.queue, o.answer, o.lenient)
+	}
+	set, skipped, err := o.lists.load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := set.String(), "3 names block, 1 exception"; got != want || len(skipped) != 1 {
+		t.Errorf("%s, skipped %v, want %s and one line skipped", got, skipped, want)
 	}
 }
 
 func TestParseComplains(t *testing.T) {
-	list := filepath.Join(t.TempDir(), "list")
-	if err := os.WriteFile(list, []byte("one.example\n..\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	list := writeList(t, "one.example\n||two.example^$third-party\n")
 	for _, test := range []struct{ args, want string }{
-		{"", "no names"},
-		{"-queue 65536 a.example", "value out of range"},
-		{"-queue all a.example", "invalid syntax"},
+		{"", "no name blocks"},
+		{"-queue 65536 a.example", `invalid value "65536" for flag -queue: want a number from 0 to 65535`},
+		{"-queue all a.example", "want a number from 0 to 65535"},
 		{"-answer maybe a.example", "want one of nxdomain, zero, drop"},
+		{"-unreadable maybe a.example", "want drop or accept"},
 		{"-list /nowhere", "/nowhere"},
-		{"-list " + list, ":2: \".\" is no name"},
+		{"-skip -list /nowhere", "/nowhere"},
+		{"-allow /nowhere a.example", "/nowhere"},
+		{"-list " + list, list + ":2: the option $third-party cannot be decided by a name"},
+		{"-allow " + list + " a.example", list + ":2: "},
 		{"a..b", `"a..b" is no name`},
-		{"-block a.example", "not defined"},
+		{"example", `"example" has no dot`},
+		{"-block a.example", "not defined: -block"},
 	} {
-		if _, err := parseLine(strings.Fields(test.args)...); err == nil || !strings.Contains(err.Error(), test.want) {
+		o, err := parseLine(strings.Fields(test.args)...)
+		if err == nil {
+			_, _, err = o.lists.load()
+		}
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("parse(%s) = %v, want %s", test.args, err, test.want)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	var help bytes.Buffer
+	_, err := parse([]string{"-h"}, &help)
+	if !errors.Is(err, flag.ErrHelp) || !strings.HasPrefix(help.String(), "Usage: dnssink ") {
+		t.Errorf("parse(-h) = %v and prints %q", err, help.String())
+	}
+	for _, name := range []string{"-list", "-allow", "-answer", "-unreadable", "-skip", "-queue"} {
+		if !slices.Contains(strings.Fields(help.String()), name) {
+			t.Errorf("the help does not mention %s", name)
 		}
 	}
 }

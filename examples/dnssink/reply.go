@@ -1,77 +1,152 @@
 package main
 
-import "golang.org/x/net/dns/dnsmessage"
+import "encoding/binary"
 
-// ttl is how long resolvers may keep the zero address, in seconds.
+// ttl is how long resolvers may keep what is made up, in seconds.
 const ttl = 60
 
-// reply makes the response to a question that another response, with that
-// header and the parser before its answer section, was about. It is nil if
-// there can be none.
-func reply(was dnsmessage.Header, q dnsmessage.Question, a answer, rest dnsmessage.Parser) []byte {
-	m := dnsmessage.Message{
-		Header: dnsmessage.Header{
-			ID:                 was.ID,
-			Response:           true,
-			RecursionDesired:   was.RecursionDesired,
-			RecursionAvailable: was.RecursionAvailable,
-			CheckingDisabled:   was.CheckingDisabled,
-		},
-		Questions: []dnsmessage.Question{q},
+// maxReply is what every client takes by UDP (RFC 1035, section 4.2.1).
+const maxReply = 512
+
+const (
+	success   = 0
+	nameError = 3
+)
+
+// reply makes the response that takes the place of another one. It is nil if there
+// can be none.
+func (m *parsed) reply(a answer) []byte {
+	if len(m.questions) == 0 || len(m.questions) < int(m.counts[0]) {
+		return nil
 	}
+	rcode := uint16(success)
 	if a == noName {
-		m.RCode = dnsmessage.RCodeNameError
+		rcode = nameError
+	}
+	b := make([]byte, headerLen, maxReply)
+	binary.BigEndian.PutUint16(b, m.id)
+	binary.BigEndian.PutUint16(b[2:], flagResponse|m.flags&(flagRD|flagRA|flagCD)|rcode)
+	binary.BigEndian.PutUint16(b[4:], uint16(len(m.questions)))
+	for i := range m.questions {
+		b = m.questions[i].append(b)
+	}
+	q := &m.questions[0]
+	if data := q.zero(); a == zero && data != nil {
+		b = appendRecord(b, pointer(headerLen), q.kind, q.class, data)
+		binary.BigEndian.PutUint16(b[6:], 1)
 	} else {
-		m.Answers = zeroes(q)
+		b = appendRecord(b, q.zone(rcode), typeSOA, q.class, soa)
+		binary.BigEndian.PutUint16(b[8:], 1)
 	}
-	if h, ok := edns(rest); ok {
-		m.Additionals = []dnsmessage.Resource{{Header: h, Body: blocked()}}
+	if m.edns != nil {
+		b = m.edns.append(b)
+		binary.BigEndian.PutUint16(b[10:], 1)
 	}
-	b, err := m.Pack()
-	if err != nil {
+	if len(b) > maxReply {
 		return nil
 	}
 	return b
 }
 
-// zeroes is the address that leads nowhere, to questions about addresses.
-func zeroes(q dnsmessage.Question) []dnsmessage.Resource {
-	h := dnsmessage.ResourceHeader{Name: q.Name, Class: q.Class, TTL: ttl}
-	switch q.Type {
-	case dnsmessage.TypeA:
-		return []dnsmessage.Resource{{Header: h, Body: &dnsmessage.AResource{}}}
-	case dnsmessage.TypeAAAA:
-		return []dnsmessage.Resource{{Header: h, Body: &dnsmessage.AAAAResource{}}}
+func (q *question) append(b []byte) []byte {
+	b = append(b, q.name.wire()...)
+	b = binary.BigEndian.AppendUint16(b, q.kind)
+	return binary.BigEndian.AppendUint16(b, q.class)
+}
+
+// zero returns the address that leads nowhere, nil if the question is about no
+// address.
+func (q *question) zero() []byte {
+	switch {
+	case q.class == classIN && q.kind == typeA:
+		return make([]byte, 4)
+	case q.class == classIN && q.kind == typeAAAA:
+		return make([]byte, 16)
 	}
 	return nil
 }
 
-// edns returns the header of a response's OPT record, without the upper bits of
-// the response code that are in it. A response has one if and only if its
-// question had (RFC 6891, section 6.1.1).
-func edns(p dnsmessage.Parser) (h dnsmessage.ResourceHeader, ok bool) {
-	if p.SkipAllAnswers() != nil || p.SkipAllAuthorities() != nil {
-		return h, false
+// zone returns the name of a zone in which the answer may be negative: a zone has
+// itself, so that a name which does not exist is below it.
+func (q *question) zone(rcode uint16) []byte {
+	label := 0
+	if rcode == nameError && q.name.n > 1 {
+		label = 1 + int(q.name.b[0])
 	}
-	for {
-		h, err := p.AdditionalHeader()
-		if err != nil {
-			return h, false
-		}
-		if h.Type == dnsmessage.TypeOPT {
-			const extendedRCode = 0xff << 24
-			h.TTL &^= extendedRCode
-			return h, true
-		}
-		if p.SkipAdditional() != nil {
-			return h, false
-		}
+	if label == q.name.n-1 {
+		return []byte{0} // the root
 	}
+	return pointer(headerLen + label)
 }
 
-// blocked tells the resolver why: the extended error Blocked (RFC 8914, section
-// 4.16).
-func blocked() *dnsmessage.OPTResource {
-	const extendedError, code = 15, 15
-	return &dnsmessage.OPTResource{Options: []dnsmessage.Option{{Code: extendedError, Data: []byte{0, code}}}}
+// pointer is a name that is in the message already.
+func pointer(at int) []byte { return []byte{0xc0 | byte(at>>8), byte(at)} }
+
+func appendRecord(b, owner []byte, kind, class uint16, data []byte) []byte {
+	b = append(b, owner...)
+	b = binary.BigEndian.AppendUint16(b, kind)
+	b = binary.BigEndian.AppendUint16(b, class)
+	b = binary.BigEndian.AppendUint32(b, ttl)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(data)))
+	return append(b, data...)
+}
+
+// soa is the data of the SOA record that a negative answer needs, so that it is
+// kept for a while (RFC 2308, section 3). Its last number says how long.
+var soa = []byte("\x09localhost\x00" + "\x06nobody\x07invalid\x00" +
+	"\x00\x00\x00\x01" + "\x00\x00\x0e\x10" + "\x00\x00\x02\x58" + "\x00\x01\x51\x80" + "\x00\x00\x00\x3c")
+
+// EDNS is what a response's OPT record says (RFC 6891, section 6.1.2). A response
+// has one if and only if its question had.
+type edns struct {
+	size   uint16 // of the largest datagram that the server takes
+	dnssec bool   // the flag DO
+	cookie []byte // client's and server's; nil if there is none
+}
+
+const (
+	optionCookie        = 10 // RFC 7873
+	optionExtendedError = 15 // RFC 8914
+)
+
+func parseEDNS(class uint16, ttl uint32, options []byte) *edns {
+	e := &edns{size: class, dnssec: ttl&(1<<15) != 0}
+	for len(options) >= 4 {
+		code, n := binary.BigEndian.Uint16(options), 4+int(binary.BigEndian.Uint16(options[2:]))
+		if n > len(options) {
+			break
+		}
+		const most = 8 + 32 // of client and server
+		if data := options[4:n]; code == optionCookie && e.cookie == nil && len(data) <= most {
+			e.cookie = data
+		}
+		options = options[n:]
+	}
+	return e
+}
+
+// append appends the OPT record. Without the cookie, clients that got one of the
+// same server before throw the response away.
+func (e *edns) append(b []byte) []byte {
+	var options []byte
+	if e.cookie != nil {
+		options = appendOption(options, optionCookie, e.cookie)
+	}
+	const blocked = "\x00\x0f" // RFC 8914, section 4.16
+	options = appendOption(options, optionExtendedError, []byte(blocked))
+	b = append(b, 0, 0, typeOPT)
+	b = binary.BigEndian.AppendUint16(b, e.size)
+	flags := uint32(0) // the upper bits of the response code and the version with them
+	if e.dnssec {
+		flags = 1 << 15
+	}
+	b = binary.BigEndian.AppendUint32(b, flags)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(options)))
+	return append(b, options...)
+}
+
+func appendOption(b []byte, code uint16, data []byte) []byte {
+	b = binary.BigEndian.AppendUint16(b, code)
+	b = binary.BigEndian.AppendUint16(b, uint16(len(data)))
+	return append(b, data...)
 }

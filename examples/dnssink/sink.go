@@ -1,68 +1,182 @@
 package main
 
 import (
+	"encoding/binary"
+	"fmt"
 	"strings"
 
-	"golang.org/x/net/dns/dnsmessage"
-
 	"github.com/ipqueue/ipqueue/examples/dnssink/names"
+	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A sink swallows the names of a list.
+// A sink swallows the names of a list. It is for one goroutine.
 type sink struct {
-	names  names.Set
-	answer answer
+	names   *names.Set
+	answer  answer
+	lenient bool // what is unreadable passes
+	streams streams
+	notes   *notes
+
+	refused, unreadable int // messages
 }
 
-// A verdict is about one DNS message. The zero verdict lets it pass.
+// tell prints what becomes of a packet.
+func (s *sink) tell(becomes string, v verdict, p queue.Packet) {
+	what := strings.TrimSuffix(v.name, ".")
+	if v.via != "" {
+		what += " > " + strings.TrimSuffix(v.via, ".")
+	}
+	if v.err != nil {
+		what = strings.TrimSpace(what + " " + v.err.Error())
+	}
+	s.notes.printf("%-8s  %-5s  %-40s  %v\n", becomes, v.kind, what, p.Flow())
+}
+
+// A finding is what the sink makes of a message.
+type finding uint8
+
+const (
+	harmless   finding = iota // nothing in it leads to a listed name
+	listed                    // it is about a listed name, or leads to one
+	unreadable                // it could not be read to its end
+)
+
+// A verdict is about one DNS message.
 type verdict struct {
-	name  string // what it asks for, if it shall not pass
-	kind  string // which data: "A", "AAAA", "MX", ...
-	reply []byte // goes in its place; nil if nothing does
+	finding finding
+	name    string // what the message asks for; "" if that is not known
+	kind    string // which data: "A", "AAAA", "MX", ...
+	via     string // the listed name that it leads to, if that is another one
+	err     error  // why it is unreadable
+	reply   []byte // takes the place of a listed message; nil if nothing does
 }
 
-// judge keeps nothing of message. A message that makes no sense passes.
+// judge keeps nothing of message.
 func (s *sink) judge(message []byte) verdict {
-	var p dnsmessage.Parser
-	header, err := p.Start(message)
-	if err != nil || header.OpCode != 0 {
+	if len(message) < headerLen {
+		return verdict{} // no receiver takes it for a DNS message
+	}
+	var m parsed
+	m.readHeader(message)
+	switch {
+	case m.flags&maskOpcode != 0: // an update say: no answer
+		return verdict{}
+	case m.flags&flagResponse == 0 && s.answer != drop: // its response will be judged
 		return verdict{}
 	}
-	if !header.Response && s.answer != drop {
-		return verdict{} // its response will not
-	}
-	questions, err := p.AllQuestions()
-	if err != nil || len(questions) != 1 {
+	err := s.read(&m, message)
+	v := verdict{}
+	switch {
+	case m.listed:
+		v.finding = listed
+		if s.answer != drop {
+			v.reply = m.reply(s.answer)
+		}
+	case err != nil:
+		v.finding, v.err = unreadable, fmt.Errorf("the message %w", err)
+	default:
 		return verdict{}
 	}
-	q := questions[0]
-	if !s.names.Has(q.Name.String()) && !s.hasAlias(p) {
-		return verdict{}
+	if len(m.questions) > 0 {
+		q := &m.questions[0]
+		v.name, v.kind = q.name.String(), kind(q.kind)
 	}
-	v := verdict{name: q.Name.String(), kind: strings.TrimPrefix(q.Type.String(), "Type")}
-	if s.answer != drop {
-		v.reply = reply(header, q, s.answer, p)
+	if via := m.via.String(); m.listed && via != v.name {
+		v.via = via
 	}
 	return v
 }
 
-// hasAlias reports whether an alias in the answer section, before which the
-// parser stands, leads to a listed name.
-func (s *sink) hasAlias(p dnsmessage.Parser) bool {
-	for {
-		h, err := p.AnswerHeader()
-		if err != nil { // dnsmessage.ErrSectionDone, or nonsense
-			return false
+// A parsed message is what matters of it.
+type parsed struct {
+	id, flags uint16
+	counts    [4]uint16  // of the sections' entries
+	questions []question // not more than maxQuestions of them
+	listed    bool
+	via       name // the first listed name, if listed
+	edns      *edns
+}
+
+// maxQuestions is how many questions are answered. Nobody asks more than one.
+const maxQuestions = 4
+
+func (m *parsed) readHeader(message []byte) {
+	m.id, m.flags = binary.BigEndian.Uint16(message), binary.BigEndian.Uint16(message[2:])
+	for i := range m.counts {
+		m.counts[i] = binary.BigEndian.Uint16(message[4+2*i:])
+	}
+}
+
+// The sections of a message, behind the questions.
+const (
+	answerSection = 1 + iota
+	authoritySection
+	additionalSection
+)
+
+// read reads all of a message, and notes the first listed name that it leads to.
+func (s *sink) read(m *parsed, message []byte) error {
+	r := reader{message: message, at: headerLen}
+	for range m.counts[0] {
+		var q question
+		if err := r.question(&q); err != nil {
+			return err
 		}
-		if h.Type != dnsmessage.TypeCNAME {
-			err = p.SkipAnswer()
-		} else if alias, broken := p.CNAMEResource(); broken != nil {
-			err = broken
-		} else if s.names.Has(alias.CNAME.String()) {
-			return true
+		if len(m.questions) == 0 && s.names.ExceptsWire(q.name.wire()) && m.counts[0] == 1 {
+			return nil // so are its aliases
 		}
-		if err != nil {
-			return false
+		if len(m.questions) < maxQuestions {
+			m.questions = append(m.questions, q)
 		}
+		s.note(m, &q.name)
+	}
+	var previous name
+	for section := answerSection; section <= additionalSection; section++ {
+		for range m.counts[section] {
+			if r.at == len(message) && m.flags&flagTruncated != 0 {
+				return nil // as the sender says; the receiver asks again, by TCP
+			}
+			var rr record
+			if err := r.record(&rr); err != nil {
+				return err
+			}
+			if err := s.look(m, &r, &rr, section, &previous); err != nil {
+				return err
+			}
+		}
+	}
+	return nil // what follows is no part of the message
+}
+
+// look looks at a record. Answers are about what was asked for, or what that leads
+// to; the servers of other zones are not, in the authority section and beside it.
+// Yet the additional section may go on with the aliases (RFC 9460, section 4.2).
+func (s *sink) look(m *parsed, r *reader, rr *record, section int, previous *name) error {
+	if section == answerSection && rr.kind != typeDNAME && *previous != rr.owner { // whose owner is above
+		s.note(m, &rr.owner)
+		*previous = rr.owner
+	}
+	if rr.kind == typeOPT && section == additionalSection && m.edns == nil {
+		m.edns = parseEDNS(rr.class, rr.ttl, r.message[rr.data:rr.end])
+		return nil
+	}
+	var target name
+	if err := r.target(rr, &target); err != nil {
+		return err
+	}
+	if section == answerSection || section == additionalSection && goesOn(rr.kind) {
+		s.note(m, &target)
+	}
+	return nil
+}
+
+func goesOn(kind uint16) bool {
+	return kind == typeCNAME || kind == typeDNAME || kind == typeSVCB || kind == typeHTTPS
+}
+
+// note remembers the first name that is listed.
+func (s *sink) note(m *parsed, n *name) {
+	if !m.listed && s.names.HasWire(n.wire()) {
+		m.listed, m.via = true, *n
 	}
 }

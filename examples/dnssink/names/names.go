@@ -76,15 +76,30 @@ func (s *Set) add(e entry, allowed bool) {
 func (s *Set) Has(name string) bool {
 	var b [maxWire]byte
 	wire, ok := appendWire(b[:0], name)
-	return ok && s.lookup(wire)
+	return ok && s.lookup(wire) == blocked
 }
 
 // HasWire is Has for a name as DNS messages contain it, without compression: each
 // label after its length, the empty one last. A dot in a label is no end of it.
-func (s *Set) HasWire(name []byte) bool {
+func (s *Set) HasWire(name []byte) bool { return s.lookupWire(name) == blocked }
+
+// ExceptsWire reports whether the name, as for HasWire, is not blocked because of
+// an exception.
+func (s *Set) ExceptsWire(name []byte) bool { return s.lookupWire(name) == excepted }
+
+// A status is what the lists make of a name.
+type status uint8
+
+const (
+	unlisted status = iota
+	blocked
+	excepted
+)
+
+func (s *Set) lookupWire(name []byte) status {
 	var b [maxWire]byte
 	if len(name) > len(b) {
-		return false
+		return unlisted
 	}
 	wire := b[:len(name)]
 	for i, c := range name {
@@ -95,7 +110,7 @@ func (s *Set) HasWire(name []byte) bool {
 
 // lookup asks about a name in lower case. From the name itself upward, the first
 // rule of block and pass decides, unless a stronger one applies.
-func (s *Set) lookup(wire []byte) bool {
+func (s *Set) lookup(wire []byte) status {
 	var all, nearest rule
 	shift := 0
 	for len(wire) > 0 && wire[0] != 0 {
@@ -109,13 +124,15 @@ func (s *Set) lookup(wire []byte) bool {
 	}
 	switch {
 	case all&allow != 0:
-		return false
+		return excepted
 	case all&important != 0:
-		return true
-	case all&except != 0:
-		return false
+		return blocked
+	case all&except != 0, nearest&pass != 0:
+		return excepted
+	case nearest == block:
+		return blocked
 	}
-	return nearest == block
+	return unlisted
 }
 
 // Len returns how many of the names block, those not counted that an exception
@@ -125,8 +142,8 @@ func (s *Set) Len() int {
 	for wire, r := range s.rules {
 		const blocks = block | important
 		switch {
-		case r&(blocks*itself) != 0 && s.lookup([]byte(wire)),
-			r&(blocks*below) != 0 && s.lookup([]byte(anyLabel+wire)):
+		case r&(blocks*itself) != 0 && s.lookup([]byte(wire)) == blocked,
+			r&(blocks*below) != 0 && s.lookup([]byte(anyLabel+wire)) == blocked:
 			n++
 		}
 	}
@@ -147,11 +164,15 @@ func (s *Set) Exceptions() int {
 	return n
 }
 
-// String says how many names block, as in "3 names and 1 exception".
+// String says how many names block, as in "3 names block, 1 exception".
 func (s *Set) String() string {
-	text := plural(s.Len(), "name")
+	text, n := " block", s.Len()
+	if n == 1 {
+		text += "s"
+	}
+	text = plural(n, "name") + text
 	if n := s.Exceptions(); n > 0 {
-		text += " and " + plural(n, "exception")
+		text += ", " + plural(n, "exception")
 	}
 	return text
 }

@@ -256,7 +256,7 @@ func TestAllow(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantHas(t, s, "bad.example -good.example x.good.example -x.fine.example -x.test y.x.test -h.example -x.e.example -x.a.example -r.example")
-	if got, want := s.String(), "2 names and 7 exceptions"; got != want {
+	if got, want := s.String(), "2 names block, 7 exceptions"; got != want {
 		t.Errorf("String = %q, want %q", got, want)
 	}
 	if err := s.Allow("a b"); err == nil {
@@ -266,14 +266,14 @@ func TestAllow(t *testing.T) {
 
 func TestString(t *testing.T) {
 	s := new(Set)
-	if got := s.String(); got != "0 names" {
-		t.Errorf("String = %q, want 0 names", got)
+	if got := s.String(); got != "0 names block" {
+		t.Errorf("String = %q, want 0 names block", got)
 	}
 	if err := s.Add("a.example"); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.String(); got != "1 name" {
-		t.Errorf("String = %q, want 1 name", got)
+	if got := s.String(); got != "1 name blocks" {
+		t.Errorf("String = %q, want 1 name blocks", got)
 	}
 }
 
@@ -306,6 +306,23 @@ func TestHasWire(t *testing.T) {
 	} {
 		if got := s.HasWire([]byte(test.wire)); got != test.want {
 			t.Errorf("HasWire(%q) = %t, want %t", test.wire, got, test.want)
+		}
+	}
+}
+
+func TestExceptsWire(t *testing.T) {
+	s := read(t, "||example^\n@@||a.example^\nserver=/b.example/#\n||c.a.example^$important")
+	for wire, want := range map[string]bool{
+		"\x07example\x00":           false,
+		"\x01a\x07example\x00":      true,
+		"\x01x\x01A\x07example\x00": true,
+		"\x01b\x07example\x00":      true,
+		"\x01c\x01a\x07example\x00": false,
+		"\x01a\x04test\x00":         false,
+		"":                          false,
+	} {
+		if got := s.ExceptsWire([]byte(wire)); got != want {
+			t.Errorf("ExceptsWire(%q) = %t, want %t", wire, got, want)
 		}
 	}
 }

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/ipqueue/ipqueue/examples/dnssink/names"
+)
+
+// lists say where the names come from.
+type lists struct {
+	names        []string // of the command line
+	block, allow []string // files
+	skip         bool     // lines that are not understood
+}
+
+var errNoNames = errors.New("no name blocks: give names, or a -list of them")
+
+// load reads all lists. What it skipped is not an error.
+func (l lists) load() (set *names.Set, skipped []error, err error) {
+	set = new(names.Set)
+	for _, name := range l.names {
+		if err := set.Add(name); err != nil {
+			return nil, nil, err
+		}
+	}
+	read := func(files []string, add func(file string) error) error {
+		for _, file := range files {
+			err := add(file)
+			var syntax *names.SyntaxError
+			if l.skip && errors.As(err, &syntax) {
+				skipped = append(skipped, err)
+			} else if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := read(l.block, set.ReadFile); err != nil {
+		return nil, nil, err
+	}
+	if err := read(l.allow, set.AllowFile); err != nil {
+		return nil, nil, err
+	}
+	if set.Len() == 0 {
+		return nil, nil, errNoNames
+	}
+	return set, skipped, nil
+}
+
+// A loaded list is what came of reading it again.
+type loaded struct {
+	names   *names.Set
+	skipped []error
+	err     error
+}
+
+// reload reads the lists for each signal, until ctx ends. Packets do not wait for
+// it.
+func (l lists) reload(ctx context.Context, signals <-chan os.Signal) <-chan loaded {
+	results := make(chan loaded)
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-signals:
+			}
+			var r loaded
+			r.names, r.skipped, r.err = l.load()
+			select {
+			case <-ctx.Done():
+				return
+			case results <- r:
+			}
+		}
+	}()
+	return results
+}
