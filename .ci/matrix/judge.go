@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+)
+
+// report prints what ran where, and the output of tests that failed.
+func report(w io.Writer, runs []*run, verbose bool) {
+	for _, r := range runs {
+		count := make(map[string]int)
+		for _, t := range r.tests {
+			if t.name != "" {
+				count[t.action]++
+			}
+		}
+		fmt.Fprintf(w, "%-28s %-6s %-28s %4d passed %3d skipped %3d failed %6s s\n",
+			r.release, r.user, r.directory, count["pass"], count["skip"], count["fail"]+count[""], r.seconds)
+	}
+	for _, r := range runs {
+		failed := r.status != "0"
+		for _, t := range r.tests {
+			if verbose || t.action == "fail" || failed && t.name == "" || t.action == "" {
+				fmt.Fprintf(w, "\n%v %s:\n%s", r, t.name, t.output.String())
+			}
+		}
+	}
+}
+
+// A history is what became of a test in all runs.
+type history struct {
+	ran   bool
+	needs []string // features that it lacked where it was skipped
+}
+
+// A verdict collects what is wrong.
+type verdict struct {
+	complaints []string
+	tests      map[string]*history // by directory and name
+}
+
+// judge returns what is wrong with the runs, one line each.
+func judge(runs []*run, whole bool) []string {
+	v := verdict{tests: make(map[string]*history)}
+	if len(runs) == 0 {
+		v.complain("no test ran")
+	}
+	for _, r := range runs {
+		if r.status == "" {
+			v.complain("%v: did not end", r)
+		} else if r.status != "0" {
+			v.complain("%v: exit status %s", r, r.status)
+		}
+		for _, t := range r.tests {
+			if t.name != "" {
+				v.add(r, t)
+			}
+		}
+	}
+	if whole {
+		v.everyTestRan(runs)
+	}
+	return v.complaints
+}
+
+func (v *verdict) complain(format string, args ...any) {
+	v.complaints = append(v.complaints, fmt.Sprintf(format, args...))
+}
+
+// add judges one test of one run.
+func (v *verdict) add(r *run, t *test) {
+	name := r.directory + " " + t.name
+	h := v.tests[name]
+	if h == nil {
+		h = &history{}
+		v.tests[name] = h
+	}
+	if t.action == "skip" {
+		h.needs = append(h.needs, t.feature())
+	} else {
+		h.ran = true
+	}
+	switch t.action {
+	case "skip":
+		if wrong := r.unfounded(t.feature()); wrong != "" {
+			v.complain("%v: %s %s", r, t.name, wrong)
+		}
+	case "pass":
+	case "fail":
+		v.complain("%v: %s failed", r, t.name)
+	default:
+		v.complain("%v: %s did not end", r, t.name)
+	}
+}
+
+// everyTestRan complains of tests that were skipped in all runs, although
+// there could be one with the features they need.
+func (v *verdict) everyTestRan(runs []*run) {
+	for _, name := range slices.Sorted(maps.Keys(v.tests)) {
+		if h := v.tests[name]; !h.ran && possible(h.needs, runs) {
+			v.complain("%s was skipped everywhere, for lack of %q", name, slices.Compact(h.needs))
+		}
+	}
+}
