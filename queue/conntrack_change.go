@@ -26,7 +26,8 @@ type CTChange struct {
 	Mark, MarkMask uint32
 
 	// NoHelper takes the connection's helper away. No verdict can give it
-	// another one; that of a connection that is CTExpected stays.
+	// another one; that of a connection that is CTExpected stays. Linux 7.2 and
+	// later cannot do it: the verdict is refused with ErrUnsupported.
 	NoHelper bool
 
 	// SetLabels become set, ClearLabels cleared, other labels stay. The kernel

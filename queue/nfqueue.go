@@ -22,6 +22,7 @@ type nfqueue struct {
 	native  wire.Layout
 	lastID  uint32
 	message wire.NFQPacket // decoded last; the reader's
+	limits  nfqueueLimits
 }
 
 func newNFQueue(c *Config) *nfqueue {
@@ -76,6 +77,7 @@ const ownerDying = 500 * time.Millisecond
 
 // bind creates the queue and sets it up.
 func (n *nfqueue) bind(ctx context.Context, q *binding) error {
+	n.limits = limitsOf(q)
 	wanted := n.flags &^ wire.ConfigGSO
 	if wanted != 0 && !n.knowsFlags(ctx, q) {
 		return n.blame(ctx, q)
@@ -329,6 +331,9 @@ func (n *nfqueue) check(v Verdict) error {
 	if err := v.checkMark(); err != nil {
 		return err
 	}
+	if err := n.limits.check(&v); err != nil {
+		return err
+	}
 	return v.Conntrack.valid()
 }
 
@@ -339,6 +344,9 @@ func (n *nfqueue) suits(p Packet, v Verdict) error {
 	}
 	if v.LinkHeader != nil && len(v.LinkHeader) != len(p.LinkHeader()) {
 		return fmt.Errorf("%w: link header of %d bytes for one of %d", ErrInvalid, len(v.LinkHeader), len(p.LinkHeader()))
+	}
+	if err := n.limits.suits(&p, &v); err != nil {
+		return err
 	}
 	return v.Conntrack.check(&p)
 }

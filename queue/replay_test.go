@@ -129,6 +129,9 @@ func (r *replay) Holder(int, uint32) (sock.Process, error) { return sock.Process
 // LinkName implements sock.Socket.
 func (r *replay) LinkName(uint32) (string, error) { return "", fs.ErrNotExist }
 
+// InitialUser implements sock.Socket.
+func (r *replay) InitialUser() (bool, error) { return true, nil }
+
 // Links implements sock.Socket.
 func (r *replay) Links() (sock.Socket, error) { return nil, errors.ErrUnsupported }
 

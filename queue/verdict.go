@@ -189,7 +189,9 @@ func (p *Packet) judge(a Action) error {
 //   - ErrUnsupported: the packet is a GSO packet and payload has another length
 //     or other headers, or is not TCP; or a checksum is owed to the packet
 //     (ChecksumReady) that is not its own transport's, as in a tunnel that ends
-//     in this host. Config.NoGSO avoids both.
+//     in this host. Config.NoGSO avoids both. Linux 7.2 and later drop replaced
+//     packets of the Bridge family, and all of a network namespace that the
+//     initial user namespace does not own, as in a rootless container.
 //
 // See Decide for the rest, and ReplaceData for the common case.
 func (p Packet) Replace(payload []byte) error {
@@ -266,15 +268,15 @@ func (p *Packet) decide(v *Verdict) error {
 // payload is repaired there.
 func (p *Packet) encode(v *Verdict) error {
 	s, b := p.slot, p.Queue().backend
-	if err := b.suits(*p, *v); err != nil {
-		return err
-	}
 	if v.data {
 		if err := p.join(v); err != nil {
 			return err
 		}
 	}
 	if err := checkPayload(p, v, b.maxPayload()); err != nil {
+		return err
+	}
+	if err := b.suits(*p, *v); err != nil {
 		return err
 	}
 	v.Conntrack.completeStatus(p)

@@ -17,16 +17,20 @@ const (
 
 // change applies the NFQA_CT of a verdict, in the kernel's order and up to the
 // first part that it refuses (nf_conntrack_netlink.c, ctnetlink_glue_parse_ct).
-func (c *Conntrack) change(b []byte) Errno {
+func (c *Conntrack) change(b []byte, keepsHelper bool) Errno {
 	a, errno := parseAttributes(b, ctMax, ctPolicy)
 	if errno != 0 {
 		return errno
+	}
+	changeHelper := c.changeHelper
+	if keepsHelper {
+		changeHelper = func(*attributes) Errno { return errOpNotSupp }
 	}
 	for _, part := range []struct {
 		kind  uint16
 		apply func(*attributes) Errno
 	}{
-		{ctTimeout, c.changeTimeout}, {ctStatus, c.changeStatus}, {ctHelp, c.changeHelper},
+		{ctTimeout, c.changeTimeout}, {ctStatus, c.changeStatus}, {ctHelp, changeHelper},
 		{ctLabels, c.changeLabels}, {ctMark, c.changeMark},
 	} {
 		if a[part.kind] == nil {

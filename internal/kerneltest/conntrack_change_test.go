@@ -2,6 +2,7 @@ package kerneltest
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 )
 
@@ -47,8 +48,20 @@ func TestConntrackChange(t *testing.T) {
 		"short mask":   {Conntrack{}, [][]byte{labels(ctLabels, 1, 2), u32(ctLabelsMask, 1)}, Conntrack{}, errInval},
 	} {
 		got := tt.before
-		if errno := got.change(bytes.Join(tt.sent, nil)); errno != tt.errno || got != tt.want {
+		if errno := got.change(bytes.Join(tt.sent, nil), false); errno != tt.errno || got != tt.want {
 			t.Errorf("%s: %v, entry %+v; want %v, %+v", name, errno, got, tt.errno, tt.want)
 		}
+	}
+}
+
+// Where helpers stay, what follows in the message is left out as well.
+func TestConntrackChangeKeepsHelper(t *testing.T) {
+	c := Conntrack{Helper: "ftp", Timeout: 3}
+	want := Conntrack{Helper: "ftp", Timeout: 5}
+	help := appendAttribute(nil, ctHelp, appendAttribute(nil, ctHelpName, 0)...)
+	mark := appendAttribute(nil, ctMark, 0, 0, 0, 1)
+	timeout := appendAttribute(nil, ctTimeout, 0, 0, 0, 5)
+	if errno := c.change(slices.Concat(timeout, help, mark), true); errno != errOpNotSupp || c != want {
+		t.Errorf("%v, entry %+v; want EOPNOTSUPP, %+v", errno, c, want)
 	}
 }

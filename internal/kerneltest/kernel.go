@@ -72,6 +72,10 @@ type Options struct {
 	// without CONFIG_NETWORK_SECMARK: the flags that need them are refused.
 	NoConntrack, NoSecmark bool
 
+	// UserNamespace puts the kernel's network namespace into another user
+	// namespace than the initial one.
+	UserNamespace bool
+
 	// NoLinks is a kernel before 4.9, whose sockets cannot watch the network
 	// interfaces.
 	NoLinks bool

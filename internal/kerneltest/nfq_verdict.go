@@ -49,12 +49,12 @@ func (q *nfq) verdict(from sender, h header, number uint16, b []byte) Errno {
 		return errNoEnt
 	}
 	e.j.decided(Verdict{Word: g.word, Seq: g.seq})
-	g.trackInto(e.j, !q.k.opts.NoConntrack)
+	g.trackInto(e.j, !q.k.opts.NoConntrack, q.k.opts.Linux.keepsHelpers())
 	if errno := g.relink(e.j.packet()); errno != 0 {
 		e.j.end(Dropped)
 		return errno
 	}
-	if payload := g.attributes[attrPayload]; payload != nil && !mangle(e.j, payload) {
+	if payload := g.attributes[attrPayload]; payload != nil && !q.mangle(e.j, payload) {
 		e.j.end(Unreplaced)
 		return 0
 	}
@@ -96,9 +96,9 @@ func (g *judgement) paint(p *Packet) {
 
 // trackInto changes the packet's connection. What the entry refuses is no error
 // of the verdict, but NFQA_EXP is ignored then (nfqnl_ct_parse).
-func (g *judgement) trackInto(j *Journey, possible bool) {
+func (g *judgement) trackInto(j *Journey, possible, keepsHelper bool) {
 	entry, conntrack := j.packet().Conntrack, g.attributes[attrConntrack]
-	if possible && entry != nil && conntrack != nil && entry.change(conntrack) == 0 {
+	if possible && entry != nil && conntrack != nil && entry.change(conntrack, keepsHelper) == 0 {
 		j.track(conntrack, g.attributes[attrExpect])
 	}
 }
@@ -129,10 +129,14 @@ func (g *judgement) relink(p *Packet) Errno {
 }
 
 // mangle replaces the payload, and reports false if the packet must be
-// dropped: it cannot be cut into its IP header (nfqnl_mangle).
-func mangle(j *Journey, payload []byte) bool {
-	p := j.packet().Payload
-	if len(payload) < len(p) && len(payload) < networkHeader(p) {
+// dropped: it cannot be cut into its IP header (nfqnl_mangle), or the kernel
+// does not like what it is given.
+func (q *nfq) mangle(j *Journey, payload []byte) bool {
+	p := j.packet()
+	if len(payload) < len(p.Payload) && len(payload) < networkHeader(p.Payload) {
+		return false
+	}
+	if q.k.opts.Linux.guardsPayload() && (q.k.opts.UserNamespace || !p.mayBecome(payload)) {
 		return false
 	}
 	j.replace(payload)

@@ -15,6 +15,7 @@ import (
 const (
 	fileOwners    = "/proc/net/netfilter/nf_queue" // Linux before 3.8
 	fileNFQ       = "/proc/net/netfilter/nfnetlink_queue"
+	fileRelease   = "/proc/sys/kernel/osrelease"
 	fileIPQ       = "/proc/net/ip_queue"
 	fileIP6Q      = "/proc/net/ip6_queue"
 	fileIPQLimit  = "/proc/sys/net/ipv4/ip_queue_maxlen"
@@ -100,6 +101,8 @@ func (k *Kernel) text(name string) (string, error) {
 		return fmt.Sprintln(int32(q.maxLength)), nil
 	}
 	switch name {
+	case fileRelease:
+		return fmt.Sprintf("%d.%d.0\n", k.opts.Linux.Major, k.opts.Linux.Minor), nil
 	case fileOwners:
 		return k.owners()
 	case fileNFQ:

@@ -38,7 +38,7 @@ func TestReplay(t *testing.T) {
 	t.Run("ip_queue_i386", func(t *testing.T) { replay(t, Options{Modules: IPQueue | IP6Queue, Layout: Little32}) })
 	t.Run("nfnetlink_queue", func(t *testing.T) {
 		if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
-			t.Skip("recorded on a little-endian machine")
+			t.Skip("needs a little-endian machine: this was recorded on one")
 		}
 		replay(t, Options{NoConntrack: true})
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
+	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
 // listen puts k behind a real socket, and opens another one that reaches it.
@@ -13,7 +14,7 @@ func listen(t *testing.T, k *Kernel, protocol int) (*UserSocket, sock.Socket) {
 	t.Helper()
 	u, err := k.ListenUser(protocol)
 	if errors.Is(err, errNoProtocol) {
-		t.Skipf("no netlink here: %v", err)
+		testutil.Lacks(t, "NETLINK_USERSOCK", err)
 	}
 	if err != nil {
 		t.Fatalf("ListenUser: %v", err)

@@ -27,6 +27,9 @@ package kerneltest
 //	an unknown command is ENOTSUPP            | 6.17  |       | 4.17, 6.6           | 6.18
 //	at most 65536 packets wait                |       | 6.18  | 7.x                 | 6.18
 //	an unknown flag is EINVAL                 |       | 7.0   | 7.x                 |
+//	replacements are refused by headers       |       | 7.2   | documentation       | 7.3
+//	none outside the initial user namespace   |       | 7.2   | documentation       | 7.3
+//	a connection keeps its helper             |       | 7.2   | documentation       |
 
 // A Version is a release of Linux. The zero Version stands for the newest that
 // has the modules asked for.
@@ -111,6 +114,16 @@ func (v Version) hasClassID() bool { return !v.before(6, 4) }
 // hashes reports whether nfnetlink_queue keeps pending packets in a hash
 // table, which limits their number (6.18.44).
 func (v Version) hashes() bool { return !v.before(6, 18) }
+
+// guardsPayload reports whether nfnetlink_queue looks at the headers of a
+// replacement, and takes none in family Bridge and in network namespaces that
+// the initial user namespace does not own (nfqnl_mangle, nfqnl_validate_write;
+// 7.2).
+func (v Version) guardsPayload() bool { return !v.before(7, 2) }
+
+// keepsHelpers reports whether a connection's helper cannot be taken away
+// (ctnetlink_change_helper; 7.2).
+func (v Version) keepsHelpers() bool { return !v.before(7, 2) }
 
 // refusesEmpty reports whether sending no bytes fails with ENODATA
 // (netlink_sendmsg; 5.16).

@@ -96,6 +96,10 @@ type Socket interface {
 	// at this moment in the socket's network namespace.
 	LinkName(index uint32) (string, error)
 
+	// InitialUser reports whether the socket's network namespace belongs to the
+	// initial user namespace (Linux 4.9).
+	InitialUser() (bool, error)
+
 	// Links opens another socket in the same network namespace. It receives
 	// something whenever an interface there was added, removed or renamed, or
 	// changed in another way, and ENOBUFS if it missed some. Linux before 4.9
