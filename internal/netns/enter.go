@@ -1,7 +1,8 @@
 package netns
 
-// Enter puts the program into network (and, where permitted, user) namespaces
-// of its own. Call it first thing in main or TestMain.
+// Enter puts the program into a network namespace of its own, which a process
+// with CAP_SYS_ADMIN may make; for others it comes with a user namespace. Call
+// Enter first thing in main or TestMain.
 //
 // The first time it executes the program again inside them, with the same
 // arguments, environment and standard files, waits for that process and exits
@@ -22,8 +23,8 @@ package netns
 // from this one, return it without trying again.
 //
 // No privilege is needed where unprivileged user namespaces are permitted
-// (Linux 3.8). Elsewhere a process with CAP_SYS_ADMIN gets a network namespace
-// alone.
+// (Linux 3.8). With privilege there is no user namespace, because Linux 7.2 and
+// later let no queued packet be replaced inside one.
 func Enter() error { return enter() }
 
 // Inside returns nil if Enter has put the process into a network namespace of

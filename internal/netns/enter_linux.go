@@ -77,15 +77,15 @@ func reexec() error {
 
 // start executes the program again in new namespaces. A refusal is recorded.
 func start(env []string) (*os.Process, error) {
-	inner, user := fork(env, userAndNet())
-	if user == nil {
-		return inner, nil
-	}
 	inner, alone := fork(env, &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNET})
 	if alone == nil {
 		return inner, nil
 	}
-	r := newRefusal(user, alone)
+	inner, user := fork(env, userAndNet())
+	if user == nil {
+		return inner, nil
+	}
+	r := newRefusal(alone, user)
 	return nil, errors.Join(r, os.Setenv(marker, r.marker()))
 }
 

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/netns"
+	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
 // patience is how long a test waits for what must come.
@@ -33,7 +34,7 @@ var passedOn = []os.Signal{
 func requireInside(t *testing.T) {
 	t.Helper()
 	if err := netns.Inside(); err != nil {
-		t.Skip(err)
+		testutil.Lacks(t, testutil.Namespaces, err)
 	}
 }
 
@@ -47,7 +48,7 @@ func requireUserNamespace(t *testing.T) {
 		t.Fatal(err)
 	}
 	if fields := strings.Fields(string(ids)); fields[2] != "1" {
-		t.Skipf("not in a user namespace of its own: uid_map is %q", fields)
+		testutil.Lacks(t, testutil.UserNamespace, fmt.Sprintf("uid_map is %q", fields))
 	}
 }
 
@@ -76,7 +77,7 @@ func TestEnterGivesStatusFile(t *testing.T) {
 	const name = "/proc/net/netfilter/nfnetlink_queue"
 	b, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		t.Skip("no nfnetlink_queue: ", err)
+		testutil.Lacks(t, testutil.PacketQueues, err)
 	}
 	if err != nil || len(b) != 0 {
 		t.Errorf("%s holds %q, %v, want no queue and no error", name, b, err)
@@ -182,8 +183,8 @@ func TestEnterChildDiesWithParent(t *testing.T) {
 
 func TestEnterReportsRefusal(t *testing.T) {
 	requireUserNamespace(t)
-	const refusal = "netns: the kernel refuses a user and network namespace (no space left on device) " +
-		"and a network namespace alone (no space left on device)"
+	const refusal = "netns: the kernel refuses a network namespace (no space left on device) " +
+		"and one with a user namespace (no space left on device)"
 	for _, test := range []struct {
 		helper string
 		want   string // of Enter, and of all later calls
@@ -279,11 +280,11 @@ func TestEnterKeepsFuzzWorkers(t *testing.T) {
 
 // FuzzInside is run by TestEnterKeepsFuzzWorkers.
 func FuzzInside(f *testing.F) {
-	if flag.Lookup("test.fuzz").Value.String() == "" {
-		f.Skip("not fuzzing")
-	}
 	f.Add([]byte("seed"))
 	f.Fuzz(func(t *testing.T, _ []byte) {
+		if flag.Lookup("test.fuzz").Value.String() == "" {
+			requireInside(t)
+		}
 		if err := netns.Inside(); err != nil {
 			t.Fatal(err)
 		}

@@ -8,33 +8,33 @@ import (
 
 // A refusal holds the errnos that the two ways to new namespaces met.
 type refusal struct {
-	user  syscall.Errno // a user and a network namespace
 	alone syscall.Errno // a network namespace only
+	user  syscall.Errno // a user and a network namespace
 }
 
-func newRefusal(user, alone error) refusal {
+func newRefusal(alone, user error) refusal {
 	var r refusal
-	errors.As(user, &r.user)
 	errors.As(alone, &r.alone)
+	errors.As(user, &r.user)
 	return r
 }
 
 func (r refusal) Error() string {
-	return fmt.Sprintf("netns: the kernel refuses a user and network namespace (%v) and a network namespace alone (%v)",
-		r.user, r.alone)
+	return fmt.Sprintf("netns: the kernel refuses a network namespace (%v) and one with a user namespace (%v)",
+		r.alone, r.user)
 }
 
-func (r refusal) Unwrap() []error { return []error{r.user, r.alone} }
+func (r refusal) Unwrap() []error { return []error{r.alone, r.user} }
 
 // The form a refusal has in the environment.
 const refusalFormat = "refused %d %d"
 
 func (r refusal) marker() string {
-	return fmt.Sprintf(refusalFormat, int(r.user), int(r.alone))
+	return fmt.Sprintf(refusalFormat, int(r.alone), int(r.user))
 }
 
 func parseRefusal(value string) (refusal, bool) {
-	var user, alone int
-	_, err := fmt.Sscanf(value, refusalFormat, &user, &alone)
-	return refusal{syscall.Errno(user), syscall.Errno(alone)}, err == nil
+	var alone, user int
+	_, err := fmt.Sscanf(value, refusalFormat, &alone, &user)
+	return refusal{syscall.Errno(alone), syscall.Errno(user)}, err == nil
 }
