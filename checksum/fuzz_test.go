@@ -152,7 +152,7 @@ func FuzzUpdate(f *testing.F) {
 	f.Add([]byte{0, 0, 0xff, 0xff}, uint(2), []byte{0, 0})
 	f.Fuzz(func(t *testing.T, data []byte, at uint, field []byte) {
 		if len(field)%2 != 0 || len(field) > len(data) {
-			t.Skip("no such field")
+			return // no such field
 		}
 		data = bytes.Clone(data) // the fuzzer's is not to be changed
 		n := int(at%uint(len(data)-len(field)+1)) &^ 1

@@ -8,7 +8,7 @@ import "testing"
 // which Sum does. The pure sum32 is the oracle, being one itself of naiveSum.
 func TestSumVector(t *testing.T) {
 	if !hasVector() {
-		t.Skip("this CPU has no vector routine")
+		t.Skip("needs vector instructions: this CPU has none")
 	}
 	data := noise(maxVector + 64)
 	for n := 32; n <= longest; n++ {

@@ -11,7 +11,10 @@ import (
 // In steady state nothing is allocated for a packet. Before that the queue must
 // have held as many as it may.
 func TestKernelAllocates(t *testing.T) {
-	const most, warm, n = 512, 4 * 512, 20000
+	n := 20000
+	if testing.Short() {
+		n = 4000
+	}
 	for _, verdict := range []struct {
 		name string
 		give func(queue.Packet) error
@@ -23,8 +26,13 @@ func TestKernelAllocates(t *testing.T) {
 	} {
 		for _, stream := range streams {
 			t.Run(verdict.name+" "+stream.name, func(t *testing.T) {
+				if verdict.name == "Replace" {
+					requireReplace(t)
+				}
 				l := newLab(t)
 				l.queueUDP()
+				most := l.flow(loopback4).room(1024) / 2
+				warm := 4 * most
 				q := l.open(queue.Config{MaxUndecided: most})
 				var decided atomic.Int64
 				l.floodWithin(func(sent int) int {
@@ -34,27 +42,27 @@ func TestKernelAllocates(t *testing.T) {
 				var before, after runtime.MemStats
 				for p := range stream.of(q) {
 					held = append(held, p)
-					if len(held) < most && decided.Load() < warm {
+					if len(held) < most && int(decided.Load()) < warm {
 						continue
 					}
 					for _, p := range held {
 						if err := verdict.give(p); err != nil {
 							t.Fatal(err)
 						}
-						if decided.Add(1) == warm {
+						if int(decided.Add(1)) == warm {
 							runtime.ReadMemStats(&before)
 						}
 					}
-					if held = held[:0]; decided.Load() == warm+n {
+					if held = held[:0]; int(decided.Load()) == warm+n {
 						break
 					}
 				}
 				runtime.ReadMemStats(&after)
-				if per := float64(after.Mallocs-before.Mallocs) / n; per >= 0.01 {
+				if per := float64(after.Mallocs-before.Mallocs) / float64(n); per >= 0.01 {
 					t.Errorf("%.4f allocations per packet, want less than 0.01", per)
 				}
 				s := settled(t, q)
-				if s.Decided != warm+n || s.Missed > 0 || s.Refused > 0 {
+				if s.Decided != uint64(warm+n) || s.Missed > 0 || s.Refused > 0 {
 					t.Errorf("%d packets decided, %d missed, %d refused, want %d, 0, 0: %+v",
 						s.Decided, s.Missed, s.Refused, warm+n, s)
 				}
@@ -66,9 +74,14 @@ func TestKernelAllocates(t *testing.T) {
 // The memory of decided packets is found again whatever the sizes of the
 // batches that the next ones come in.
 func TestKernelAllocatesForBatches(t *testing.T) {
-	const warm, batch, rounds = 1000, 63, 300
+	const batch = 63
+	rounds := 300
+	if testing.Short() {
+		rounds = 60
+	}
 	l := newLab(t)
 	f := l.flow(loopback4)
+	warm := f.room(1000)
 	l.queueUDP()
 	q := l.open(queue.Config{})
 	b := make([]byte, 64)
@@ -96,9 +109,9 @@ func TestKernelAllocatesForBatches(t *testing.T) {
 		pass(batch)
 	}
 	runtime.ReadMemStats(&after)
-	if per := float64(after.Mallocs-before.Mallocs) / (rounds * batch); per >= 0.01 {
+	if per := float64(after.Mallocs-before.Mallocs) / float64(rounds*batch); per >= 0.01 {
 		t.Errorf("%.4f allocations per packet, want less than 0.01", per)
 	}
-	const all = warm + rounds*batch
+	all := uint64(warm + rounds*batch)
 	wantStats(t, settled(t, q), queue.Stats{Received: all, Decided: all, Accepted: all})
 }

@@ -22,6 +22,9 @@ func BenchmarkKernel(b *testing.B) {
 	} {
 		for _, stream := range streams {
 			b.Run(verdict.name+"/"+stream.name, func(b *testing.B) {
+				if verdict.name == "Replace" {
+					requireReplace(b)
+				}
 				l := newLab(b)
 				l.queueUDP()
 				q := l.open(queue.Config{})

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ipqueue/ipqueue/internal/netns"
+	"github.com/ipqueue/ipqueue/internal/testutil"
 	"github.com/ipqueue/ipqueue/queue"
 	"github.com/ipqueue/ipqueue/wire"
 )
@@ -29,7 +30,7 @@ func (l *lab) openTracking() *queue.Queue {
 	l.Helper()
 	q, err := l.tryOpen(queue.Config{Conntrack: true})
 	if errors.Is(err, unix.EOPNOTSUPP) {
-		l.Skipf("the kernel was built without CONFIG_NETFILTER_NETLINK_GLUE_CT: %v", err)
+		testutil.Lacks(l, testutil.ConntrackQueues, err)
 	}
 	if err != nil {
 		l.Fatal(err)

@@ -79,6 +79,7 @@ func TestKernelGSO(t *testing.T) {
 // A large packet can be replaced by one of its length: the stream arrives
 // changed and whole.
 func TestKernelReplaceGSO(t *testing.T) {
+	requireReplace(t)
 	for i, lo := range loopbacks {
 		t.Run(lo.name, func(t *testing.T) {
 			b := newBulk(t, i, queue.Config{})

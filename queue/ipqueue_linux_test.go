@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipqueue/ipqueue/internal/testutil"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -47,10 +49,10 @@ func testKernelIPQueue(t *testing.T, f queue.Family, addr string) {
 func requireIPQueue(t *testing.T) {
 	t.Helper()
 	if !hasIPQueue() {
-		t.Skip("this kernel has no ip_queue (Linux 2.4 to 3.4, initial network namespace)")
+		testutil.Lacks(t, testutil.IPQueue, "not in this kernel, or not in this network namespace")
 	}
 	if os.Getuid() != 0 {
-		t.Skip("ip_queue needs root")
+		testutil.Lacks(t, testutil.IPQueue, "not for this user")
 	}
 }
 
@@ -96,7 +98,7 @@ func (h *loopback) addRule(t *testing.T) {
 	rule := []string{"OUTPUT", "-o", "lo", "-p", "udp",
 		"--sport", port(h.client.LocalAddr()), "--dport", port(h.server.LocalAddr()), "-j", "QUEUE"}
 	if out, err := exec.Command(command, append([]string{"-I"}, rule...)...).CombinedOutput(); err != nil {
-		t.Skipf("%s refused the rule: %v: %s", command, err, out)
+		testutil.Lacks(t, testutil.IPTables, fmt.Sprintf("%s: %v: %s", command, err, out))
 	}
 	t.Cleanup(func() { _ = exec.Command(command, append([]string{"-D"}, rule...)...).Run() })
 }
@@ -110,7 +112,7 @@ func iptables(t *testing.T, f queue.Family) string {
 			return path
 		}
 	}
-	t.Skipf("no %s on the PATH", name)
+	testutil.Lacks(t, testutil.IPTables, "no "+name+" on the PATH")
 	return ""
 }
 

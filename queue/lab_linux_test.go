@@ -10,8 +10,11 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ipqueue/ipqueue/internal/netns"
 	"github.com/ipqueue/ipqueue/internal/testutil"
@@ -265,6 +268,32 @@ func newFlow(t testing.TB, from, to *netns.Namespace, addr netip.Addr) *flow {
 		t.Fatal(err)
 	}
 	return &flow{t, client, server}
+}
+
+// room returns how many small packets of the flow may be held at a time, at
+// most n. They occupy the sender's buffer until they have a verdict, then the
+// receiver's, and copies of them the queue's. All of these are limited by
+// net.core.wmem_max and rmem_max, for most users.
+func (f *flow) room(n int) int {
+	f.Helper()
+	const cost = 2048 // bytes of a buffer for one packet, at most
+	granted := min(sockopt(f, f.client, unix.SO_SNDBUF), sockopt(f, f.server, unix.SO_RCVBUF))
+	return min(n, granted/cost)
+}
+
+func sockopt(t testing.TB, conn syscall.Conn, option int) (value int) {
+	t.Helper()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cerr := raw.Control(func(fd uintptr) {
+		value, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, option)
+	})
+	if err := errors.Join(err, cerr); err != nil {
+		t.Fatal(err)
+	}
+	return value
 }
 
 // send sends a datagram.

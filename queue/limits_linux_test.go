@@ -56,11 +56,11 @@ func TestKernelQueueLength(t *testing.T) {
 
 // What overruns the socket's receive buffer is missing from the ids.
 func TestKernelOverrun(t *testing.T) {
-	const n = 1000
 	for _, failOpen := range []bool{false, true} {
 		t.Run(at("FailOpen", failOpen), func(t *testing.T) {
 			l := newLab(t)
 			f := l.flow(loopback4)
+			n := f.room(1000)
 			sent := l.countSent()
 			l.queueUDP()
 			q := l.open(queue.Config{ReadBuffer: 20_000, FailOpen: failOpen})
@@ -70,7 +70,7 @@ func TestKernelOverrun(t *testing.T) {
 			f.number(0, n)
 			s := q.Stats()
 			kept := int(s.Kernel.Pending)
-			if kept == 0 || kept == n || s.Kernel.LastID != n {
+			if kept == 0 || kept == n || s.Kernel.LastID != uint32(n) {
 				t.Fatalf("the kernel's row is %+v, want some of %d packets pending", s.Kernel, n)
 			}
 			for i, p := range take(t, q, kept) {
@@ -305,10 +305,10 @@ func TestKernelDeadlineMet(t *testing.T) {
 	l.queueUDP()
 	q := l.open(queue.Config{Deadline: time.Hour})
 	l.judge(q.All(), queue.Packet.Accept)
-	const n = 500
+	n := f.room(500)
 	f.number(0, n)
 	f.wantNumbers(numbers(0, n))
-	wantStats(t, settled(t, q), queue.Stats{Received: n, Decided: n, Accepted: n})
+	wantStats(t, settled(t, q), queue.Stats{Received: uint64(n), Decided: uint64(n), Accepted: uint64(n)})
 }
 
 func TestKernelOldestUndecided(t *testing.T) {

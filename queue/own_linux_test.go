@@ -277,7 +277,11 @@ func TestKernelLeastPrivilege(t *testing.T) {
 		f.number(0, 3)
 		n := 0
 		for p := range q.All() { // each verdict is sent by this thread
-			if err := p.Replace(p.Payload); err != nil {
+			err := p.Replace(p.Payload)
+			if errors.Is(err, queue.ErrUnsupported) { // see requireReplace
+				err = p.Accept()
+			}
+			if err != nil {
 				t.Error(err)
 			}
 			if n++; n == 2 {
@@ -311,7 +315,7 @@ func TestKernelConntrack(t *testing.T) {
 	q, err := l.tryOpen(queue.Config{Conntrack: true})
 	if err == nil {
 		q.Close()
-		t.Skip("the kernel tells connection tracking entries")
+		testutil.Lacks(t, "no conntrack in packet queues", "Open succeeds")
 	}
 	if !errors.Is(err, syscall.EOPNOTSUPP) || !errors.Is(err, errors.ErrUnsupported) {
 		t.Errorf("Open = %v, want EOPNOTSUPP", err)

@@ -219,41 +219,34 @@ func TestKernelOpenWithEndedContext(t *testing.T) {
 // Every packet that the queue holds at Close passes, wherever it is: in the
 // application's hands, in the channel, in the socket.
 func TestKernelOnCloseAccept(t *testing.T) {
-	const n = 900
 	for _, test := range []struct {
 		name   string
 		config queue.Config
-		start  func(t *testing.T, q *queue.Queue) (held int)
+		start  func(t *testing.T, q *queue.Queue, n int)
 	}{
-		{"unread", queue.Config{}, func(*testing.T, *queue.Queue) int { return 0 }},
-		{"channel full", queue.Config{Buffer: 50}, func(t *testing.T, q *queue.Queue) int {
-			return len(take(t, q, 10))
-		}},
-		{"MaxUndecided reached", queue.Config{MaxUndecided: 100}, func(t *testing.T, q *queue.Queue) int {
-			return len(take(t, q, 100))
-		}},
-		{"all in hands", queue.Config{}, func(t *testing.T, q *queue.Queue) int {
-			return len(take(t, q, n))
-		}},
-		{"between loops over All", queue.Config{}, func(t *testing.T, q *queue.Queue) int {
+		{"unread", queue.Config{}, func(*testing.T, *queue.Queue, int) {}},
+		{"channel full", queue.Config{Buffer: 50}, func(t *testing.T, q *queue.Queue, _ int) { take(t, q, 10) }},
+		{"MaxUndecided reached", queue.Config{MaxUndecided: 100}, func(t *testing.T, q *queue.Queue, _ int) { take(t, q, 100) }},
+		{"all in hands", queue.Config{}, func(t *testing.T, q *queue.Queue, n int) { take(t, q, n) }},
+		{"between loops over All", queue.Config{}, func(_ *testing.T, q *queue.Queue, _ int) {
 			held := 0
 			for range q.All() {
 				if held++; held == 70 {
 					break
 				}
 			}
-			return held
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLab(t)
 			f := l.flow(loopback4)
+			n := f.room(900)
 			sent := l.countSent()
 			l.queueUDP()
 			test.config.OnClose = queue.Accept
 			q := l.open(test.config)
 			f.number(0, n)
-			test.start(t, q)
+			test.start(t, q, n)
 			if err := q.Close(); err != nil {
 				t.Error(err)
 			}
@@ -263,7 +256,7 @@ func TestKernelOnCloseAccept(t *testing.T) {
 			}
 			s := q.Stats()
 			balanced(t, s)
-			if s.Kernel.LastID != n {
+			if s.Kernel.LastID != uint32(n) {
 				t.Errorf("the kernel's row before the end: %+v, want last id %d", s.Kernel, n)
 			}
 		})

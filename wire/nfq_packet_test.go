@@ -16,7 +16,7 @@ import (
 func littleEndianOnly(t *testing.T) {
 	t.Helper()
 	if wire.Native().BigEndian() {
-		t.Skip("the captured messages are little-endian")
+		t.Skip("needs a little-endian machine: the captured messages are from one")
 	}
 }
 

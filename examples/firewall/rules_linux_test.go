@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
 // A form is one way to install the documented rules.
@@ -51,7 +53,7 @@ func requireProgram(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, program := range programs {
 		if _, err := exec.LookPath(program); err != nil {
-			t.Skip(err)
+			testutil.Lacks(t, testutil.Feature(program), err)
 		}
 	}
 }
@@ -76,7 +78,7 @@ func installNft(t *testing.T) {
 	probe := "nft add table inet probe; nft add chain inet probe c; "
 	defer execute(t, "nft delete table inet probe")
 	if err := execute(t, probe+"nft add rule inet probe c queue num 0"); err != nil {
-		t.Skip("the kernel has no nft_queue, for nft's rules to a queue")
+		testutil.Lacks(t, testutil.NFTQueue, err)
 	}
 	nft := exec.Command("nft", "-f", "-")
 	nft.Stdin = strings.NewReader(documented(t, "table inet firewall {", "}"))
@@ -101,7 +103,7 @@ add chain inet untracked out { type filter hook output priority raw; }
 add rule inet untracked in notrack
 add rule inet untracked out notrack'`)
 	if err != nil {
-		t.Skip("the kernel cannot leave packets untracked: ", err)
+		testutil.Lacks(t, "untracked packets", err)
 	}
 }
 

@@ -42,7 +42,7 @@ func openTerminal(t *testing.T) (screen, terminal *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
-		t.Skip(err)
+		testutil.Lacks(t, testutil.Terminals, err)
 	}
 	t.Cleanup(func() { screen.Close() })
 	number, err := unix.IoctlGetInt(int(screen.Fd()), unix.TIOCGPTN)
@@ -57,7 +57,7 @@ func openTerminal(t *testing.T) (screen, terminal *os.File) {
 	}
 	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
-		t.Skip(err)
+		testutil.Lacks(t, testutil.Terminals, err)
 	}
 	t.Cleanup(func() { terminal.Close() })
 	return screen, terminal

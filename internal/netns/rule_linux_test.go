@@ -343,7 +343,7 @@ func TestBridgeFamilyQueue(t *testing.T) {
 	left, right, n := bridged(t)
 	_, chain := rules(t, n, netns.Bridge, netns.Forward)
 	if err := chain.Add(netns.Rule{Protocol: netns.UDP, Action: netns.Enqueue}); errors.Is(err, errors.ErrUnsupported) {
-		t.Skip(err)
+		testutil.Lacks(t, testutil.BridgeQueues, err)
 	} else if err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +355,7 @@ func TestBridgedQueue(t *testing.T) {
 	testutil.RequireKernel(t)
 	left, right, n := bridged(t)
 	if err := n.SetSysctl("bridge/bridge-nf-call-iptables", "1"); err != nil {
-		t.Skip("no br_netfilter: ", err)
+		testutil.Lacks(t, testutil.BridgeNetfilter, err)
 	}
 	rules(t, n, netns.IPv4, netns.Forward, netns.Rule{Protocol: netns.UDP, Action: netns.Enqueue})
 	wantQueued(t, left, right, n)

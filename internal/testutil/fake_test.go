@@ -21,7 +21,10 @@ func (f *fakeTB) Errorf(format string, args ...any) {
 }
 func (f *fakeTB) Fatalf(format string, args ...any) { f.Errorf(format, args...); runtime.Goexit() }
 func (f *fakeTB) Fatal(args ...any)                 { f.Fatalf("%s", fmt.Sprint(args...)) }
-func (f *fakeTB) Skip(args ...any)                  { f.skips = append(f.skips, fmt.Sprint(args...)); runtime.Goexit() }
+func (f *fakeTB) Skipf(format string, args ...any) {
+	f.skips = append(f.skips, fmt.Sprintf(format, args...))
+	runtime.Goexit()
+}
 
 // fake runs the helper in a test of its own, cleanups included.
 func fake(helper func(t testing.TB)) *fakeTB {

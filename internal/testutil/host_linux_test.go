@@ -10,7 +10,7 @@ import (
 func requireInside(t *testing.T) {
 	t.Helper()
 	if err := netns.Inside(); err != nil {
-		t.Skip(err)
+		Lacks(t, Namespaces, err)
 	}
 }
 

@@ -46,7 +46,7 @@ func commandsOf(source string) (commands [][]string) {
 func iptables(t testing.TB, command []string) {
 	t.Helper()
 	if _, err := exec.LookPath(command[0]); err != nil {
-		t.Skip(err)
+		Lacks(t, IPTables, err)
 	}
 	out, err := exec.Command(command[0], command[1:]...).CombinedOutput()
 	if err != nil {

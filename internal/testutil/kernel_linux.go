@@ -19,7 +19,7 @@ import (
 func RequireKernel(t testing.TB) {
 	t.Helper()
 	if err := netns.Inside(); err != nil {
-		t.Skip(err)
+		Lacks(t, Namespaces, err)
 	}
 	// Inside, Enter reports what is wrong with the namespace.
 	if err := netns.Enter(); err != nil {
@@ -31,7 +31,7 @@ func RequireKernel(t testing.TB) {
 	}
 	defer n.Close()
 	if err := try(n); refused(err) {
-		t.Skip(err)
+		Lacks(t, PacketQueues, err)
 	} else if err != nil {
 		t.Fatal(err)
 	}

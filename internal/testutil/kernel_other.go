@@ -14,7 +14,7 @@ import (
 // RequireKernel skips the test: only Linux queues packets.
 func RequireKernel(t testing.TB) {
 	t.Helper()
-	t.Skip(netns.Inside())
+	Lacks(t, Namespaces, netns.Inside())
 }
 
 // SetMark fails the test: only Linux marks packets.

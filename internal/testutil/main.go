@@ -20,12 +20,31 @@ import (
 const patience = 20 * time.Second
 
 // Main is what TestMain calls. It runs the tests inside namespaces of their
-// own, where the kernel permits that (the others skip, see RequireKernel), and
-// makes the run fail if goroutines or descriptors are left at its end.
+// own, where the kernel permits that, and makes the run fail if goroutines or
+// descriptors are left at its end. Where the kernel forbids namespaces, tests
+// that meet it are skipped (see RequireKernel), and Main says how many.
 func Main(m *testing.M) {
-	// RequireKernel reports what Enter says.
-	_ = netns.Enter()
-	os.Exit(run(m, os.Stderr, patience))
+	refusal := netns.Enter()
+	code := run(m, os.Stderr, patience)
+	if n := outside.Load(); n > 0 {
+		warn(n, refusal)
+	}
+	os.Exit(code)
+}
+
+// warn says that tests were skipped. go test shows nothing that a package
+// prints which passes, unless it is verbose, so a warning goes to the terminal
+// too.
+func warn(n int64, refusal error) {
+	text := fmt.Sprintf("testutil: WARNING: %d TESTS OF %s DID NOT MEET THE KERNEL AND WERE SKIPPED: %v\n", n, os.Args[0], refusal)
+	fmt.Fprint(os.Stderr, text)
+	if testing.Verbose() {
+		return
+	}
+	if terminal, err := os.OpenFile("/dev/tty", os.O_WRONLY, 0); err == nil {
+		fmt.Fprint(terminal, text)
+		terminal.Close()
+	}
 }
 
 // run returns the exit status of the tests or, if they succeed, that of the

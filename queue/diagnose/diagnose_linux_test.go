@@ -115,7 +115,7 @@ func TestKernelRunIptables(t *testing.T) {
 	ns := testutil.NewNamespace(t)
 	program, err := exec.LookPath("iptables-nft")
 	if err != nil {
-		t.Skip(err)
+		testutil.Lacks(t, testutil.IPTables, err)
 	}
 	for _, test := range []struct{ args, want string }{
 		{"-A OUTPUT -p udp -j NFQUEUE --queue-num 3", "queue 3"},
@@ -128,7 +128,7 @@ func TestKernelRunIptables(t *testing.T) {
 			return err
 		})
 		if err != nil {
-			t.Skipf("%s: %v\n%s", program, err, out)
+			testutil.Lacks(t, testutil.IPTables, fmt.Sprintf("%s: %v\n%s", program, err, out))
 		}
 		wantRule(t, runIn(ns, queue.Config{}), test.want)
 	}
@@ -148,7 +148,7 @@ func TestKernelRunNFT(t *testing.T) {
 	testutil.RequireKernel(t)
 	program, err := exec.LookPath("nft")
 	if err != nil {
-		t.Skip(err)
+		testutil.Lacks(t, testutil.NFT, err)
 	}
 	ns := testutil.NewNamespace(t)
 	nft := func(command string) (err error) {
@@ -182,7 +182,7 @@ func TestKernelRunNFT(t *testing.T) {
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
 			if err := nft("add rule inet " + tt.rule); err != nil {
-				t.Skipf("a kernel with nft_queue is needed: %v", err)
+				testutil.Lacks(t, testutil.NFTQueue, err)
 			}
 			chain := strings.Join(strings.Fields(tt.rule)[:2], " ")
 			for _, r := range runIn(ns, queue.Config{}).Rules {
