@@ -77,7 +77,7 @@ func TestCollectorIsComplete(t *testing.T) {
 
 func TestCollectorWithoutRow(t *testing.T) {
 	values := collect(t, queue.Stats{Received: 5, Kernel: queue.KernelStats{Err: errors.New("no row")}})
-	if got := values["ipqueue_received_total"]; got != 5 {
+	if got := values["ipqueue_received_packets_total"]; got != 5 {
 		t.Errorf("received %v, want 5", got)
 	}
 	for name, v := range values {

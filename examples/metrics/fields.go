@@ -41,21 +41,21 @@ func fields() []field {
 // outcomes add up to the packets received.
 func outcomes() []field {
 	return []field{
-		counter("received_total", "Packets read from the kernel.",
+		counter("received_packets_total", "Packets read from the kernel.",
 			func(s *queue.Stats) uint64 { return s.Received }),
-		counter("decided_total", "Packets whose verdict came from the application.",
+		counter("decided_packets_total", "Packets whose verdict came from the application.",
 			func(s *queue.Stats) uint64 { return s.Decided }),
-		gauge("undecided", "Packets that wait for a verdict, or for its sending.",
+		gauge("undecided_packets", "Packets that wait for a verdict, or for its sending.",
 			func(s *queue.Stats) float64 { return float64(s.Undecided) }),
-		counter("expired_total", "Packets decided by the deadline, because the application had not decided them in time.",
+		counter("expired_packets_total", "Packets decided by the deadline, because the application had not decided them in time.",
 			func(s *queue.Stats) uint64 { return s.Expired }),
-		counter("overflowed_total", "Packets decided because the channel had no room for them.",
+		counter("overflowed_packets_total", "Packets decided because the channel had no room for them.",
 			func(s *queue.Stats) uint64 { return s.Overflowed }),
-		counter("damaged_total", "Packets decided because their message could not be decoded.",
+		counter("damaged_packets_total", "Packets decided because their message could not be decoded.",
 			func(s *queue.Stats) uint64 { return s.Damaged }),
-		counter("gone_total", "Packets that ip_queue had dropped before they were decided.",
+		counter("gone_packets_total", "Packets that ip_queue had dropped before they were decided.",
 			func(s *queue.Stats) uint64 { return s.Gone }),
-		counter("abandoned_total", "Packets that were undecided when the queue closed.",
+		counter("abandoned_packets_total", "Packets that were undecided when the queue closed.",
 			func(s *queue.Stats) uint64 { return s.Abandoned }),
 	}
 }
@@ -63,17 +63,17 @@ func outcomes() []field {
 // verdicts are those sent, whoever decided.
 func verdicts() []field {
 	return []field{
-		counter("accepted_total", "Verdicts sent that accept the packet.",
+		counter("accepted_packets_total", "Verdicts sent that accept the packet.",
 			func(s *queue.Stats) uint64 { return s.Accepted }),
-		counter("dropped_total", "Verdicts sent that drop the packet.",
+		counter("dropped_packets_total", "Verdicts sent that drop the packet.",
 			func(s *queue.Stats) uint64 { return s.Dropped }),
-		counter("repeated_total", "Verdicts sent that repeat the packet's hook.",
+		counter("repeated_packets_total", "Verdicts sent that repeat the packet's hook.",
 			func(s *queue.Stats) uint64 { return s.Repeated }),
-		counter("stopped_total", "Verdicts sent that accept the packet past the hook's remaining chains.",
+		counter("stopped_packets_total", "Verdicts sent that accept the packet past the hook's remaining chains.",
 			func(s *queue.Stats) uint64 { return s.Stopped }),
-		counter("requeued_total", "Verdicts sent that move the packet to another queue.",
+		counter("requeued_packets_total", "Verdicts sent that move the packet to another queue.",
 			func(s *queue.Stats) uint64 { return s.Requeued }),
-		counter("replaced_total", "Verdicts sent with a payload in place of the packet's.",
+		counter("replaced_packets_total", "Verdicts sent with a payload in place of the packet's.",
 			func(s *queue.Stats) uint64 { return s.Replaced }),
 	}
 }
@@ -81,21 +81,21 @@ func verdicts() []field {
 // troubles are losses before and after the library, and near misses.
 func troubles() []field {
 	return []field{
-		counter("missed_total", "Packets that the kernel numbered for this queue and could not deliver.",
+		counter("missed_packets_total", "Packets that the kernel numbered for this queue and could not deliver.",
 			func(s *queue.Stats) uint64 { return s.Missed }),
 		counter("overruns_total", "Times that the kernel reported a full receive buffer (ENOBUFS).",
 			func(s *queue.Stats) uint64 { return s.Overruns }),
-		counter("refused_total", "Verdicts that the kernel refused after they were sent.",
+		counter("refused_verdicts_total", "Verdicts that the kernel refused after they were sent.",
 			func(s *queue.Stats) uint64 { return s.Refused }),
-		counter("late_total", "Verdicts refused because the kernel had already given the packet up (ENOENT).",
+		counter("late_verdicts_total", "Verdicts refused because the kernel had already given the packet up (ENOENT).",
 			func(s *queue.Stats) uint64 { return s.Late }),
-		counter("malformed_total", "Messages that made no sense and showed no packet id.",
+		counter("malformed_messages_total", "Messages that made no sense and showed no packet id.",
 			func(s *queue.Stats) uint64 { return s.Malformed }),
-		counter("foreign_total", "Messages that came from another process instead of the kernel.",
+		counter("foreign_messages_total", "Messages that came from another process instead of the kernel.",
 			func(s *queue.Stats) uint64 { return s.Foreign }),
 		counter("send_retries_total", "Times that the kernel had no memory to take verdicts, which were sent again.",
 			func(s *queue.Stats) uint64 { return s.SendRetries }),
-		counter("buffers_left_total", "Packet buffers left to the garbage collector because they may have been in use.",
+		counter("left_buffers_total", "Packet buffers left to the garbage collector because they may have been in use.",
 			func(s *queue.Stats) uint64 { return s.BuffersLeft }),
 	}
 }
@@ -112,13 +112,13 @@ func states() []field {
 // kernels is the row in /proc/net/netfilter/nfnetlink_queue.
 func kernels() []field {
 	return []field{
-		kernel("kernel_pending", "Packets in the kernel that wait for a verdict, read or not.",
+		kernel("kernel_pending_packets", "Packets in the kernel that wait for a verdict, read or not.",
 			prometheus.GaugeValue, func(k *queue.KernelStats) uint32 { return k.Pending }),
-		kernel("kernel_queue_dropped_total", "Packets that the kernel dropped because the queue had reached its length.",
+		kernel("kernel_queue_dropped_packets_total", "Packets that the kernel dropped because the queue had reached its length.",
 			prometheus.CounterValue, func(k *queue.KernelStats) uint32 { return k.QueueDropped }),
-		kernel("kernel_socket_dropped_total", "Packets that the kernel dropped because the receive buffer was full.",
+		kernel("kernel_socket_dropped_packets_total", "Packets that the kernel dropped because the receive buffer was full.",
 			prometheus.CounterValue, func(k *queue.KernelStats) uint32 { return k.SocketDropped }),
-		kernel("kernel_queued_total", "Packets that the kernel has numbered for the queue: the id it gave last.",
+		kernel("kernel_queued_packets_total", "Packets that the kernel has numbered for the queue: the id it gave last.",
 			prometheus.CounterValue, func(k *queue.KernelStats) uint32 { return k.LastID }),
 	}
 }

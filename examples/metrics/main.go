@@ -9,7 +9,8 @@
 //
 // Collector is what a program of your own needs: it reads Stats when it is
 // asked, and costs nothing for a packet. The file dashboard.json shows it all
-// in Grafana (Dashboards, New, Import).
+// in Grafana (Dashboards, New, Import), and alerts.yml has rules for Prometheus
+// (rule_files in its configuration).
 //
 // It ends at Ctrl-C or SIGTERM.
 package main
@@ -58,10 +59,10 @@ func run(number uint16, listen string) error {
 		return err
 	}
 	defer q.Close()
-	server := newServer(NewCollector(q.Stats, number))
+	server := newServer(NewCollector(q.Stats, number), number)
 	defer server.Close()
 	go serve(server, listener)
-	fmt.Printf("http://%v/metrics\n", listener.Addr())
+	fmt.Printf("metrics: queue %d, http://%v/metrics\n", number, listener.Addr())
 	for p := range q.Packets() {
 		// An error would say that the packet has gone, which Stats counts.
 		_ = p.Accept()
@@ -69,15 +70,25 @@ func run(number uint16, listen string) error {
 	return q.Err()
 }
 
-// newServer returns what answers Prometheus. Whoever asks slowly is cut off.
-func newServer(queue prometheus.Collector) *http.Server {
+// newServer returns what answers Prometheus, and a person at the address above.
+// A client that asks slowly is cut off.
+func newServer(queue prometheus.Collector, number uint16) *http.Server {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(queue, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, page, number)
+	})
 	return &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 }
+
+const page = `<!DOCTYPE html>
+<title>ipqueue metrics</title>
+<h1>Queue %d</h1>
+<p><a href="/metrics">/metrics</a> has its counters for Prometheus.</p>
+`
 
 // serve answers until the server is closed. Without it packets still pass.
 func serve(server *http.Server, listener net.Listener) {

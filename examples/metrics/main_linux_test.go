@@ -26,23 +26,27 @@ func TestMetrics(t *testing.T) {
 func testServes(t *testing.T, program string, end os.Signal) {
 	testutil.FeedUDP(t, 3)
 	p := testutil.Start(t, program, "-queue", "3", "-listen", "127.0.0.1:0")
-	url := strings.TrimSpace(p.Stdout.Await(t, "\n"))
+	_, url, _ := strings.Cut(strings.TrimSpace(p.Stdout.Await(t, "\n")), "queue 3, ")
 	lo := testutil.Loopback(t)
 	client, server := testutil.UDP(t, lo.NS, lo.NS, lo.IPv6)
 	testutil.EchoUDP(t, client, server, []byte("count this"))
 	// A packet may arrive before its verdict is counted.
-	text := await(t, url, "\nipqueue_accepted_total{queue=\"3\"} 2\n")
+	text := await(t, url, "\nipqueue_accepted_packets_total{queue=\"3\"} 2\n")
 	for _, want := range []string{
-		"\nipqueue_received_total{queue=\"3\"} 2\n",
-		"\nipqueue_missed_total{queue=\"3\"} 0\n",
+		"\nipqueue_received_packets_total{queue=\"3\"} 2\n",
+		"\nipqueue_missed_packets_total{queue=\"3\"} 0\n",
 		"\nipqueue_kernel_up{queue=\"3\"} 1\n",
-		"\nipqueue_kernel_queued_total{queue=\"3\"} 2\n",
-		"\n# HELP ipqueue_received_total Packets read from the kernel.\n",
+		"\nipqueue_kernel_queued_packets_total{queue=\"3\"} 2\n",
+		"\n# HELP ipqueue_received_packets_total Packets read from the kernel.\n",
 		"\nprocess_cpu_seconds_total ",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("not served: %q, but:\n%s", want, text)
 		}
+	}
+	checkMetrics(t, text)
+	if got := get(t, strings.TrimSuffix(url, "metrics")); !strings.Contains(got, "<h1>Queue 3</h1>") || !strings.Contains(got, `href="/metrics"`) {
+		t.Errorf("the page at / is %q, want the queue's number and the way to /metrics", got)
 	}
 	p.Signal(t, end)
 	if got := p.Wait(t); got != 0 || p.Stderr.String() != "" {
@@ -85,7 +89,7 @@ func testComplains(t *testing.T, program string) {
 		status int
 		want   string // part of standard error
 	}{
-		{[]string{"-queue", "65536"}, 2, "value out of range"},
+		{[]string{"-queue", "65536"}, 2, "65536"},
 		{[]string{"all"}, 2, `unexpected argument "all"`},
 		{[]string{"-listen", "nowhere"}, 1, "missing port"},
 	} {
