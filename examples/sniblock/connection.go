@@ -185,7 +185,7 @@ func (a *attempt) learn(s segment) {
 // refuse refuses the attempt for ever.
 func (a *attempt) refuse(reason string) outcome {
 	a.refused, a.stream, a.records = true, stream{}, records{}
-	return outcome{refuse, reason}
+	return outcome{decision: refuse, reason: reason}
 }
 
 // settled reports whether the attempt can no longer be refused. Without a

@@ -20,10 +20,11 @@ const (
 	refuse                  // it must not arrive
 )
 
-// An outcome is a decision and, where it begins to be refused, the reason.
+// An outcome is a decision and, if a connection begins to be refused, the reason.
 type outcome struct {
 	decision decision
 	reason   string
+	changed  bool // the packet goes on as it is now in the queue's memory
 }
 
 // or returns the outcome that counts.
@@ -69,7 +70,9 @@ func (f *filter) judgeSegment(v packet, now time.Time) outcome {
 	case s.rst: // which only the server can tell from a forged one
 		return outcome{decision: pass}
 	}
-	return f.tcp.take(v.flow, s, now, func(h hello) string { return f.refuses(v.flow, h) })
+	o := f.tcp.take(v.flow, s, now, func(h hello) string { return f.refuses(v.flow, h) })
+	o.changed = s.multipath
+	return o
 }
 
 // refuses returns why a ClientHello is refused, or nothing.

@@ -47,8 +47,8 @@
 // IPv4 options or IPv6 extension headers, and fragments; TCP segments without
 // the ACK flag, out of the window, with urgent data, with an old timestamp, with
 // fewer hops left than the SYN had, with a TCP MD5 or TCP-AO option or one of
-// impossible length, and SYNs that ask for Multipath TCP, for which clients fall
-// back to TCP; and Initial packets of QUIC that cannot be decrypted.
+// impossible length; and Initial packets of QUIC that cannot be decrypted. The
+// option by which a SYN asks for Multipath TCP is taken out.
 //
 // With -quic judge the names in QUIC versions 1 and 2 are read, and other
 // versions of QUIC are dropped. With drop no QUIC connection can begin, and
@@ -212,7 +212,7 @@ func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer)
 			}
 			flow, outcome := f.judge(p, time.Now())
 			r.packet(flow, outcome)
-			if err := o.marks.decide(p, outcome.decision); err != nil && !errors.Is(err, queue.ErrDecided) {
+			if err := o.marks.decide(p, outcome); err != nil && !errors.Is(err, queue.ErrDecided) {
 				r.lines.Printf("%v\n", err)
 			}
 		case <-reload:

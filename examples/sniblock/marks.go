@@ -21,7 +21,8 @@ var errCameBack = errors.New("a packet came back with its mark: the rules do not
 
 // decide gives a packet its verdict. Accept ends the chain, so that its rules
 // would not see the mark; Repeat begins the chain again with it.
-func (m marks) decide(p queue.Packet, d decision) error {
+func (m marks) decide(p queue.Packet, o outcome) error {
+	d := o.decision
 	switch mark := p.Mark & m.mask(); {
 	case mark != 0 && mark == m.settled:
 		return errors.Join(errCameBack, p.Accept())
@@ -33,6 +34,11 @@ func (m marks) decide(p queue.Packet, d decision) error {
 		return p.Decide(queue.Verdict{Action: queue.Repeat, Mark: m.refused, MarkMask: m.mask()})
 	case d == refuse || d == discard:
 		return p.Drop()
+	case o.changed:
+		if err := p.Replace(p.Payload); err != nil { // some kernels do not permit it
+			return errors.Join(err, p.Drop())
+		}
+		return nil
 	}
 	return p.Accept()
 }

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/ipqueue/ipqueue/examples/sniblock/internal/quic"
-	"github.com/ipqueue/ipqueue/queue"
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
@@ -161,6 +160,7 @@ func TestQUIC(t *testing.T) {
 		{"padding outside", []datagram{passes(first(crypto(0, good)), "\x00\x00\x00\x00"), dropped(of(other, crypto(0, bad)), "\x00\x00\x00\x00")}},
 		{"connection ID of the server", []datagram{passes(first(crypto(0, bad[:99]))), dropped(of(later, crypto(99, bad[99:])))}},
 		{"after Retry", []datagram{passes(first(crypto(0, bad[:99]))), dropped(of(initialPacket{dcid: "retried!", token: "token"}, crypto(0, bad)))}},
+		{"after Retry with a short ID", []datagram{passes(first(crypto(0, bad[:99]))), passes(of(initialPacket{dcid: "id", token: "token"}, crypto(0, bad[:99]))), dropped(of(initialPacket{dcid: "id", token: "token"}, crypto(99, bad[99:])))}},
 		{"after Retry, good", []datagram{letThrough, passes(of(initialPacket{dcid: "retried!", token: "token"}, crypto(0, good)))}},
 		{"compatible version", []datagram{passes(first(crypto(0, bad[:99]))), dropped(of(initialPacket{version: quic.V2, dcid: "server's", keys: "original"}, crypto(99, bad[99:])))}},
 		{"another connection between the ports", []datagram{letThrough, dropped(of(other, crypto(0, bad))), letThrough, dropped(of(other, crypto(0, bad)))}},
@@ -171,6 +171,7 @@ func TestQUIC(t *testing.T) {
 		{"far offset", []datagram{dropped(first(crypto(1<<29, "a")))}},
 		{"malformed hello", []datagram{dropped(first(crypto(0, "\x01\x00\x00\x02ab")))}},
 		{"forged", []datagram{dropped(string(forged)), letThrough}},
+		{"short connection ID", []datagram{dropped(of(initialPacket{dcid: "7 bytes"}, crypto(0, good)))}},
 		{"keys of another", []datagram{dropped(of(later, crypto(0, good)))}},
 		{"Retry of a client", []datagram{dropped("\xf0\x00\x00\x00\x01\x02ab\x02mexxxxxxxxxxxxxxxxxxxx")}},
 		{"cut off", []datagram{dropped(first(crypto(0, bad))[:300]), dropped("\xc0"), dropped("\xc0\x00\x00\x00\x01")}},
@@ -185,6 +186,17 @@ func TestQUIC(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The two halves of a hello may come from two ports.
+func TestQUICMovesPort(t *testing.T) {
+	bad := quicHello(t, "bad.example")
+	p := newProgram(t, "")
+	one, two := initialPacket{frames: pad(crypto(0, bad[:99]))}, initialPacket{frames: pad(crypto(99, bad[99:]))}
+	p.client("10.0.0.1:40000").sendDatagram(one.seal()).WantAccepted()
+	p.client("10.0.0.1:40001").sendDatagram(two.seal()).WantDropped()
+	two.dcid, two.keys = "server's", "original"
+	p.client("10.0.0.1:40002").sendDatagram(two.seal()).WantDropped()
 }
 
 // A datagram that no receiver takes says nothing.
@@ -251,6 +263,7 @@ func TestQUICMemory(t *testing.T) {
 	bad := quicHello(t, "bad.example")
 	send := func(flow uint16, p initialPacket) decision {
 		b := make([]byte, 8)
+		p.dcid = fmt.Sprint("original", flow)
 		b = append(b, p.seal()...)
 		binary.BigEndian.PutUint16(b[4:], uint16(len(b)))
 		return f.judgeDatagram(packet{flow: flowOf(flow), transport: b}, now).decision
@@ -279,10 +292,8 @@ func TestQUICMemory(t *testing.T) {
 		t.Errorf("a new connection after the silence: decision %d, want pass", got)
 	}
 	used := 0
-	for e := f.initials.flows.order.Front(); e != nil; e = e.Next() {
-		for _, c := range e.Value.(*entry[queue.Flow, *quicFlow]).value.connections {
-			used += c.size()
-		}
+	for e := f.initials.known.order.Front(); e != nil; e = e.Next() {
+		used += e.Value.(*entry[quicID, *quicConnection]).value.size()
 	}
 	if used != f.initials.used {
 		t.Errorf("the table says it uses %d bytes and uses %d", f.initials.used, used)

@@ -10,12 +10,16 @@ type segment struct {
 	hops     uint8
 	time     uint32 // of the sender's clock
 	timed    bool   // there is a time
-	data     []byte
+	// multipath reports that a SYN asked for Multipath TCP, before the option
+	// was overwritten.
+	multipath bool
+	data      []byte
 }
 
 const flagFIN, flagSYN, flagRST, flagACK, flagURG = 1 << 0, 1 << 1, 1 << 2, 1 << 4, 1 << 5
 
-// parseSegment is not ok if a server need not take the segment: RFC 9293,
+// parseSegment overwrites the option of a SYN that asks for Multipath TCP, whose
+// connections put data together in an order of their own. It is not ok if a server need not take the segment: RFC 9293,
 // sections 3.1 and 3.10.7. That includes urgent data, which some servers take
 // out of the stream.
 func parseSegment(v packet) (s segment, ok bool) {
@@ -51,8 +55,7 @@ func parseSegment(v packet) (s segment, ok bool) {
 
 // readOptions reports whether the options of a segment are such that every
 // server takes it. One without the key for a signature (TCP MD5, TCP-AO) may
-// drop the segment, and so may one that meets an impossible length. Multipath
-// TCP puts data together in an order of its own.
+// drop the segment, and so may one that meets an impossible length.
 func (s *segment) readOptions(b []byte) bool {
 	const end, nop, timestamps, md5, ao, multipath = 0, 1, 8, 19, 29, 30
 	for len(b) > 0 && b[0] != end {
@@ -73,7 +76,11 @@ func (s *segment) readOptions(b []byte) bool {
 			return false
 		case multipath:
 			if s.syn {
-				return false
+				s.multipath = true
+				for i := range b[:length] {
+					b[i] = nop
+				}
+				continue
 			}
 		}
 		b = b[b[1]:]

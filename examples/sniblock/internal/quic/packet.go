@@ -30,6 +30,7 @@ type Packet struct {
 	Kind        Kind
 	Destination []byte // connection ID
 	Source      []byte // connection ID
+	Token       []byte // of an Initial packet, from the server
 
 	// protected is the packet as it was sent, from its first byte. The packet
 	// number begins at the byte number.
@@ -75,7 +76,7 @@ func Next(datagram []byte) (p Packet, rest []byte, ok bool, err error) {
 		return p, nil, true, nil
 	}
 	if p.Kind == Initial {
-		r.bytes(r.varint()) // the token
+		p.Token = r.bytes(r.varint())
 	}
 	length := r.varint()
 	p.number = r.at

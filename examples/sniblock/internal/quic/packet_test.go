@@ -126,6 +126,9 @@ func TestNext(t *testing.T) {
 		if test.ok && (string(p.Destination) != "ab" || string(p.Source) != "c") {
 			t.Errorf("%s: connection IDs are %q and %q", test.name, p.Destination, p.Source)
 		}
+		if want := test.name == "Initial with a token"; (string(p.Token) == "tok") != want {
+			t.Errorf("%s: token is %q", test.name, p.Token)
+		}
 	}
 }
 
