@@ -4,16 +4,20 @@
 //	iptables -I INPUT -p icmp -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft add rule inet filter input meta l4proto icmp queue num 0 bypass
 //
-//	go run ./examples/dump                        # queue 0, to the terminal
-//	go run ./examples/dump -queue 3 -r 128        # the first 128 bytes of each packet
-//	go run ./examples/dump -w queue.pcapng        # also to a file, for Wireshark
+//	cd examples/dump && go run .      # queue 0, to the terminal; it is a module of its own
+//	go run . -queue 3 -r 128          # the first 128 bytes of each packet
+//	go run . -w queue.pcapng          # also to a file, for Wireshark
+//	go run . -6                       # ip6_queue, on kernels that have it
 //
-// It accepts every packet; with -drop it drops them. A line tells when the
-// packet came, what it is, its verdict and how long it had waited for that:
+// It accepts every packet; with -drop it drops them. A line shows when the
+// packet came, its verdict, how long it had waited for that, and what it is:
 //
-//	12:00:00.000125  #1 Output lo: UDP 127.0.0.1:4660 > 127.0.0.1:53, 39 bytes  accept  21µs
+//	12:00:00.000125  accept     21µs  #1 Output lo: UDP 127.0.0.1:4660 > 127.0.0.1:53, 39 bytes
 //
-// The file has the packets with their verdict as comment. Neither a slow
+// Wireshark shows the file's interfaces by name, and of each packet direction,
+// id, queue and verdict; hook, mark and latency are in the comment. pcapng has
+// no verdict for NFQUEUE, so it is shown as that of an eBPF program: the display
+// filter frame.verdict.ebpf_tc == 2 finds packets that were dropped. Neither a slow
 // terminal nor a slow disk holds the network up: what could not be written yet
 // waits in memory, at most 1024 packets, and beyond that packets get their
 // verdict without being written. They are counted, in the file too. A disk
@@ -65,6 +69,7 @@ func run(o options) error {
 		return err
 	}
 	defer q.Close()
+	fmt.Fprintln(os.Stderr, o.summary())
 	r := newRecorder(backlog, o.file != "", out.print)
 	for p := range q.All() {
 		decide(p, o.verdict(), r)
@@ -74,9 +79,22 @@ func run(o options) error {
 		err = out.close()
 	}
 	s := q.Stats()
-	fmt.Fprintf(os.Stderr, "%d packets, %d not written, %d missed\n",
-		s.Received, s.Received-out.written.Load(), s.Missed)
+	fmt.Fprintf(os.Stderr, "dump: %s, %d not written, %d missed\n",
+		numbers.Count(int(s.Received), "packet"), s.Received-out.written.Load(), s.Missed)
 	return errors.Join(q.Err(), err)
+}
+
+// summary says what the program is about to do.
+func (o options) summary() string {
+	name := fmt.Sprintf("queue %d", o.Number)
+	if o.Family == queue.IPv6 {
+		name = "ip6_queue"
+	}
+	text := fmt.Sprintf("dump: %s, every packet gets %v", name, o.verdict())
+	if o.file != "" {
+		text += ", to " + o.file
+	}
+	return text
 }
 
 // decide gives the packet its verdict, and has it written if there is room.
@@ -108,23 +126,30 @@ func (o options) verdict() queue.Action {
 // to be one.
 func (o options) printer() (*printer, error) {
 	if o.file == "" {
-		return newPrinter(os.Stdout, nil), nil
+		return newPrinter(os.Stdout, nil, o.Number), nil
 	}
 	f, err := os.Create(o.file)
 	if err != nil {
 		return nil, err
 	}
-	return newPrinter(os.Stdout, f), nil
+	return newPrinter(os.Stdout, f, o.Number), nil
 }
 
 // parse reads the command line. It ends the program if that is wrong.
 func parse() options {
 	o := options{Config: queue.Config{TrackAge: true}}
 	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.Number))
+	flag.BoolFunc("6", "the IPv6 queue of ip_queue", func(string) error {
+		o.Family = queue.IPv6
+		return nil
+	})
 	flag.Func("r", "copy the first `N` bytes of each packet (default all)", func(s string) error {
 		n, err := strconv.ParseUint(s, 10, 16)
+		if err != nil || n == 0 {
+			return errors.New("want a number of bytes from 1 to 65535")
+		}
 		o.Mode = queue.Range(int(n))
-		return errors.Unwrap(err)
+		return nil
 	})
 	flag.BoolVar(&o.drop, "drop", false, "drop every packet")
 	flag.StringVar(&o.file, "w", "", "write the packets to `FILE` in pcapng format")

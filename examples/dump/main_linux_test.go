@@ -25,9 +25,9 @@ func TestDump(t *testing.T) {
 }
 
 // line is that of a datagram of some bytes over the loopback link.
-func line(bytes int, tail string) *regexp.Regexp {
+func line(verdict string, bytes int, tail string) *regexp.Regexp {
 	return regexp.MustCompile(fmt.Sprintf(
-		`(?m)^\d\d:\d\d:\d\d\.\d{6}  #\d+ Output lo: UDP \S+ > \S+, %d bytes%s  \d[^ ]*s$`, bytes, tail))
+		`(?m)^\d\d:\d\d:\d\d\.\d{6}  %-6s  [ \d.]{3,5}[nµm]?s  #\d+ Output lo: UDP \S+ > \S+, %d bytes%s$`, verdict, bytes, tail))
 }
 
 func testAccepts(t *testing.T, program string) {
@@ -38,19 +38,19 @@ func testAccepts(t *testing.T, program string) {
 	echo(t, make([]byte, 100), 3)
 	p.Interrupt(t)
 	out := p.Stdout.String()
-	if got := len(line(128, ` \(40 copied\)  accept`).FindAllString(out, -1)); got != 6 {
+	if got := len(line("accept", 128, ` \(40 copied\)`).FindAllString(out, -1)); got != 6 {
 		t.Errorf("%d such lines, want 6:\n%s", got, out)
 	}
-	if want := "6 packets, 0 not written, 0 missed\n"; p.Stderr.String() != want {
+	if want := "dump: queue 3, every packet gets Accept, to " + file + "\ndump: 6 packets, 0 not written, 0 missed\n"; p.Stderr.String() != want {
 		t.Errorf("standard error has %q, want %q", &p.Stderr, want)
 	}
 	b, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantCapture(t, readBlocks(t, b)[2:])
-	if got := strings.Count(tshark(t, file), " 128 40 accept after "); got != 6 {
-		t.Errorf("tshark shows %d such packets, want 6", got)
+	wantCapture(t, readCapture(t, b))
+	if got := strings.Count(tshark(t, file), ";128;40;lo;0x00000002;"); got != 6 {
+		t.Errorf("tshark shows %d such packets, want 6:\n%s", got, tshark(t, file))
 	}
 }
 
@@ -64,18 +64,17 @@ func echo(t *testing.T, payload []byte, n int) {
 	}
 }
 
-func wantCapture(t *testing.T, blocks []block) {
+func wantCapture(t *testing.T, entries []entry) {
 	t.Helper()
-	if len(blocks) != 6 {
-		t.Fatalf("the file has %d packets, want 6", len(blocks))
+	if len(entries) != 6 {
+		t.Fatalf("the file has %d packets, want 6", len(entries))
 	}
-	for _, b := range blocks {
-		got := captured(t, b)
-		if got.length != 128 || len(got.data) != 40 || got.data[0] != 0x45 {
-			t.Errorf("captured %d bytes of %d, %x, want 40 of 128, IPv4", len(got.data), got.length, got.data)
+	for i, e := range entries {
+		if e.info.Length != 128 || len(e.data) != 40 || e.data[0] != 0x45 || e.name != "lo" || *e.extras.PacketID != uint64(i+1) {
+			t.Errorf("captured %v at %s, %x, want 40 bytes of 128, IPv4, at lo", e.info, e.name, e.data)
 		}
-		if got := b.options[1]; !strings.HasPrefix(got, "accept after ") {
-			t.Errorf("comment %q, want accept", got)
+		if got := e.extras.Comments[0]; !strings.HasPrefix(got, "accept after ") || !strings.HasSuffix(got, " at Output out lo") {
+			t.Errorf("comment %q, want accept at Output", got)
 		}
 	}
 }
@@ -90,7 +89,7 @@ func testDrops(t *testing.T, program string) {
 		t.Fatal(err)
 	}
 	out := p.Stdout.Await(t, "\n")
-	if !line(52, "  drop").MatchString(out) {
+	if !line("drop", 52, "").MatchString(out) {
 		t.Errorf("printed %q, want a line about a packet dropped", out)
 	}
 	p.Interrupt(t)
@@ -116,7 +115,7 @@ func testStuck(t *testing.T, program string) {
 	if got := p.Wait(t); got != 1 {
 		t.Errorf("exit status %d, want 1", got)
 	}
-	told := regexp.MustCompile(`(?m)^4096 packets, [1-9]\d* not written, 0 missed\ndump: the output took nothing for 1s$`)
+	told := regexp.MustCompile(`(?m)^dump: 4096 packets, [1-9]\d* not written, 0 missed\ndump: the output took nothing for 1s$`)
 	if !told.MatchString(p.Stderr.String()) {
 		t.Errorf("standard error has %q, want that packets were not written", &p.Stderr)
 	}
@@ -149,8 +148,9 @@ func testComplains(t *testing.T, program string) {
 		status int
 		want   string // part of standard error
 	}{
-		{[]string{"-queue", "65536"}, 2, "value out of range"},
-		{[]string{"-r", "-1"}, 2, "invalid syntax"},
+		{[]string{"-queue", "65536"}, 2, "65536"},
+		{[]string{"-r", "-1"}, 2, "want a number of bytes from 1 to 65535"},
+		{[]string{"-r", "0"}, 2, "want a number of bytes from 1 to 65535"},
 		{[]string{"all"}, 2, `unexpected argument "all"`},
 		{[]string{"-w", "/nonexistent/file"}, 1, "no such file"},
 	} {

@@ -7,25 +7,26 @@ import (
 	"io"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // A printer writes records as lines and, with a file, in pcapng format. After
 // an error it writes nothing more.
 type printer struct {
 	lines   *bufio.Writer
-	packets *bufio.Writer
-	file    io.WriteCloser // nil: lines alone
-	block   []byte         // used again for each record
-	pending uint64         // records not flushed
+	capture *capture // nil: lines alone
+	file    io.WriteCloser
+	pending uint64 // records not flushed
 	written atomic.Uint64
 	err     error
 }
 
-func newPrinter(lines io.Writer, file io.WriteCloser) *printer {
-	p := &printer{lines: bufio.NewWriter(lines), packets: bufio.NewWriter(io.Discard), file: file}
+// newPrinter returns a printer of lines and, if file is not nil, of a capture
+// of the queue with that number.
+func newPrinter(lines io.Writer, file io.WriteCloser, number uint16) *printer {
+	p := &printer{lines: bufio.NewWriter(lines), file: file}
 	if file != nil {
-		p.packets = bufio.NewWriter(file)
-		p.packets.Write(appendSection(nil))
+		p.capture, p.err = newCapture(file, number)
 		p.flush()
 	}
 	return p
@@ -39,9 +40,10 @@ func (p *printer) print(r *record, more bool) {
 	if r.skipped > 0 {
 		fmt.Fprintf(p.lines, "... %d packets not written\n", r.skipped)
 	}
-	fmt.Fprintf(p.lines, "%s  %s  %s  %v\n", r.when.Format("15:04:05.000000"), r.about, r.fate(), r.waited)
-	p.block = appendPacket(p.block[:0], r)
-	p.packets.Write(p.block)
+	fmt.Fprintf(p.lines, "%s  %-6s  %7s  %s\n", r.when.Format("15:04:05.000000"), r.fate(), brief(r.waited), r.about)
+	if p.capture != nil {
+		p.err = p.capture.write(r)
+	}
 	p.pending++
 	if !more {
 		p.flush()
@@ -51,9 +53,21 @@ func (p *printer) print(r *record, more bool) {
 // fate is the verdict in the language of rules.
 func (r *record) fate() string { return strings.ToLower(r.verdict.String()) }
 
+// brief shows a duration in at most seven characters.
+func brief(d time.Duration) string {
+	for unit := time.Nanosecond; ; unit *= 10 {
+		if d < 1000*unit || unit == time.Second {
+			return d.Round(unit).String()
+		}
+	}
+}
+
 // flush writes out what was kept back. A bufio.Writer remembers its errors.
 func (p *printer) flush() {
-	if p.err = errors.Join(p.lines.Flush(), p.packets.Flush()); p.err != nil {
+	if p.err == nil && p.capture != nil {
+		p.err = p.capture.w.Flush()
+	}
+	if p.err = errors.Join(p.lines.Flush(), p.err); p.err != nil {
 		complain(fmt.Errorf("no more packets are written: %w", p.err))
 		return
 	}

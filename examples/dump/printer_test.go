@@ -31,7 +31,7 @@ func (f *file) Close() error { f.closed = true; return nil }
 func TestPrinter(t *testing.T) {
 	var lines bytes.Buffer
 	f := &file{room: 1 << 20}
-	p := newPrinter(&lines, f)
+	p := newPrinter(&lines, f, 0)
 	when := time.Date(2024, 5, 6, 7, 8, 9, 1000, time.UTC)
 	first := &record{when: when, about: "#1 one", verdict: queue.Accept, waited: 21 * time.Microsecond}
 	p.print(first, true)
@@ -39,17 +39,17 @@ func TestPrinter(t *testing.T) {
 		t.Errorf("written %d, %q although more is to come", p.written.Load(), &lines)
 	}
 	p.print(&record{when: when, about: "#5 two", verdict: queue.Drop, skipped: 3}, false)
-	want := "07:08:09.000001  #1 one  accept  21µs\n" +
+	want := "07:08:09.000001  accept     21µs  #1 one\n" +
 		"... 3 packets not written\n" +
-		"07:08:09.000001  #5 two  drop  0s\n"
+		"07:08:09.000001  drop         0s  #5 two\n"
 	if got := lines.String(); got != want {
 		t.Errorf("lines\n%swant\n%s", got, want)
 	}
 	if got := p.written.Load(); got != 2 {
 		t.Errorf("written %d, want 2", got)
 	}
-	if got := len(readBlocks(t, f.Bytes())); got != 4 {
-		t.Errorf("%d blocks, want 4", got)
+	if got := len(readCapture(t, f.Bytes())); got != 2 {
+		t.Errorf("%d packets in the file, want 2", got)
 	}
 	if err := p.close(); err != nil || !f.closed {
 		t.Errorf("close: %v, the file is closed: %t", err, f.closed)
@@ -59,8 +59,8 @@ func TestPrinter(t *testing.T) {
 // After an error nothing more is written, and what was not is not counted.
 func TestPrinterFails(t *testing.T) {
 	var lines bytes.Buffer
-	f := &file{room: len(appendSection(nil))}
-	p := newPrinter(&lines, f)
+	f := &file{room: len(write(t, nil))}
+	p := newPrinter(&lines, f, 0)
 	for range 3 {
 		p.print(&record{about: "packet"}, false)
 	}
@@ -72,5 +72,17 @@ func TestPrinterFails(t *testing.T) {
 	}
 	if err := p.close(); !errors.Is(err, errFull) {
 		t.Errorf("close: %v, want %v", err, errFull)
+	}
+}
+
+func TestBrief(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0s", 7: "7ns", 999: "999ns", 21000: "21µs", 21499: "21.5µs", 1234567: "1.23ms", 999999: "1ms",
+		1234567890: "1.23s", 83 * time.Second: "1m23s",
+	} {
+		got := brief(d)
+		if got != want || len([]rune(got)) > 7 {
+			t.Errorf("brief(%d) = %q, want %q", d, got, want)
+		}
 	}
 }

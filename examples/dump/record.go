@@ -9,13 +9,18 @@ import (
 
 // A record is what is written of a packet.
 type record struct {
-	when    time.Time
-	about   string
-	length  uint32
-	data    []byte
-	verdict queue.Action
-	waited  time.Duration
-	skipped uint64 // packets just before it that are not written
+	when     time.Time
+	about    string
+	id       uint64
+	hook     queue.Hook
+	in, out  string // names of interfaces
+	mark     uint32
+	length   uint32
+	data     []byte
+	ethernet bool // data begin with the link header
+	verdict  queue.Action
+	waited   time.Duration
+	skipped  uint64 // packets just before it that are not written
 }
 
 // A recorder hands packets over to a goroutine that writes them. There is a
@@ -73,11 +78,25 @@ func (r *recorder) end(within time.Duration) error {
 }
 
 func (r *record) fill(p queue.Packet, copies bool) {
-	r.about, r.length, r.data = p.String(), p.Length, r.data[:0]
+	r.about, r.id, r.hook, r.mark = p.String(), p.ID, p.Hook, p.Mark
+	r.in, r.out = p.In().Name(), p.Out().Name()
+	r.length, r.data, r.ethernet = p.Length, r.data[:0], false
 	if copies {
-		r.data = append(r.data, p.Payload...)
+		r.copy(p)
 	}
 	if r.when = p.Time(); r.when.IsZero() {
 		r.when = time.Now().Add(-p.Age())
 	}
+}
+
+// copy keeps the packet's bytes, on a bridge with the Ethernet header before
+// them.
+func (r *record) copy(p queue.Packet) {
+	const headerSize = 14
+	if header := p.LinkHeader(); len(header) >= headerSize {
+		r.ethernet = true
+		r.data = append(r.data, header...)
+		r.length += uint32(len(header))
+	}
+	r.data = append(r.data, p.Payload...)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/ipqueue/ipqueue/internal/testutil"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -14,7 +15,7 @@ func promtool(t *testing.T, input string, args ...string) {
 	t.Helper()
 	program, err := exec.LookPath("promtool")
 	if err != nil {
-		t.Skip("what Prometheus makes of it is not tried: ", err)
+		testutil.Lacks(t, "promtool", err)
 	}
 	cmd := exec.Command(program, args...)
 	cmd.Stdin = strings.NewReader(input)
