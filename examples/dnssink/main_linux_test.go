@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -42,8 +43,9 @@ func startReloading(t *testing.T, args ...string) (*testutil.Output, chan<- os.S
 
 // serve answers questions for addresses at port 53 until the test is done, by UDP
 // and by TCP. www.example is an alias of x.ads.example.
-func serve(t *testing.T, addr netip.Addr) {
+func serve(t *testing.T, addr netip.Addr) *server {
 	t.Helper()
+	s := new(server)
 	at := netip.AddrPortFrom(addr, 53)
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(at))
 	if err != nil {
@@ -54,21 +56,54 @@ func serve(t *testing.T, addr netip.Addr) {
 		t.Fatal(err)
 	}
 	var running sync.WaitGroup
-	running.Go(func() { answerQueries(t, conn) })
+	running.Go(func() { s.answerQueries(t, conn) })
 	running.Go(func() {
 		for {
 			conn, err := listener.AcceptTCP()
 			if err != nil {
 				return
 			}
-			running.Go(func() { answerStream(t, conn) })
+			running.Go(func() { s.answerStream(t, conn) })
 		}
 	})
 	t.Cleanup(func() { conn.Close(); listener.Close(); running.Wait() })
+	return s
+}
+
+// A server remembers what it is asked.
+type server struct {
+	mu      sync.Mutex
+	queries []string
+}
+
+// asked counts the questions for a name.
+func (s *server) asked(network, name string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range s.queries {
+		if q == network+" "+name {
+			n++
+		}
+	}
+	return n
+}
+
+// answer keeps the additional section: the OPT record.
+func (s *server) answer(t testing.TB, network string, query []byte) []byte {
+	var m dnsmessage.Message
+	if err := m.Unpack(query); err != nil || len(m.Questions) != 1 {
+		t.Errorf("the query %x: %v", query, err)
+		return nil
+	}
+	s.mu.Lock()
+	s.queries = append(s.queries, network+" "+strings.ToLower(m.Questions[0].Name.String()))
+	s.mu.Unlock()
+	withServerCookie(m.Additionals)
+	return pack(t, answerTo(m))
 }
 
 // answerStream sends each answer in three parts.
-func answerStream(t *testing.T, conn *net.TCPConn) {
+func (s *server) answerStream(t testing.TB, conn *net.TCPConn) {
 	defer conn.Close()
 	length := make([]byte, 2)
 	for {
@@ -76,11 +111,10 @@ func answerStream(t *testing.T, conn *net.TCPConn) {
 			return // the client has closed, or was reset
 		}
 		b := make([]byte, binary.BigEndian.Uint16(length))
-		var m dnsmessage.Message
-		if _, err := io.ReadFull(conn, b); err != nil || m.Unpack(b) != nil {
+		if _, err := io.ReadFull(conn, b); err != nil {
 			return
 		}
-		answer := framed(pack(t, answerTo(m)))
+		answer := framed(s.answer(t, "tcp", b))
 		for part := range slices.Chunk(answer, len(answer)/2) {
 			if _, err := conn.Write(part); err != nil {
 				return
@@ -89,25 +123,23 @@ func answerStream(t *testing.T, conn *net.TCPConn) {
 	}
 }
 
-func answerQueries(t *testing.T, conn *net.UDPConn) {
+func (s *server) answerQueries(t testing.TB, conn *net.UDPConn) {
 	b := make([]byte, 1500)
 	for {
 		n, from, err := conn.ReadFromUDPAddrPort(b)
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		var m dnsmessage.Message
-		if err := errors.Join(err, m.Unpack(b[:n])); err != nil {
+		if err != nil {
 			t.Error(err)
 			return
 		}
-		if _, err := conn.WriteToUDPAddrPort(pack(t, answerTo(m)), from); err != nil {
+		if _, err := conn.WriteToUDPAddrPort(s.answer(t, "udp", b[:n]), from); err != nil {
 			t.Error(err)
 		}
 	}
 }
 
-// answerTo keeps the additional section: the OPT record.
 func answerTo(m dnsmessage.Message) dnsmessage.Message {
 	m.Response, m.RecursionAvailable = true, true
 	q := m.Questions[0]
