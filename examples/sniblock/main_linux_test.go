@@ -34,7 +34,7 @@ func start(t *testing.T, args string) *testutil.Output {
 	}
 	var out testutil.Output
 	testutil.Background(t, func(ctx context.Context) error { return run(ctx, o, nil, &out) })
-	out.Await(t, "sniblock: 2 names, QUIC: judge, ECH: allow, queue 0")
+	out.Await(t, " QUIC: judge, ECH: allow, queue 0")
 	return &out
 }
 

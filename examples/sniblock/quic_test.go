@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/ipqueue/ipqueue/examples/sniblock/internal/quic"
@@ -300,22 +299,29 @@ func TestQUICMemory(t *testing.T) {
 	}
 }
 
-// A flow has at most so many connections; a new one takes the place of one that
-// is silent.
+// A flow may have any number of connections. The keys of the latest are tried
+// when the server has chosen another ID.
 func TestQUICPerFlow(t *testing.T) {
 	bad := quicHello(t, "bad.example")
-	synctest.Test(t, func(t *testing.T) {
-		c := newProgram(t, "").client("10.0.0.1:40000")
-		for i := range quicPerFlow {
-			c.sendDatagram(initialPacket{dcid: fmt.Sprint("connection", i), frames: pad(crypto(0, bad[:100]))}.seal()).WantAccepted()
+	c := newProgram(t, "").client("10.0.0.1:40000")
+	of := func(i int) string { return fmt.Sprint("connection", i) }
+	const most = 100
+	for i := range most {
+		c.sendDatagram(initialPacket{dcid: of(i), frames: pad(crypto(0, bad[:100]))}.seal()).WantAccepted()
+	}
+	piece := pad(crypto(100, bad[100:200]))
+	c.sendDatagram(initialPacket{dcid: of(50), frames: piece}.seal()).WantAccepted() // the latest now
+	for i := range most {
+		latest := i == 50 || i > most-quicPerFlow
+		sent := c.sendDatagram(initialPacket{dcid: "server's", keys: of(i), frames: "\x01"}.seal())
+		if got := sent.Wait().Fate; got.Passes() && !latest {
+			t.Errorf("connection %d: %v", i, got)
 		}
-		more := initialPacket{dcid: "one more", frames: pad(crypto(0, bad[:100]))}.seal()
-		c.sendDatagram(more).WantDropped()
-		c.sendDatagram(initialPacket{dcid: "connection0", frames: pad(crypto(100, bad[100:]))}.seal()).WantDropped()
-		time.Sleep(quicSilence)
-		c.sendDatagram(more).WantAccepted()
-		c.sendDatagram(initialPacket{dcid: "one more", frames: pad(crypto(100, bad[100:]))}.seal()).WantDropped()
-	})
+	}
+	c.sendDatagram(initialPacket{dcid: "server's", keys: of(50), frames: piece}.seal()).WantAccepted()
+	for i := range most {
+		c.sendDatagram(initialPacket{dcid: of(i), frames: pad(crypto(100, bad[100:]))}.seal()).WantDropped()
+	}
 }
 
 // No datagram makes the filter panic, or keep more than it may.

@@ -15,18 +15,20 @@ type quicTable struct {
 	memory int // that the connections may need
 	used   int
 	known  lru[quicID, *quicConnection]
-	flows  map[queue.Flow][]*quicConnection
+	// flows are the connections of each flow that were seen last, the latest at
+	// the end.
+	flows map[queue.Flow][]*quicConnection
 }
 
 const (
 	quicSilence = 2 * time.Minute // after which a connection may be forgotten
-	quicPerFlow = 16              // connections at most
+	quicPerFlow = 16              // connections whose keys are tried
 )
 
 // open returns the connection that an Initial packet belongs to, and the
-// packet's frames. It returns nil if there is no room, or if no server has the
-// keys that the packet is protected with. Once the server has chosen an ID of its
-// own, only the flow tells which connection it is.
+// packet's frames. It returns nil if there is no room, or if no server is known
+// to have the keys that the packet is protected with. Once the server has chosen
+// an ID of its own, only the flow tells which connection it is.
 func (t *quicTable) open(flow queue.Flow, p quic.Packet, now time.Time) (*quicConnection, []byte) {
 	if !t.makeRoom(now) {
 		return nil, nil
@@ -34,7 +36,7 @@ func (t *quicTable) open(flow queue.Flow, p quic.Packet, now time.Time) (*quicCo
 	if frames, ok := openInitial(p, string(p.Destination)); ok {
 		c, known := t.known.get(idOf(flow, p))
 		if !known {
-			c = t.add(flow, p, now)
+			c = t.add(flow, p)
 		}
 		return c, frames
 	}
@@ -47,20 +49,32 @@ func (t *quicTable) open(flow queue.Flow, p quic.Packet, now time.Time) (*quicCo
 }
 
 // add adds the connection that a packet opens. It returns nil if the server does
-// not open one, or if the flow has too many. A short ID is one from a Retry
-// packet, with a token.
-func (t *quicTable) add(flow queue.Flow, p quic.Packet, now time.Time) *quicConnection {
-	if len(p.Destination) < shortest && len(p.Token) == 0 || !t.makeRoomIn(flow, now) {
+// not open one. A short ID is one from a Retry packet, with a token.
+func (t *quicTable) add(flow queue.Flow, p quic.Packet) *quicConnection {
+	if len(p.Destination) < shortest && len(p.Token) == 0 {
 		return nil
 	}
 	c := &quicConnection{id: idOf(flow, p), flow: flow}
 	t.known.add(c.id, c)
+	t.used += c.size()
+	return c
+}
+
+// touch makes a connection the latest.
+func (t *quicTable) touch(c *quicConnection, now time.Time) {
+	c.seen = now
+	t.known.get(c.id)
 	if t.flows == nil {
 		t.flows = make(map[queue.Flow][]*quicConnection)
 	}
-	t.flows[flow] = append(t.flows[flow], c)
-	t.used += c.size()
-	return c
+	others := without(t.flows[c.flow], c)
+	others = others[max(0, len(others)-quicPerFlow+1):]
+	t.flows[c.flow] = append(others, c)
+}
+
+// without removes a connection.
+func without(all []*quicConnection, c *quicConnection) []*quicConnection {
+	return slices.DeleteFunc(all, func(other *quicConnection) bool { return other == c })
 }
 
 // take decides an Initial packet.
@@ -69,8 +83,7 @@ func (t *quicTable) take(flow queue.Flow, p quic.Packet, now time.Time, judge fu
 	if c == nil {
 		return outcome{decision: discard}
 	}
-	t.known.get(c.id) // the most recent
-	c.seen = now
+	t.touch(c, now)
 	before := c.size()
 	o := c.take(frames, judge)
 	t.used += c.size() - before
@@ -96,16 +109,6 @@ func (t *quicTable) makeRoom(now time.Time) bool {
 	return true
 }
 
-// makeRoomIn forgets the connection of a flow that is silent for longest if
-// there are too many, and reports whether there is room for one more.
-func (t *quicTable) makeRoomIn(flow queue.Flow, now time.Time) bool {
-	connections := t.flows[flow]
-	if len(connections) < quicPerFlow {
-		return true
-	}
-	return t.forget(slices.MinFunc(connections, func(a, b *quicConnection) int { return a.seen.Compare(b.seen) }), now)
-}
-
 // forget reports whether the connection could be forgotten.
 func (t *quicTable) forget(c *quicConnection, now time.Time) bool {
 	if now.Sub(c.seen) < quicSilence {
@@ -113,7 +116,7 @@ func (t *quicTable) forget(c *quicConnection, now time.Time) bool {
 	}
 	t.used -= c.size()
 	t.known.remove(c.id)
-	others := slices.DeleteFunc(t.flows[c.flow], func(other *quicConnection) bool { return other == c })
+	others := without(t.flows[c.flow], c)
 	if len(others) == 0 {
 		delete(t.flows, c.flow)
 	} else {
