@@ -35,6 +35,7 @@ func TestRunIPQueue(t *testing.T) {
 			want: diagnose.Fault, about: diagnose.AboutModule, words: []string{"use nfnetlink_queue"}},
 		{name: "the other has the family", release: "3.4.0", c: queue.Config{Backend: queue.IPQueue},
 			options: kerneltest.Options{Modules: kerneltest.NFQueue, Linux: kerneltest.Version{Major: 3, Minor: 4}},
+			files:   map[string][]byte{"/proc/net/netfilter/nf_queue": []byte(" 2 nf_queue\n")},
 			want:    diagnose.Fault, about: diagnose.AboutModule, words: []string{"IPv4 packets go to nfnetlink_queue, not to ip_queue", "rmmod nfnetlink_queue"}},
 		{name: "it is hidden", options: kerneltest.Options{Modules: kerneltest.IPQueue}, c: queue.Config{Backend: queue.IPQueue},
 			files: map[string][]byte{"/proc/net/ip_queue": nil},
