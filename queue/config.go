@@ -1,7 +1,7 @@
 package queue
 
 import (
-	"errors"
+	"cmp"
 	"fmt"
 	"time"
 
@@ -14,9 +14,11 @@ import (
 // field's name; no field is ever dropped silently.
 type Config struct {
 	// Backend is the kernel's queue to use. Auto, the zero value, takes
-	// nfnetlink_queue if a field is set that only that one has, else whichever
-	// one owns the address family, else ip_queue where the kernel has it
-	// (Linux 2.4 to 3.4), else nfnetlink_queue.
+	// whichever one owns the address family (/proc/net/netfilter/nf_queue, Linux
+	// to 3.7), else ip_queue where the kernel has it (Linux 2.4 to 3.4), else
+	// nfnetlink_queue. If the one it takes cannot honour a field, Open fails,
+	// as it does if the other queue owns the family: a queue that can get no
+	// packet is not opened.
 	Backend Backend
 
 	// Family chooses between the two queues of ip_queue, which has one for
@@ -211,7 +213,7 @@ func (m Mode) String() string {
 
 func (m Mode) check() error {
 	if m < DropAll {
-		return fmt.Errorf("%w: Mode is %v", ErrInvalid, m)
+		return fmt.Errorf("%w: the Mode must be WholePacket, MetaOnly, DropAll or Range(n), not %v", ErrInvalid, m)
 	}
 	return nil
 }
@@ -259,15 +261,16 @@ func setDefault[T comparable](v *T, d T) {
 	}
 }
 
+// check returns what is wrong with the first field that makes no sense.
 func (c *Config) check() error {
-	return errors.Join(
-		c.Mode.check(),
+	return cmp.Or(
 		oneOf("Backend", c.Backend, Auto, IPQueue, NFQueue),
 		oneOf("Family", c.Family, IPv4, IPv6),
+		c.Mode.check(),
 		oneOf("WordSize", c.WordSize, 0, 32, 64),
-		oneOf("OnDeadline", c.OnDeadline, 0, Drop, Accept),
-		oneOf("WhenFull", c.WhenFull, 0, Drop, Accept),
-		oneOf("OnClose", c.OnClose, 0, Drop, Accept),
+		dropOrAccept("OnDeadline", c.OnDeadline),
+		dropOrAccept("WhenFull", c.WhenFull),
+		dropOrAccept("OnClose", c.OnClose),
 		notNegative("QueueLength", c.QueueLength),
 		notNegative("ReadBuffer", c.ReadBuffer),
 		notNegative("MaxUndecided", c.MaxUndecided),
@@ -276,58 +279,28 @@ func (c *Config) check() error {
 	)
 }
 
-func oneOf[T comparable](field string, v T, allowed ...T) error {
-	for _, a := range allowed {
-		if v == a {
-			return nil
-		}
-	}
-	return fmt.Errorf("%w: Config.%s is %v", ErrInvalid, field, v)
-}
-
-func notNegative[T int | time.Duration](field string, v T) error {
-	if v < 0 {
-		return fmt.Errorf("%w: Config.%s is %v", ErrInvalid, field, v)
-	}
-	return nil
-}
-
 // A field names one that only one of the two kernel queues can honour.
 type field struct {
 	name string
 	set  bool
 }
 
-// nfqueueOnly lists the fields that ip_queue cannot honour.
-func (c *Config) nfqueueOnly() []field {
-	return []field{
+// refusedByIPQueue returns an error that names the first field that is set and
+// that ip_queue cannot honour. NoGSO is none: ip_queue never shows GSO packets.
+func (c *Config) refusedByIPQueue() error {
+	return refuse("ip_queue", []field{
 		{"Number", c.Number != 0},
-		{"NoGSO", c.NoGSO},
 		{"FailOpen", c.FailOpen},
 		{"Conntrack", c.Conntrack},
 		{"Owner", c.Owner},
 		{"SecurityContext", c.SecurityContext},
-	}
+	})
 }
 
-// ipqueueOnly lists the fields that nfnetlink_queue cannot honour.
-func (c *Config) ipqueueOnly() []field {
-	return []field{
+// refusedByNFQueue is the same for nfnetlink_queue.
+func (c *Config) refusedByNFQueue() error {
+	return refuse("nfnetlink_queue", []field{
 		{"Family", c.Family != IPv4},
 		{"WordSize", c.WordSize != 0},
-	}
-}
-
-// refuse returns an error naming the first of fields that is set.
-func refuse(backend string, fields []field) error {
-	for _, f := range fields {
-		if f.set {
-			return fmt.Errorf("%w: %s has nothing for Config.%s", ErrUnsupported, backend, f.name)
-		}
-	}
-	return nil
-}
-
-func anySet(fields []field) bool {
-	return refuse("", fields) != nil
+	})
 }

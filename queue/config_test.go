@@ -62,15 +62,6 @@ func TestConfigInvalid(t *testing.T) {
 	}
 }
 
-func TestConfigNamesEveryMistake(t *testing.T) {
-	err := openOn(t, kerneltest.Options{}, queue.Config{QueueLength: -1, WhenFull: queue.Repeat})
-	for _, field := range []string{"QueueLength", "WhenFull"} {
-		if !strings.Contains(err.Error(), field) {
-			t.Errorf("%q does not name %s", err, field)
-		}
-	}
-}
-
 // TestConfigUnsupported asks each backend for what only the other can do.
 func TestConfigUnsupported(t *testing.T) {
 	for _, tt := range []struct {
@@ -78,7 +69,6 @@ func TestConfigUnsupported(t *testing.T) {
 		c     queue.Config
 	}{
 		{"Number", queue.Config{Backend: queue.IPQueue, Number: 1}},
-		{"NoGSO", queue.Config{Backend: queue.IPQueue, NoGSO: true}},
 		{"FailOpen", queue.Config{Backend: queue.IPQueue, FailOpen: true}},
 		{"Conntrack", queue.Config{Backend: queue.IPQueue, Conntrack: true}},
 		{"Owner", queue.Config{Backend: queue.IPQueue, Owner: true}},

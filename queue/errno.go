@@ -13,6 +13,12 @@ const (
 	eagain          = syscall.EAGAIN
 	enomem          = syscall.ENOMEM
 	ebusy           = syscall.EBUSY
+	eexist          = syscall.EEXIST
+	ebadf           = syscall.EBADF
+	emfile          = syscall.EMFILE
+	enfile          = syscall.ENFILE
+	eaddrinuse      = syscall.EADDRINUSE
+	eafnosupport    = syscall.EAFNOSUPPORT
 	enodev          = syscall.ENODEV
 	einval          = syscall.EINVAL
 	emsgsize        = syscall.EMSGSIZE

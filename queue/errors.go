@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,16 +13,19 @@ import (
 // the sentinels below, or leads to the kernel's errno:
 // errors.Is(err, syscall.EPERM) and errors.Is(err, fs.ErrPermission) work.
 type OpError struct {
-	Op    string // what was tried: "open", "accept", "replace", "set mode", ...
-	Queue string // on which queue: "nfnetlink_queue 5", "ip_queue", "ip6_queue"
-	Err   error  // why it failed, and what to do where that is known
+	Op    string // the operation: "open", "accept", "replace", "set mode", ...
+	Queue string // the queue: "queue 5" of nfnetlink_queue, "ip_queue", "ip6_queue"
+	Err   error  // why it failed and, where that is known, what to do
 }
 
+// Error returns one line that begins with the name of the queue. The operation
+// follows, unless it is "open".
 func (e *OpError) Error() string {
-	if e.Queue == "" {
-		return fmt.Sprintf("queue: %s: %v", e.Op, e.Err)
+	queue := cmp.Or(e.Queue, "queue")
+	if e.Op == "open" {
+		return fmt.Sprintf("%s: %v", queue, e.Err)
 	}
-	return fmt.Sprintf("queue: %s on %s: %v", e.Op, e.Queue, e.Err)
+	return fmt.Sprintf("%s: %s: %v", queue, e.Op, e.Err)
 }
 
 // Unwrap returns e.Err.

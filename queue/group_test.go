@@ -184,7 +184,7 @@ func TestOpenGroupAllOrNone(t *testing.T) {
 		defer cancel()
 		g, err := queue.OpenGroup(limited, queue.Config{Number: 7}.Balance(groupSize)...)
 		var op *queue.OpError
-		if g != nil || !errors.As(err, &op) || op.Queue != "nfnetlink_queue 9" {
+		if g != nil || !errors.As(err, &op) || op.Queue != "queue 9" {
 			t.Errorf("OpenGroup = %v, %v, want an error about queue 9", g, err)
 		}
 		if n := len(k.Sockets()); n != 1 {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"strconv"
 
 	"github.com/ipqueue/ipqueue/internal/ledger"
 	"github.com/ipqueue/ipqueue/internal/sock"
@@ -77,19 +77,36 @@ func (k *ipqueue) protocol() int {
 // a 32-bit kernel takes.
 func (k *ipqueue) bind(ctx context.Context, q *binding) error {
 	k.port = q.sock.Port()
-	start := time.Now()
+	patience := q.patience(k.protocol())
 	for {
 		err := k.tryBind(ctx, q)
 		if err == nil && q.cfg.QueueLength > 0 {
 			return k.setLength(q.host, q.cfg.QueueLength)
 		}
-		if !errors.Is(err, ebusy) || time.Since(start) > ownerDying {
+		if !errors.Is(err, ebusy) {
 			return err
 		}
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
+		status, _ := q.status.ipq()
+		again, err := patience.wait(ctx, status.Port)
+		if err != nil {
 			return err
+		}
+		if !again {
+			return k.explainTaken(q, ebusy, status.Port)
 		}
 	}
+}
+
+// setLength sets the machine's one limit of the queue's length.
+func (k *ipqueue) setLength(kernel sock.Kernel, n int) error {
+	file := "/proc/sys/net/ipv4/ip_queue_maxlen"
+	if k.family == IPv6 {
+		file = "/proc/sys/net/ipv6/ip6_queue_maxlen"
+	}
+	if err := kernel.WriteFile(file, strconv.AppendInt(nil, int64(n), 10)); err != nil {
+		return explainLength(file, err)
+	}
+	return nil
 }
 
 func (k *ipqueue) tryBind(ctx context.Context, q *binding) error {

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/ledger"
@@ -19,6 +21,7 @@ type nfqueue struct {
 	length  uint32
 	flags   wire.ConfigFlags
 	batches bool // batch verdicts may be used
+	created bool // the queue may be there
 	native  wire.Layout
 	lastID  uint32
 	message wire.NFQPacket // decoded last; the reader's
@@ -62,7 +65,7 @@ func nfqueueFlags(c *Config) []configFlag {
 	}
 }
 
-func (n *nfqueue) name() string { return fmt.Sprintf("nfnetlink_queue %d", n.number) }
+func (n *nfqueue) name() string { return fmt.Sprintf("queue %d", n.number) }
 
 func (n *nfqueue) socket(c *Config) sock.Config {
 	s := socketConfig(c, sock.ProtoNetfilter, "netfilter/nfnetlink_queue")
@@ -70,86 +73,190 @@ func (n *nfqueue) socket(c *Config) sock.Config {
 	return s
 }
 
-// ownerDying is how long Open goes on trying when the queue belongs to
-// somebody else: a process that ends gives its queues up a little after its
-// last system call.
-const ownerDying = 500 * time.Millisecond
-
-// bind creates the queue and sets it up.
+// bind creates the queue and sets it up. Before Linux 3.8 it also takes the
+// packets of each family that nobody has: they would not come otherwise.
 func (n *nfqueue) bind(ctx context.Context, q *binding) error {
 	n.limits = limitsOf(q)
-	wanted := n.flags &^ wire.ConfigGSO
-	if wanted != 0 && !n.knowsFlags(ctx, q) {
-		return n.blame(ctx, q)
+	handlers := handlersOf(q.host)
+	if family := q.cfg.Family; handlers != nil && strings.HasPrefix(handlers[family.number()], "ip") {
+		return explainHandler(family, ebusy)
 	}
 	err := n.create(ctx, q)
-	if errors.Is(err, eopnotsupp) && n.flags&wire.ConfigGSO != 0 {
-		n.flags = wanted // before Linux 3.10 there are no GSO packets to ask for
-		err = n.create(ctx, q)
+	if err == nil {
+		err = n.checkFlags(ctx, q)
 	}
-	if errors.Is(err, eopnotsupp) {
-		return n.blame(ctx, q)
+	if err == nil {
+		err = n.checkNamespace(ctx, q)
+	}
+	if err == nil && handlers != nil {
+		err = n.bindFamilies(ctx, q, handlers)
+	}
+	if err != nil && n.created {
+		n.leave(ctx, q)
 	}
 	return err
 }
 
-// knowsFlags reports whether the kernel knows flags at all. Before Linux 3.6 it
-// passes over them without an error; later it refuses one that it does not
-// know, before it looks whether the queue is there.
-func (n *nfqueue) knowsFlags(ctx context.Context, q *binding) bool {
-	const unknown = 1 << 31
-	err := q.request(ctx, func(seq uint32) []byte {
-		c := wire.NFQConfig{Queue: n.number, Flags: unknown, Mask: unknown}
+// bindFamilies takes the packets of IPv4 and IPv6, unless another module has
+// them, for ever: what other programs have bound depends on it, too.
+func (n *nfqueue) bindFamilies(ctx context.Context, q *binding, handlers map[uint8]string) error {
+	for _, family := range []Family{IPv4, IPv6} {
+		if handlers[family.number()] != "" {
+			continue
+		}
+		c := wire.NFQConfig{Command: wire.CommandBindFamily, Family: family.number()}
+		switch err := n.configure(ctx, q, c); {
+		case errors.Is(err, ebusy) && family == q.cfg.Family:
+			return explainHandler(family, err)
+		case err == nil, errors.Is(err, ebusy), errors.Is(err, eexist):
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// configure sends a configuration message and returns the kernel's answer.
+func (n *nfqueue) configure(ctx context.Context, q *binding, c wire.NFQConfig) error {
+	c.Queue = n.number
+	return q.request(ctx, func(seq uint32) []byte {
 		return wire.AppendNFQConfig(nil, wire.FlagAck, seq, 0, &c)
 	})
-	return !errors.Is(err, enodev)
 }
 
-// blame finds the flag that the kernel refuses, and names its field.
-func (n *nfqueue) blame(ctx context.Context, q *binding) error {
-	known := n.knowsFlags(ctx, q)
-	for _, f := range nfqueueFlags(&q.cfg) {
-		n.flags = f.flag
-		if f.set && (!known || errors.Is(n.create(ctx, q), eopnotsupp)) {
-			return fmt.Errorf("%w: this kernel has nothing for Config.%s, which needs %s: %w",
-				ErrUnsupported, f.name, f.needs, eopnotsupp)
-		}
-	}
-	return eopnotsupp
-}
-
-// create sends the queue's configuration in one message, so that there is no
-// moment in which it drops packets for want of a mode. A repetition, after a
-// lost answer, may find the queue already there, or not.
+// create creates the queue, with all settings. Linux 3.6 to 4.4 looks at the
+// flags last: the queue is there although they are refused.
 func (n *nfqueue) create(ctx context.Context, q *binding) error {
-	start, vacant := time.Now(), false
-	for {
-		tries := 0
-		err := q.request(ctx, func(seq uint32) []byte {
-			tries++
-			return n.appendBind(seq, tries == 1)
-		})
-		if tries > 1 && errors.Is(err, enodev) {
-			continue // the first message had not been taken
-		}
-		if !errors.Is(err, eperm) || time.Since(start) > ownerDying || vacant {
-			return err
-		}
-		vacant = n.owner(q) == 0 // since the refusal, perhaps: once more
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
-			return err
+	err := n.own(ctx, q, true)
+	if !errors.Is(err, eopnotsupp) {
+		return err
+	}
+	n.created = true // perhaps
+	for _, f := range nfqueueFlags(&q.cfg) {
+		if f.set && n.refuses(ctx, q, f.flag) {
+			return unsupportedFlag(f)
 		}
 	}
+	if n.flags&wire.ConfigGSO == 0 || !n.refuses(ctx, q, wire.ConfigGSO) {
+		return err
+	}
+	n.flags &^= wire.ConfigGSO // before Linux 3.10 there are no GSO packets to ask for
+	return n.own(ctx, q, false)
 }
 
-// pause waits for d or the end of ctx.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(d):
+// refuses reports whether the kernel refuses a flag. Where the flags come first
+// it need not have the queue for that.
+func (n *nfqueue) refuses(ctx context.Context, q *binding, f wire.ConfigFlags) bool {
+	return errors.Is(n.configure(ctx, q, wire.NFQConfig{Flags: f, Mask: f}), eopnotsupp)
+}
+
+// noFlag is a flag that no kernel knows.
+const noFlag wire.ConfigFlags = 1 << 31
+
+// checkFlags refuses the fields of Config that are flags if the kernel passed
+// over them without an error, as before Linux 3.6. It then passes over noFlag, as
+// well.
+func (n *nfqueue) checkFlags(ctx context.Context, q *binding) error {
+	for _, f := range nfqueueFlags(&q.cfg) {
+		if !f.set {
+			continue
+		}
+		err := n.configure(ctx, q, wire.NFQConfig{Flags: noFlag, Mask: noFlag})
+		switch {
+		case err == nil:
+			return unsupportedFlag(f)
+		case errors.Is(err, eopnotsupp), errors.Is(err, einval):
+			return nil
+		}
+		return err
+	}
+	return nil
+}
+
+// checkNamespace refuses a queue that gets no packet because it is outside the
+// initial network namespace, as before Linux 3.10. The kernel's status file is
+// then not there, and there is no flag for GSO. Without /proc nothing is known.
+func (n *nfqueue) checkNamespace(ctx context.Context, q *binding) error {
+	if !errors.Is(q.status.missing(), fs.ErrNotExist) {
 		return nil
 	}
+	if _, err := q.host.ReadFile("/proc/net/netlink"); err != nil {
+		return nil
+	}
+	// Flags that are not in the mask are checked, but not set.
+	err := n.configure(ctx, q, wire.NFQConfig{Flags: wire.ConfigGSO, Mask: noFlag})
+	if err == nil && n.configure(ctx, q, wire.NFQConfig{Flags: noFlag, Mask: noFlag}) == nil {
+		return errForeignNamespace // it knows no flags
+	}
+	if errors.Is(err, eopnotsupp) {
+		return errForeignNamespace
+	}
+	return nil
+}
+
+// leave gives the queue up. The kernel does so when the socket closes, but before
+// Linux 3.10 only in the initial network namespace.
+func (n *nfqueue) leave(ctx context.Context, q *binding) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = n.configure(ctx, q, wire.NFQConfig{Command: wire.CommandUnbind})
+}
+
+// own sends the queue's configuration in one message, so that there is no moment
+// in which it drops packets for want of a mode. If the queue belongs to another
+// socket it waits for that to go.
+func (n *nfqueue) own(ctx context.Context, q *binding, create bool) error {
+	patience, privileged := q.patience(sock.ProtoNetfilter), false
+	for {
+		err := n.tryOwn(ctx, q, create)
+		if !errors.Is(err, eperm) {
+			n.created = n.created || err == nil
+			return err
+		}
+		port := n.owner(q)
+		if port == 0 && !privileged {
+			if privileged, err = n.privileged(ctx, q); err != nil {
+				return err
+			}
+		}
+		again, err := patience.wait(ctx, port)
+		if err != nil {
+			return err
+		}
+		if !again {
+			return n.explainTaken(q, eperm, port)
+		}
+	}
+}
+
+// tryOwn asks once. After a lost answer the request is repeated, and the queue may
+// be there already, or not.
+func (n *nfqueue) tryOwn(ctx context.Context, q *binding, create bool) error {
+	for {
+		created := create
+		err := q.request(ctx, func(seq uint32) []byte {
+			b := n.appendBind(seq, create)
+			created, create = create, false
+			return b
+		})
+		if created || !errors.Is(err, enodev) {
+			return err
+		}
+		create = true
+	}
+}
+
+// privileged fails with EPERM if the caller has no CAP_NET_ADMIN. The kernel
+// answers EPERM for a queue that belongs to another socket, too, but not to a
+// message without a body, which it ignores (net/netfilter/nfnetlink.c,
+// nfnetlink_rcv_msg).
+func (n *nfqueue) privileged(ctx context.Context, q *binding) (bool, error) {
+	err := q.request(ctx, func(seq uint32) []byte {
+		return n.native.AppendHeader(nil, wire.Header{
+			Len: wire.HeaderLen, Type: wire.NFQConfigType, Flags: wire.FlagRequest | wire.FlagAck, Seq: seq,
+		})
+	})
+	return err == nil, err
 }
 
 func (n *nfqueue) appendBind(seq uint32, create bool) []byte {
@@ -388,11 +495,8 @@ func nfqStats(row wire.NFQStatus) KernelStats {
 }
 
 // owner returns the port of the socket that owns the queue, 0 if nobody does,
-// it is this one, there is none yet, or it cannot be found out.
+// it is this one, or it cannot be found out.
 func (n *nfqueue) owner(q *binding) uint32 {
-	if q.sock == nil {
-		return 0
-	}
 	row, err := q.status.row(n.number)
 	if err != nil || row.Port == q.sock.Port() {
 		return 0

@@ -3,8 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strconv"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/wire"
@@ -30,7 +28,7 @@ func Open(ctx context.Context, c Config) (*Queue, error) {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
-		return nil, &OpError{Op: "open", Err: err}
+		return nil, c.openError(err)
 	}
 	k := sock.KernelFrom(ctx)
 	switch c.choose(k) {
@@ -42,26 +40,38 @@ func Open(ctx context.Context, c Config) (*Queue, error) {
 	return openEither(ctx, k, c)
 }
 
-// choose returns the kernel queue to open, or Auto if both must be tried.
+// openError is an error of Open that no queue has had a part in.
+func (c *Config) openError(err error) error {
+	name := newNFQueue(c).name()
+	if c.Backend == IPQueue {
+		name = newIPQueue(c).name()
+	}
+	return &OpError{Op: "open", Queue: name, Err: err}
+}
+
+// choose returns the kernel queue to open, or Auto if that must be tried.
 func (c *Config) choose(k sock.Kernel) Backend {
 	if c.Backend != Auto {
 		return c.Backend
 	}
-	if anySet(c.nfqueueOnly()) {
-		return NFQueue
-	}
-	text, err := k.ReadFile("/proc/net/netfilter/nf_queue")
-	if err != nil {
-		return Auto
-	}
-	handlers, _ := wire.ParseNFQueueHandlers(text)
-	switch handlers[c.Family.number()] {
+	switch handlersOf(k)[c.Family.number()] {
 	case "ip_queue", "ip6_queue":
 		return IPQueue
 	case "nf_queue":
 		return NFQueue
 	}
 	return Auto
+}
+
+// handlersOf returns who takes the packets of each family that anybody takes,
+// and nil where the kernel does not say: since Linux 3.8 it is nfnetlink_queue.
+func handlersOf(k sock.Kernel) map[uint8]string {
+	text, err := k.ReadFile("/proc/net/netfilter/nf_queue")
+	if err != nil {
+		return nil
+	}
+	handlers, _ := wire.ParseNFQueueHandlers(text)
+	return handlers
 }
 
 // number is the kernel's number of the family.
@@ -72,49 +82,39 @@ func (f Family) number() uint8 {
 	return 2
 }
 
-// openEither opens ip_queue if this kernel has it, else nfnetlink_queue.
+// openEither opens ip_queue if this kernel has it, else nfnetlink_queue. What
+// ip_queue cannot honour is refused only where it is there.
 func openEither(ctx context.Context, k sock.Kernel, c Config) (*Queue, error) {
-	q, err := openIPQueue(ctx, k, c)
-	if err == nil || !absent(err) {
+	if err := c.refusedByIPQueue(); err != nil {
+		if hasIPQueue(k, &c) {
+			return nil, &OpError{Op: "open", Queue: newIPQueue(&c).name(), Err: err}
+		}
+	} else if q, err := openIPQueue(ctx, k, c); !absent(err) {
 		return q, err
 	}
-	q, second := openNFQueue(ctx, k, c)
-	if second == nil {
-		return q, nil
-	}
-	return nil, &OpError{Op: "open", Err: &eitherError{first: err, second: second}}
+	return openNFQueue(ctx, k, c)
 }
 
-// absent reports whether err says that the kernel has no such queue.
+// hasIPQueue reports whether the kernel has ip_queue for the family of c.
+func hasIPQueue(k sock.Kernel, c *Config) bool {
+	s, err := k.Open(newIPQueue(c).socket(c))
+	if err == nil {
+		_ = s.Close()
+	}
+	return !absent(err)
+}
+
+// absent reports whether err means that the kernel has no such queue.
 func absent(err error) bool {
 	return errors.Is(err, eprotonosupport) || errors.Is(err, econnrefused) ||
 		errors.Is(err, sock.ErrUnsupported)
-}
-
-// An eitherError says why neither queue could be opened. It matches what the
-// second, the newer one, matches.
-type eitherError struct{ first, second error }
-
-func (e *eitherError) Error() string {
-	return fmt.Sprintf("neither kernel queue can be used: %v; %v", inner(e.first), inner(e.second))
-}
-
-func (e *eitherError) Unwrap() error { return e.second }
-
-// inner is err as part of a longer text.
-func inner(err error) string {
-	var op *OpError
-	if errors.As(err, &op) {
-		return op.Queue + ": " + op.Err.Error()
-	}
-	return err.Error()
 }
 
 func openIPQueue(ctx context.Context, k sock.Kernel, c Config) (*Queue, error) {
 	c.Backend = IPQueue
 	i := newIPQueue(&c)
 	q := newQueue(c, k, i, i.name())
-	err := refuse("ip_queue", c.nfqueueOnly())
+	err := c.refusedByIPQueue()
 	if err == nil {
 		err = q.open(ctx, i.socket(&c))
 	}
@@ -125,7 +125,7 @@ func openNFQueue(ctx context.Context, k sock.Kernel, c Config) (*Queue, error) {
 	c.Backend = NFQueue
 	n := newNFQueue(&c)
 	q := newQueue(c, k, n, n.name())
-	err := refuse("nfnetlink_queue", c.ipqueueOnly())
+	err := c.refusedByNFQueue()
 	if err == nil {
 		err = q.open(ctx, n.socket(&c))
 	}
@@ -156,8 +156,8 @@ func (q *Queue) open(ctx context.Context, c sock.Config) error {
 // without regard to MaxUndecided: nobody could decide them. No queue holds more.
 const openSlack = 1 << 16
 
-// explain makes an error tell what to do about it. If the queue died of
-// another one meanwhile, that is the one to tell.
+// explain adds to an error what to do about it. If the queue died of another
+// error meanwhile, it explains that one.
 func (q *Queue) explain(err error) error {
 	if died := q.life.why(); died != nil && errors.Is(err, ErrClosed) {
 		err = errors.Unwrap(died)
@@ -176,72 +176,4 @@ func (q *Queue) opened(ctx context.Context, err error) (*Queue, error) {
 	}
 	q.watch(ctx)
 	return q, nil
-}
-
-// setLength sets the machine's one limit of the queue's length.
-func (k *ipqueue) setLength(kernel sock.Kernel, n int) error {
-	file := "/proc/sys/net/ipv4/ip_queue_maxlen"
-	if k.family == IPv6 {
-		file = "/proc/sys/net/ipv6/ip6_queue_maxlen"
-	}
-	if err := kernel.WriteFile(file, strconv.AppendInt(nil, int64(n), 10)); err != nil {
-		return explain(err, "Config.QueueLength is the whole machine's for ip_queue, and root's to set")
-	}
-	return nil
-}
-
-// An explained error adds what to do to an error of the kernel.
-type explained struct {
-	err    error
-	advice string
-}
-
-func (e *explained) Error() string { return e.err.Error() + ": " + e.advice }
-func (e *explained) Unwrap() error { return e.err }
-
-func explain(err error, format string, args ...any) error {
-	return &explained{err, fmt.Sprintf(format, args...)}
-}
-
-func (n *nfqueue) explain(q *binding, err error) error {
-	switch {
-	case errors.Is(err, eprotonosupport):
-		return explain(err, "this kernel has no netfilter netlink: load module nfnetlink_queue (CONFIG_NETFILTER_NETLINK_QUEUE)")
-	case errors.Is(err, einval):
-		return explain(err, "this kernel has no nfnetlink_queue: load module nfnetlink_queue (CONFIG_NETFILTER_NETLINK_QUEUE)")
-	case errors.Is(err, eperm):
-		if port := n.owner(q); port != 0 {
-			return explain(err, "the queue belongs to %s; use another Number or stop that one", sock.OwnerOf(q.host, q.cfg.NetNS, sock.ProtoNetfilter, port))
-		}
-		return explain(err, "CAP_NET_ADMIN is needed in the network namespace's user namespace (run as root, or setcap cap_net_admin+ep), or another socket owns the queue")
-	}
-	return err
-}
-
-func (k *ipqueue) explain(q *binding, err error) error {
-	switch {
-	case errors.Is(err, eprotonosupport):
-		return explain(err, "this kernel has no %s: load the module, or on Linux 3.5 and later use nfnetlink_queue", k.name())
-	case errors.Is(err, econnrefused):
-		return explain(err, "module %s is not loaded, or this is not the initial network namespace", k.name())
-	case errors.Is(err, eperm):
-		return explain(err, "CAP_NET_ADMIN is needed (run as root)")
-	case errors.Is(err, ebusy):
-		return explain(err, "%s serves one socket at a time, and has %s; stop that one", k.name(), k.peer(q))
-	}
-	return err
-}
-
-// peer names the present peer of ip_queue.
-func (k *ipqueue) peer(q *binding) string {
-	s, err := q.status.ipq()
-	if err != nil {
-		return "another one"
-	}
-	return sock.OwnerOf(q.host, q.cfg.NetNS, k.protocol(), s.Port).String()
-}
-
-// explainVerdictEPERM is why the stream ends when a verdict meets EPERM.
-func explainVerdictEPERM(err error) error {
-	return explain(err, "the kernel takes no more verdicts: CAP_NET_ADMIN, needed for each of them, was given up, or the queue has another owner")
 }

@@ -63,13 +63,11 @@ func TestOpenAuto(t *testing.T) {
 		"ip6_queue owns IPv6 alone": {hasIP6Q | hasNFQ, false, queue.Config{}, false},
 		"owner unknown":             {hasIPQ | hasNFQ, true, queue.Config{}, true},
 		"owner unknown, no module":  {hasIP6Q | hasNFQ, true, queue.Config{}, false},
-		"Number":                    {hasIPQ | hasNFQ, false, queue.Config{Number: 3}, false},
-		"NoGSO":                     {hasIPQ | hasNFQ, false, queue.Config{NoGSO: true}, false},
-		"FailOpen":                  {hasIPQ | hasNFQ, false, queue.Config{FailOpen: true}, false},
-		"Conntrack":                 {hasIPQ | hasNFQ, false, queue.Config{Conntrack: true}, false},
-		"Owner":                     {hasIPQ | hasNFQ, false, queue.Config{Owner: true}, false},
-		"SecurityContext":           {hasIPQ | hasNFQ, false, queue.Config{SecurityContext: true}, false},
-		"Backend":                   {hasIPQ | hasNFQ, false, queue.Config{Backend: queue.NFQueue}, false},
+		"Number":                    {hasIP6Q | hasNFQ, false, queue.Config{Number: 3}, false},
+		"NoGSO":                     {hasIPQ | hasNFQ, false, queue.Config{NoGSO: true}, true},
+		"NoGSO, new kernel":         {hasNFQ, false, queue.Config{NoGSO: true}, false},
+		"FailOpen":                  {hasNFQ, false, queue.Config{FailOpen: true}, false},
+		"Backend":                   {hasIP6Q | hasNFQ, false, queue.Config{Backend: queue.NFQueue}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := &host{Kernel: kerneltest.New(kerneltest.Options{Modules: tt.modules})}
@@ -91,10 +89,8 @@ func TestOpenNeither(t *testing.T) {
 	if !errors.Is(err, eprotonosupport) {
 		t.Errorf("%v is not EPROTONOSUPPORT", err)
 	}
-	for _, name := range []string{"ip_queue", "nfnetlink_queue 0", "CONFIG_NETFILTER_NETLINK_QUEUE"} {
-		if !strings.Contains(err.Error(), name) {
-			t.Errorf("%q does not name %s", err, name)
-		}
+	if strings.Contains(err.Error(), "ip_queue") || !strings.Contains(err.Error(), "CONFIG_NETFILTER_NETLINK_QUEUE") {
+		t.Errorf("%q is not about nfnetlink_queue alone", err)
 	}
 }
 
@@ -111,7 +107,7 @@ func TestOpenErrors(t *testing.T) {
 		"ip_queue, no privilege": {
 			kerneltest.Options{Unprivileged: true, Modules: hasIPQ}, queue.Config{}, fs.ErrPermission, "CAP_NET_ADMIN"},
 		"no netfilter netlink": {
-			kerneltest.Options{Modules: hasIPQ}, queue.Config{Number: 1}, eprotonosupport, "nfnetlink_queue"},
+			kerneltest.Options{Modules: hasIP6Q}, queue.Config{Number: 1}, eprotonosupport, "nfnetlink_queue"},
 		"no ip_queue": {
 			kerneltest.Options{}, queue.Config{Backend: queue.IPQueue}, eprotonosupport, "ip_queue"},
 		"no ip6_queue": {
@@ -143,7 +139,7 @@ func TestOpenModuleGone(t *testing.T) {
 		says    string
 	}{
 		{hasNFQ, einval, "load module nfnetlink_queue"},
-		{hasIPQ, econnrefused, "ip_queue is not loaded"},
+		{hasIPQ, econnrefused, "load module ip_queue"},
 	} {
 		var k *kerneltest.Kernel
 		k = kerneltest.New(kerneltest.Options{
@@ -300,7 +296,7 @@ func TestOpenOwnedBySecondSocket(t *testing.T) {
 		}
 		defer second.Close()
 		_, err = queue.Open(ctx, queue.Config{Number: 8})
-		if err == nil || !strings.Contains(err.Error(), "(process 4711, firewalld)") {
+		if err == nil || !strings.Contains(err.Error(), "taken by firewalld (process 4711, ") {
 			s.Errorf("%v does not say whose queue it is", err)
 		}
 	})

@@ -149,7 +149,7 @@ func TestKernelOwnedBySameProcess(t *testing.T) {
 	l.chain(netns.Output, 0, toQueue(65535))
 	q := l.open(queue.Config{Number: 65535})
 	_, err := l.tryOpen(queue.Config{Number: 65535})
-	wantEPERM(t, err, "nfnetlink_queue 65535", fmt.Sprintf("port %d", ownerPort(t, l.ns, 65535)))
+	wantEPERM(t, err, "queue 65535: ", fmt.Sprintf("port %d", ownerPort(t, l.ns, 65535)))
 	// The owner does not notice, and other numbers are free.
 	l.open(queue.Config{Number: 65534})
 	f.number(0, 1)

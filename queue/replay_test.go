@@ -191,12 +191,24 @@ func (r *replay) Send(datagrams [][]byte) (int, error) {
 			binary.NativeEndian.PutUint32(reply, 36)
 			binary.NativeEndian.PutUint16(reply[4:], wire.NLMsgError)
 			copy(reply[20:], d[:16])
+			if unknownFlag(d) {
+				refusal := int32(eopnotsupp)
+				binary.NativeEndian.PutUint32(reply[16:], uint32(-refusal))
+			}
 			r.reply = reply
 			r.readable.Broadcast()
 		}
 	}
 	r.sent += len(datagrams)
 	return len(datagrams), nil
+}
+
+// unknownFlag reports whether a request asks nfnetlink_queue for a flag that no
+// kernel has.
+func unknownFlag(d []byte) bool {
+	var c wire.NFQConfig
+	return binary.NativeEndian.Uint16(d[4:]) == wire.NFQConfigType &&
+		wire.ParseNFQConfig(d[wire.HeaderLen:], &c) == nil && c.Flags>>31 != 0
 }
 
 // Request implements sock.Socket.

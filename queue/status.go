@@ -59,6 +59,13 @@ func (f *statusReader) ipq() (s wire.IPQStatus, err error) {
 	return s, err
 }
 
+// missing returns why the file cannot be read, or nil.
+func (f *statusReader) missing() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.pieces(func([]byte) (done bool, err error) { return true, nil })
+}
+
 // pieces calls parse with whole lines of the file until that is done or has an
 // error, or the file ends.
 func (f *statusReader) pieces(parse func(lines []byte) (done bool, err error)) error {

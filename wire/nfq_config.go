@@ -28,17 +28,18 @@ var nfqaCfgAttrs = [...]struct {
 type ConfigCommand uint8
 
 // The commands. The kernel refuses CommandNone if it is sent; here it stands
-// for no command. Two more, which bound protocol families, have done nothing
-// since Linux 3.8.
+// for no command. The last two do nothing since Linux 3.8.
 const (
-	CommandNone   ConfigCommand = 0
-	CommandBind   ConfigCommand = 1 // create the queue, owned by the sending socket
-	CommandUnbind ConfigCommand = 2 // destroy it and drop its packets
+	CommandNone         ConfigCommand = 0
+	CommandBind         ConfigCommand = 1 // create the queue, owned by the sending socket
+	CommandUnbind       ConfigCommand = 2 // destroy it and drop its packets
+	CommandBindFamily   ConfigCommand = 3 // give nfnetlink_queue the packets of Family
+	CommandUnbindFamily ConfigCommand = 4 // and take them away
 )
 
-// String returns "none", "bind" or "unbind".
+// String returns "none", "bind", "unbind", "bind family" or "unbind family".
 func (c ConfigCommand) String() string {
-	return name("ConfigCommand", uint32(c), "none", "bind", "unbind")
+	return name("ConfigCommand", uint32(c), "none", "bind", "unbind", "bind family", "unbind family")
 }
 
 // An NFQConfig is a request to create, change or destroy one queue. One message
@@ -50,6 +51,10 @@ type NFQConfig struct {
 
 	// Command is CommandNone to change a queue that is already bound.
 	Command ConfigCommand
+	// Family is the protocol family that CommandBindFamily and
+	// CommandUnbindFamily are about: 2 is IPv4, 10 is IPv6. The kernel does not
+	// look at the rest of such a message.
+	Family uint8
 
 	// Mode and Range are sent if SetMode is true. Range is how many bytes of
 	// each packet are wanted in mode CopyPacket; 0 and all above
@@ -77,7 +82,7 @@ func AppendNFQConfig(b []byte, flags uint16, seq, port uint32, c *NFQConfig) []b
 	start := len(b) - nfqHeadLen
 	putNFQHead((*[nfqHeadLen]byte)(m), NFQConfigType, flags, seq, port, c.Queue)
 	if c.Command != CommandNone {
-		b = AppendAttr(b, nfqaCfgCmd, []byte{byte(c.Command), 0, 0, 0}) // family AF_UNSPEC, which is not looked at
+		b = AppendAttr(b, nfqaCfgCmd, []byte{byte(c.Command), 0, 0, c.Family})
 	}
 	if c.SetMode {
 		b = appendAttr32(b, nfqaCfgParams, c.Range)
@@ -131,7 +136,7 @@ func (c *NFQConfig) set(typ uint16, data []byte) *Error {
 	}
 	switch typ {
 	case nfqaCfgCmd:
-		c.Command = ConfigCommand(data[0])
+		c.Command, c.Family = ConfigCommand(data[0]), data[3]
 	case nfqaCfgParams:
 		c.SetMode = true
 		c.Range = binary.BigEndian.Uint32(data)

@@ -56,6 +56,7 @@ var configCases = []struct {
 	{"nothing", wire.NFQConfig{Queue: 0xfffe}, newNFQ(0, 0xfffe)},
 	{"bind", wire.NFQConfig{Command: wire.CommandBind}, newNFQ(0, 0).attr(1, 1, 0, 0, 0)},
 	{"unbind", wire.NFQConfig{Command: wire.CommandUnbind}, newNFQ(0, 0).attr(1, 2, 0, 0, 0)},
+	{"bind family", wire.NFQConfig{Command: wire.CommandBindFamily, Family: 10}, newNFQ(0, 0).attr(1, 3, 0, 0, 10)},
 	{"mode none", wire.NFQConfig{SetMode: true}, newNFQ(0, 0).attr(2, 0, 0, 0, 0, 0)},
 	{"mode and range", wire.NFQConfig{SetMode: true, Mode: wire.CopyPacket, Range: 0x01020304}, newNFQ(0, 0).attr(2, 1, 2, 3, 4, 2)},
 	{"queue length 0", wire.NFQConfig{SetMaxLen: true}, newNFQ(0, 0).be32(3, 0)},

@@ -64,7 +64,9 @@ func TestStrings(t *testing.T) {
 		{wire.CommandNone, "none"},
 		{wire.CommandBind, "bind"},
 		{wire.CommandUnbind, "unbind"},
-		{wire.ConfigCommand(4), "ConfigCommand(4)"},
+		{wire.CommandBindFamily, "bind family"},
+		{wire.CommandUnbindFamily, "unbind family"},
+		{wire.ConfigCommand(5), "ConfigCommand(5)"},
 
 		{wire.NFQFields(0), "0"},
 		{wire.HasPacketHeader | wire.HasPayload | wire.HasClassID, "NFQA_PACKET_HDR|NFQA_PAYLOAD|NFQA_CGROUP_CLASSID"},

@@ -65,7 +65,7 @@ func testComplains(t *testing.T, program string) {
 		status int
 		want   string // part of standard error
 	}{
-		{"queue has an owner", []string{"-queue", "3"}, 1, "the queue belongs to netlink port"},
+		{"queue has an owner", []string{"-queue", "3"}, 1, "taken by program (process"},
 		{"no such queue for IPv6", []string{"-6", "-queue", "4"}, 1, "Config.Family"},
 		{"number too large", []string{"-queue", "65536"}, 2, "value out of range"},
 		{"not a number", []string{"-queue", "all"}, 2, "invalid syntax"},

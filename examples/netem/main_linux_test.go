@@ -136,6 +136,6 @@ func testFails(t *testing.T, program string) {
 	testutil.WantFailure(t, program, 2, "value out of range", "-queue", "65536")
 	owner := testutil.Start(t, program)
 	testutil.AwaitOwner(t, 0)
-	testutil.WantFailure(t, program, 1, "the queue belongs to netlink port")
+	testutil.WantFailure(t, program, 1, "taken by program (process")
 	owner.Interrupt(t)
 }

@@ -101,6 +101,6 @@ func TestProxyFails(t *testing.T) {
 	testutil.WantFailure(t, program, 2, "must differ", "-direct", "1")
 	owner := testutil.Start(t, program)
 	testutil.AwaitOwner(t, 0)
-	testutil.WantFailure(t, program, 1, "the queue belongs to netlink port")
+	testutil.WantFailure(t, program, 1, "taken by program (process")
 	owner.Interrupt(t)
 }

@@ -96,6 +96,6 @@ func TestRewriteProgramFails(t *testing.T) {
 	testutil.WantFailure(t, program, 2, "value out of range", "-from", "a", "-queue", "65536")
 	owner := testutil.Start(t, program, "-from", "a")
 	testutil.AwaitOwner(t, 0)
-	testutil.WantFailure(t, program, 1, "the queue belongs to netlink port", "-from", "a")
+	testutil.WantFailure(t, program, 1, "taken by program (process", "-from", "a")
 	owner.Interrupt(t)
 }

@@ -95,6 +95,6 @@ func testFails(t *testing.T, program string) {
 	testutil.WantFailure(t, program, 2, "-queues is from 1 to 4", "-queue", "65532", "-queues", "5")
 	owner := testutil.Start(t, program, "-queues", "1", "-queue", "3")
 	testutil.AwaitOwner(t, 3)
-	testutil.WantFailure(t, program, 1, "the queue belongs to netlink port")
+	testutil.WantFailure(t, program, 1, "taken by program (process")
 	owner.Interrupt(t)
 }

@@ -14,6 +14,7 @@ import (
 // The files under /proc that a Kernel has, each only with its module.
 const (
 	fileOwners    = "/proc/net/netfilter/nf_queue" // Linux before 3.8
+	fileSockets   = "/proc/net/netlink"
 	fileNFQ       = "/proc/net/netfilter/nfnetlink_queue"
 	fileRelease   = "/proc/sys/kernel/osrelease"
 	fileIPQ       = "/proc/net/ip_queue"
@@ -105,6 +106,8 @@ func (k *Kernel) text(name string) (string, error) {
 		return fmt.Sprintf("%d.%d.0\n", k.opts.Linux.Major, k.opts.Linux.Minor), nil
 	case fileOwners:
 		return k.owners()
+	case fileSockets:
+		return k.socketsText(), nil
 	case fileNFQ:
 		return k.nfqText()
 	case fileIPQ:
@@ -137,6 +140,17 @@ func (k *Kernel) owner(f Family) string {
 	default:
 		return "NONE"
 	}
+}
+
+// socketsText has one line for each socket (af_netlink.c, netlink_seq_show).
+func (k *Kernel) socketsText() string {
+	var b strings.Builder
+	b.WriteString("sk               Eth Pid        Groups   Rmem     Wmem     Dump  Locks    Drops    Inode\n")
+	for i, s := range k.sockets {
+		fmt.Fprintf(&b, "%016x %-3d %-10d %08x %-8d %-8d %-5d %-8d %-8d %-8d\n",
+			0, s.config.Protocol, s.port, 0, 0, 0, 0, 2, s.buffer.drops, i+1)
+	}
+	return b.String()
 }
 
 // nfqText has one line for each queue (nfnetlink_queue.c, seq_show). The file

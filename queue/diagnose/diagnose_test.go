@@ -51,7 +51,7 @@ func TestRunNFQueue(t *testing.T) {
 		words   []string
 	}{
 		{name: "config is invalid", c: queue.Config{QueueLength: -1},
-			want: diagnose.Fault, about: diagnose.AboutConfig, words: []string{"QueueLength is -1"}},
+			want: diagnose.Fault, about: diagnose.AboutConfig, words: []string{"Config.QueueLength must not be negative"}},
 		{name: "config is for ip_queue", c: queue.Config{Backend: queue.NFQueue, Family: queue.IPv6},
 			want: diagnose.Fault, about: diagnose.AboutConfig, words: []string{"Config.Family"}},
 		{name: "release is too old", release: "3.5.0-generic", c: queue.Config{Owner: true},

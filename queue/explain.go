@@ -1,0 +1,228 @@
+package queue
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
+)
+
+// The texts of all errors of Open. Each is one line: the name of the queue, the
+// words of the errno or of a sentinel, and what to do.
+
+// An explained error adds advice to an error.
+type explained struct {
+	err    error
+	advice string
+}
+
+func explain(err error, format string, args ...any) error {
+	return &explained{err, fmt.Sprintf(format, args...)}
+}
+
+// Error leaves out the system call and the file that an errno came from.
+func (e *explained) Error() string {
+	text := e.err.Error()
+	var number errno
+	if errors.As(e.err, &number) {
+		text = number.Error()
+	}
+	return text + ": " + e.advice
+}
+
+func (e *explained) Unwrap() error { return e.err }
+
+// What a Config asks for.
+
+func oneOf[T comparable](name string, v T, allowed ...T) error {
+	var list []string
+	for _, a := range allowed {
+		if v == a {
+			return nil
+		}
+		list = append(list, fmt.Sprint(a))
+	}
+	last := len(list) - 1
+	return fmt.Errorf("%w: Config.%s must be %s or %s, not %v",
+		ErrInvalid, name, strings.Join(list[:last], ", "), list[last], v)
+}
+
+func dropOrAccept(name string, a Action) error {
+	if a == 0 {
+		return nil
+	}
+	return oneOf(name, a, Drop, Accept)
+}
+
+func notNegative[T int | time.Duration](name string, v T) error {
+	if v >= 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: Config.%s must not be negative, but is %v", ErrInvalid, name, v)
+}
+
+// refuse returns an error that names the first of fields that is set.
+func refuse(queue string, fields []field) error {
+	for _, f := range fields {
+		if f.set {
+			return fmt.Errorf("%w: leave out Config.%s, which %s does not have", ErrUnsupported, f.name, queue)
+		}
+	}
+	return nil
+}
+
+// unsupportedFlag names a field that the kernel has no flag for.
+func unsupportedFlag(f configFlag) error {
+	return explain(fmt.Errorf("%w: %w", ErrUnsupported, eopnotsupp), "Config.%s needs %s", f.name, f.needs)
+}
+
+// What keeps a socket from being opened.
+
+func explainSocket(c *Config, err error) error {
+	switch {
+	case errors.Is(err, sock.ErrUnsupported):
+		return fmt.Errorf("%w: packet queues need Linux: %w", ErrUnsupported, err)
+	case errors.Is(err, sock.ErrNetNS):
+		return explainNetNS(c, err)
+	case errors.Is(err, eafnosupport):
+		return explain(err, "allow the program AF_NETLINK (systemd: RestrictAddressFamilies)")
+	case errors.Is(err, fs.ErrPermission):
+		return explain(err, "allow the program netlink sockets (its seccomp filter or security module forbids them)")
+	case errors.Is(err, emfile), errors.Is(err, enfile):
+		return explain(err, "raise the limit of open files (ulimit -n): a queue takes up to 4")
+	case errors.Is(err, eaddrinuse):
+		return explain(err, "try again: every netlink port tried is taken")
+	}
+	return err
+}
+
+// explainNetNS is about setns. It needs CAP_SYS_ADMIN twice: where the caller is,
+// and in the user namespace that the network namespace belongs to.
+func explainNetNS(c *Config, err error) error {
+	switch {
+	case errors.Is(err, eperm):
+		return explain(err, "Config.NetNS needs CAP_SYS_ADMIN, here and in the namespace (run as root)")
+	case errors.Is(err, einval):
+		return explain(err, "set Config.NetNS to an open /run/netns/NAME or /proc/PID/ns/net: %d is another file", c.NetNS)
+	case errors.Is(err, ebadf):
+		return explain(err, "set Config.NetNS to an open descriptor: %d is not one", c.NetNS)
+	}
+	return explain(err, "Config.NetNS %d cannot be entered", c.NetNS)
+}
+
+// What keeps a socket from owning a queue.
+
+func (n *nfqueue) explain(q *binding, err error) error {
+	switch {
+	case errors.Is(err, eprotonosupport):
+		return explain(err, "load module nfnetlink_queue (kernel option CONFIG_NETFILTER_NETLINK_QUEUE)")
+	case q.sock == nil:
+		return explainSocket(&q.cfg, err)
+	case errors.Is(err, einval):
+		return explain(err, "load module nfnetlink_queue (kernel option CONFIG_NETFILTER_NETLINK_QUEUE)")
+	case errors.Is(err, eperm):
+		return explainPrivilege(err)
+	}
+	return err
+}
+
+func explainPrivilege(err error) error {
+	return explain(err, "needs CAP_NET_ADMIN (run as root, or setcap cap_net_admin+ep PROGRAM)")
+}
+
+// explainTaken is about a queue that belongs to the socket of that port, which is
+// 0 where it cannot be seen.
+func (n *nfqueue) explainTaken(q *binding, err error, port uint32) error {
+	if port == 0 {
+		return explain(err, "taken by another socket (root sees whose): stop that program or set another Config.Number")
+	}
+	return explain(err, "taken by %s: stop it or set another Config.Number", q.portOwner(sock.ProtoNetfilter, port))
+}
+
+// explainHandler is about a family whose packets go to ip_queue.
+func explainHandler(f Family, err error) error {
+	name := (&ipqueue{family: f}).name()
+	return explain(err, "%s has all %v packets: set Config.Backend to IPQueue, or rmmod %s", name, f, name)
+}
+
+// errForeignNamespace is about a queue that can get no packet.
+var errForeignNamespace = fmt.Errorf("%w: run in the initial network namespace: Linux before 3.10 queues packets nowhere else", ErrUnsupported)
+
+func (k *ipqueue) explain(q *binding, err error) error {
+	switch {
+	case absent(err) && handlersOf(q.host)[k.family.number()] == "nf_queue":
+		return explain(err, "nfnetlink_queue has all %v packets: use it, or rmmod nfnetlink_queue", k.family)
+	case errors.Is(err, eprotonosupport):
+		return explain(err, "use nfnetlink_queue (Config.Backend), or load %s, which only Linux up to 3.4 has", k.name())
+	case errors.Is(err, econnrefused):
+		return explain(err, "load module %s: it is not loaded, or this is not the initial network namespace", k.name())
+	case q.sock == nil:
+		return explainSocket(&q.cfg, err)
+	case errors.Is(err, eperm):
+		return explain(err, "needs CAP_NET_ADMIN in the initial user namespace (run as root, or setcap cap_net_admin+ep PROGRAM)")
+	case errors.Is(err, einval) && q.cfg.WordSize != 0:
+		return explain(err, "leave out Config.WordSize: this kernel's words have another size")
+	}
+	return err
+}
+
+// explainTaken is about the kernel's one peer.
+func (k *ipqueue) explainTaken(q *binding, err error, port uint32) error {
+	owner := "another socket"
+	if port != 0 {
+		owner = q.portOwner(k.protocol(), port)
+	}
+	return explain(err, "taken by %s: stop it, %s serves one program at a time", owner, k.name())
+}
+
+// explainLength is about the machine's one limit of the length of an ip_queue.
+func explainLength(file string, err error) error {
+	return explain(err, "Config.QueueLength sets %s, which takes root: leave it out", file)
+}
+
+// explainVerdictEPERM is why the stream ends when a verdict meets EPERM.
+func explainVerdictEPERM(err error) error {
+	return explain(err, "no more verdicts: each needs CAP_NET_ADMIN, which was given up, or the queue has another owner")
+}
+
+// explainStatus is why Stats shows nothing of the kernel's counters.
+func explainStatus(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return explain(err, "the counters are for root and group root (systemd: SupplementaryGroups=root) or CAP_DAC_READ_SEARCH")
+	}
+	return err
+}
+
+// portOwner names a netlink port and the process that holds it. Where that cannot
+// be seen, for example in another namespace, it is guessed: the first socket of a
+// process has the process's number for its port, unless it chose another, as ours
+// for nfnetlink_queue do.
+func (q *binding) portOwner(protocol int, port uint32) string {
+	process := int64(port)
+	if q.cfg.NetNS == 0 {
+		if p, err := q.host.Holder(protocol, port); err == nil {
+			process = int64(p.ID)
+		}
+	}
+	comm, err := q.host.ReadFile(fmt.Sprintf("/proc/%d/comm", process))
+	if err != nil {
+		return fmt.Sprintf("netlink port %d", port)
+	}
+	return fmt.Sprintf("%s (process %d, netlink port %d)", printable(comm), process, port)
+}
+
+// printable is the name of a process, which may be any 15 bytes.
+func printable(comm []byte) string {
+	name := strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, strings.TrimSpace(string(comm)))
+	return cmp.Or(name, "a program without a name")
+}
