@@ -14,7 +14,7 @@ import (
 func (x *examination) plan() {
 	r := rehearsal{Kernel: x.host, x: x}
 	_, err := queue.Open(sock.WithKernel(context.WithoutCancel(x.ctx), &r), x.c)
-	if r.opened == nil || !errors.Is(err, errRehearsal) {
+	if r.opened == nil || errors.Is(err, queue.ErrUnsupported) {
 		x.refusal = err
 		if op := (*queue.OpError)(nil); errors.As(err, &op) {
 			x.refusal = op.Err
