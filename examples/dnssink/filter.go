@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/ipqueue/ipqueue/checksum"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -36,11 +35,14 @@ func (s *sink) decide(p queue.Packet) error {
 
 // decideUDP decides about a datagram, which begins at that place of the packet.
 func (s *sink) decideUDP(p queue.Packet, datagram []byte, at int) error {
-	message, err := udpData(datagram)
-	if isFragment(p.Payload, at) {
+	v := s.judge(p.Data())
+	var err error
+	switch {
+	case isFragment(p.Payload, at):
 		err = errFragment
+	case isCut(datagram):
+		err = errLength
 	}
-	v := s.judge(message)
 	if err != nil && v.finding != listed {
 		v.finding, v.err = unreadable, err
 	}
@@ -55,29 +57,13 @@ func (s *sink) decideUDP(p queue.Packet, datagram []byte, at int) error {
 	if v.reply == nil || err != nil { // a fragment is never made into a whole
 		return p.Drop()
 	}
-	return replace(p, slices.Concat(p.Payload[:at+udpHeader], v.reply))
+	return orDrop(p, p.ReplaceData(v.reply))
 }
 
-// udpHeader is the length of a UDP header.
-const udpHeader = 8
-
-// udpData returns what a datagram carries (RFC 768). Its own length counts: the IP
-// packet may be longer, and the receiver does not look at the rest. A length of 0
-// is for one that is too long for the field (RFC 2675).
-func udpData(b []byte) ([]byte, error) {
-	if len(b) < udpHeader {
-		return nil, errLength
-	}
-	n := int(binary.BigEndian.Uint16(b[4:]))
-	switch {
-	case n == 0:
-		n = len(b)
-	case n > len(b):
-		return b[udpHeader:], errLength
-	case n < udpHeader:
-		n = udpHeader // no receiver takes it
-	}
-	return b[udpHeader:n], nil
+// isCut reports whether a datagram is longer than its packet (RFC 768).
+func isCut(datagram []byte) bool {
+	const header = 8
+	return len(datagram) < header || int(binary.BigEndian.Uint16(datagram[4:])) > len(datagram)
 }
 
 // isFragment reports whether an IP packet is a part of one. Its transport header
@@ -89,7 +75,7 @@ func isFragment(packet []byte, transport int) bool {
 	}
 	const header, authentication, fragment = 40, 51, 44
 	next := packet[6]
-	for at := header; at < transport; {
+	for at := header; at+8 <= transport; {
 		unit := 8
 		switch next {
 		case fragment:
@@ -139,9 +125,9 @@ func (s *sink) decideTCP(p queue.Packet, b []byte, at int) error {
 	case s.answer == drop:
 		return p.Drop()
 	case out == empties:
-		return replace(p, emptied(p.Payload, at, flagACK))
+		return orDrop(p, p.Replace(emptied(p.Payload, at, flagACK)))
 	}
-	return replace(p, emptied(p.Payload, at, flagRST|flagACK))
+	return orDrop(p, p.Replace(emptied(p.Payload, at, flagRST|flagACK)))
 }
 
 // tcpWord says what becomes of a connection: no answer can be put in place of one
@@ -162,12 +148,8 @@ func emptied(packet []byte, at int, flags byte) []byte {
 	return b
 }
 
-// replace drops a packet that cannot be replaced.
-func replace(p queue.Packet, packet []byte) error {
-	err := checksum.Resize(packet) // without it Replace takes a shorter packet for a cut one
-	if err == nil {
-		err = p.Replace(packet)
-	}
+// orDrop drops a packet that could not be replaced.
+func orDrop(p queue.Packet, err error) error {
 	if err != nil && !errors.Is(err, queue.ErrDecided) {
 		err = errors.Join(err, p.Drop())
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 
 	"github.com/ipqueue/ipqueue/examples/dnssink/names"
@@ -29,9 +30,12 @@ func (l lists) load() (set *names.Set, skipped []error, err error) {
 		for _, file := range files {
 			err := add(file)
 			var syntax *names.SyntaxError
-			if l.skip && errors.As(err, &syntax) {
+			switch isSyntax := errors.As(err, &syntax); {
+			case isSyntax && l.skip:
 				skipped = append(skipped, err)
-			} else if err != nil {
+			case isSyntax:
+				return fmt.Errorf("%w; -skip leaves such lines out", err)
+			case err != nil:
 				return err
 			}
 		}

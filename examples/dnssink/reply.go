@@ -16,7 +16,7 @@ const (
 // reply makes the response that takes the place of another one. It is nil if there
 // can be none.
 func (m *parsed) reply(a answer) []byte {
-	if len(m.questions) == 0 || len(m.questions) < int(m.counts[0]) {
+	if m.questions == 0 || m.questions < int(m.counts[0]) {
 		return nil
 	}
 	rcode := uint16(success)
@@ -26,11 +26,11 @@ func (m *parsed) reply(a answer) []byte {
 	b := make([]byte, headerLen, maxReply)
 	binary.BigEndian.PutUint16(b, m.id)
 	binary.BigEndian.PutUint16(b[2:], flagResponse|m.flags&(flagRD|flagRA|flagCD)|rcode)
-	binary.BigEndian.PutUint16(b[4:], uint16(len(m.questions)))
+	binary.BigEndian.PutUint16(b[4:], uint16(m.questions))
 	for i := range m.questions {
-		b = m.questions[i].append(b)
+		b = m.question[i].append(b)
 	}
-	q := &m.questions[0]
+	q := &m.question[0]
 	if data := q.zero(); a == zero && data != nil {
 		b = appendRecord(b, pointer(headerLen), q.kind, q.class, data)
 		binary.BigEndian.PutUint16(b[6:], 1)
@@ -38,7 +38,7 @@ func (m *parsed) reply(a answer) []byte {
 		b = appendRecord(b, q.zone(rcode), typeSOA, q.class, soa)
 		binary.BigEndian.PutUint16(b[8:], 1)
 	}
-	if m.edns != nil {
+	if m.hasEDNS {
 		b = m.edns.append(b)
 		binary.BigEndian.PutUint16(b[10:], 1)
 	}
@@ -109,8 +109,8 @@ const (
 	optionExtendedError = 15 // RFC 8914
 )
 
-func parseEDNS(class uint16, ttl uint32, options []byte) *edns {
-	e := &edns{size: class, dnssec: ttl&(1<<15) != 0}
+func parseEDNS(class uint16, ttl uint32, options []byte) edns {
+	e := edns{size: class, dnssec: ttl&(1<<15) != 0}
 	for len(options) >= 4 {
 		code, n := binary.BigEndian.Uint16(options), 4+int(binary.BigEndian.Uint16(options[2:]))
 		if n > len(options) {

@@ -77,8 +77,8 @@ func (s *sink) judge(message []byte) verdict {
 	default:
 		return verdict{}
 	}
-	if len(m.questions) > 0 {
-		q := &m.questions[0]
+	if m.questions > 0 {
+		q := &m.question[0]
 		v.name, v.kind = q.name.String(), kind(q.kind)
 	}
 	if via := m.via.String(); m.listed && via != v.name {
@@ -90,11 +90,13 @@ func (s *sink) judge(message []byte) verdict {
 // A parsed message is what matters of it.
 type parsed struct {
 	id, flags uint16
-	counts    [4]uint16  // of the sections' entries
-	questions []question // not more than maxQuestions of them
+	counts    [4]uint16 // of the sections' entries
+	questions int       // how many of them are in question
+	question  [maxQuestions]question
 	listed    bool
 	via       name // the first listed name, if listed
-	edns      *edns
+	hasEDNS   bool
+	edns      edns
 }
 
 // maxQuestions is how many questions are answered. Nobody asks more than one.
@@ -122,11 +124,12 @@ func (s *sink) read(m *parsed, message []byte) error {
 		if err := r.question(&q); err != nil {
 			return err
 		}
-		if len(m.questions) == 0 && s.names.ExceptsWire(q.name.wire()) && m.counts[0] == 1 {
+		if m.counts[0] == 1 && s.names.ExceptsWire(q.name.wire()) {
 			return nil // so are its aliases
 		}
-		if len(m.questions) < maxQuestions {
-			m.questions = append(m.questions, q)
+		if m.questions < maxQuestions {
+			m.question[m.questions] = q
+			m.questions++
 		}
 		s.note(m, &q.name)
 	}
@@ -156,8 +159,8 @@ func (s *sink) look(m *parsed, r *reader, rr *record, section int, previous *nam
 		s.note(m, &rr.owner)
 		*previous = rr.owner
 	}
-	if rr.kind == typeOPT && section == additionalSection && m.edns == nil {
-		m.edns = parseEDNS(rr.class, rr.ttl, r.message[rr.data:rr.end])
+	if rr.kind == typeOPT && section == additionalSection && !m.hasEDNS {
+		m.hasEDNS, m.edns = true, parseEDNS(rr.class, rr.ttl, r.message[rr.data:rr.end])
 		return nil
 	}
 	var target name

@@ -351,6 +351,16 @@ func TestJudgeException(t *testing.T) {
 	}
 }
 
+func TestJudgeDoesNotAllocate(t *testing.T) {
+	s := newSink(t, noName)
+	m := response(ask("www.example.", dnsmessage.TypeA), alias("www.example.", "x.example."), address("x.example."))
+	m.Additionals = []dnsmessage.Resource{opt()}
+	b := pack(t, m)
+	if n := testing.AllocsPerRun(100, func() { s.judge(b) }); n != 0 {
+		t.Errorf("%v allocations for a harmless message, want none", n)
+	}
+}
+
 // What replaces a message is a response to the same question, and nothing that a
 // stricter parser reads in a message escapes.
 func FuzzJudge(f *testing.F) {

@@ -149,7 +149,11 @@ func parseUnbound(key, value string) ([]entry, error) {
 	case "local-data":
 		words := strings.Fields(strings.Trim(value, `"'`))
 		if _, found := findType(words); found && words[0] != "@" {
-			return new(zone).parseRecord(words)
+			entries, err := new(zone).parseRecord(words)
+			for i := range entries {
+				entries[i].rule = data // it is there in a transparent zone, too
+			}
+			return entries, err
 		}
 	}
 	return nil, fmt.Errorf("%q names nothing to block: want local-zone or local-data", strings.TrimSpace(key+": "+value))

@@ -18,6 +18,7 @@ type rule uint16
 const (
 	block     rule = 1 << iota // unless another rule says otherwise
 	pass                       // an exception to block for the same name and for names above
+	data                       // blocks in spite of pass for the same name
 	except                     // an exception to every block
 	important                  // blocks in spite of except
 	allow                      // an exception to all of these
@@ -109,7 +110,7 @@ func (s *Set) lookupWire(name []byte) status {
 }
 
 // lookup asks about a name in lower case. From the name itself upward, the first
-// rule of block and pass decides, unless a stronger one applies.
+// rule of block, pass and data decides, unless a stronger one applies.
 func (s *Set) lookup(wire []byte) status {
 	var all, nearest rule
 	shift := 0
@@ -118,7 +119,7 @@ func (s *Set) lookup(wire []byte) status {
 		shift = belowShift
 		all |= r
 		if nearest == 0 {
-			nearest = r & (block | pass)
+			nearest = r & (block | pass | data)
 		}
 		wire = wire[min(1+int(wire[0]), len(wire)):]
 	}
@@ -127,9 +128,9 @@ func (s *Set) lookup(wire []byte) status {
 		return excepted
 	case all&important != 0:
 		return blocked
-	case all&except != 0, nearest&pass != 0:
+	case all&except != 0, nearest&(pass|data) == pass:
 		return excepted
-	case nearest == block:
+	case nearest != 0:
 		return blocked
 	}
 	return unlisted
@@ -140,7 +141,7 @@ func (s *Set) lookup(wire []byte) status {
 func (s *Set) Len() int {
 	n := 0
 	for wire, r := range s.rules {
-		const blocks = block | important
+		const blocks = block | data | important
 		switch {
 		case r&(blocks*itself) != 0 && s.lookup([]byte(wire)) == blocked,
 			r&(blocks*below) != 0 && s.lookup([]byte(anyLabel+wire)) == blocked:

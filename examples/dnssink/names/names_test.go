@@ -61,6 +61,8 @@ func TestFormats(t *testing.T) {
 			"\tlocal-data: \"c.example A 0.0.0.0\"\n\tlocal-data: 'd.example. 3600 IN AAAA ::'\n local-zone:\"e.example\" static",
 			5, "a.example x.a.example x.b.example x.c.example d.example -x.d.example e.example"},
 		{"unbound exceptions", "local-zone: \"a.example\" deny\nlocal-zone: \"b.a.example\" transparent\nlocal-zone: \"c.b.a.example\" deny", 2, "x.a.example -b.a.example -x.b.a.example c.b.a.example"},
+		{"unbound data", "local-zone: \"a.example\" typetransparent\nlocal-data: \"a.example A 0.0.0.0\"\nlocal-zone: \"b.example\" refuse\nlocal-zone: \"c.b.example\" transparent\nlocal-data: \"d.c.b.example AAAA ::\"",
+			3, "a.example -x.a.example b.example -c.b.example -x.c.b.example d.c.b.example"},
 		{"zone", "$TTL 2h ; comment\n$ORIGIN rpz.example.\n@ IN SOA localhost. root.localhost. ( ; comment )\n 1 2 3\n\t4 5 ) ; end\n  NS localhost.\n" +
 			"a.example CNAME . ; comment\n*.a.example 300 IN CNAME .\nB.example.rpz.example. IN 1h CNAME *.\nc.example A 0.0.0.0\n          AAAA ::\n*.d.example cname rpz-drop.\n",
 			4, "a.example x.a.example b.example -x.b.example c.example x.d.example -d.example -rpz.example -comment"},
