@@ -114,7 +114,7 @@ func (a *attempt) takes(s segment) bool {
 	case a.records.handshake.over:
 		return true
 	}
-	return at >= 0 && at < longestHello
+	return at > -len(s.data) && at < longestHello
 }
 
 // probes reports whether the byte is that of a keep-alive: the last byte sent,
@@ -130,8 +130,11 @@ func (a *attempt) offset(s segment) int { return int(int32(s.sequence - a.first)
 func (a *attempt) take(s segment, judge func(hello) string) outcome {
 	a.learn(s)
 	at := a.offset(s)
+	if at < 0 { // the server has no place for what comes before the stream
+		s.data, at = s.data[min(-at, len(s.data)):], 0
+	}
 	switch {
-	case len(s.data) == 0 || at < 0:
+	case len(s.data) == 0:
 		return outcome{decision: pass}
 	case a.refused:
 		return outcome{decision: refuse}

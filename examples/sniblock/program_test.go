@@ -35,7 +35,7 @@ type client struct {
 
 func (p program) client(source string) client { return client{p, source, 0xfffffff0} } // numbers wrap soon
 
-const server4, server6 = "192.0.2.9:443", "[2001:db8::9]:443"
+const server4 = "192.0.2.9:443"
 
 // A segmentAt is a segment whose data begins at a place of the stream.
 type segmentAt struct {

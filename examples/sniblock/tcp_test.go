@@ -88,7 +88,8 @@ func TestSegments(t *testing.T) {
 		{"RST", []step{begun, passes(segmentAt{data: good, flags: queuetest.RST | queuetest.ACK}), refused}},
 		{"urgent", []step{begun, dropped(segmentAt{data: good, flags: queuetest.ACK | queuetest.URG}), refused}},
 		{"before the window", []step{begun, dropped(at(-10000, good)), refused}},
-		{"over the start of the window", []step{begun, dropped(at(-3, "xyz"+good)), refused}},
+		{"over the start of the window", []step{begun, passes(at(-3, "xyz"+good)), refused}},
+		{"over the start of the window, bad", []step{begun, dropped(at(-3, "xyz"+bad)), dropped(at(0, good))}},
 		{"beyond the window", []step{begun, dropped(at(1<<20, good)), refused}},
 		{"TCP MD5", []step{begun, dropped(segmentAt{data: good, options: append([]byte{19, 18}, make([]byte, 18)...)}), refused}},
 		{"TCP-AO", []step{begun, dropped(segmentAt{data: good, options: append([]byte{1, 29, 10}, make([]byte, 9)...)}), refused}},
@@ -119,6 +120,46 @@ func TestSegments(t *testing.T) {
 		{"fragment", []step{begun, dropped(segmentAt{data: good, spoil: func(p *queuetest.Packet) { p.Payload[6] = 0x20; _ = checksum.Fix(p.Payload) }}), refused}},
 	} {
 		t.Run(test.name, func(t *testing.T) { walk(t, newProgram(t, "").client("10.0.0.1:40000"), test.steps...) })
+	}
+}
+
+// IPv6 is no different.
+func TestSegmentsIPv6(t *testing.T) {
+	bad, good := helloTo(t, "bad.example"), helloTo(t, "good.example")
+	const server = "[2001:db8::9]:443"
+	extended := func(next byte, extension ...byte) func(b []byte) []byte {
+		return func(b []byte) []byte {
+			b = slices.Insert(b, 40, extension...)
+			b[40], b[6], b[5] = b[6], next, b[5]+byte(len(extension))
+			_ = checksum.Fix(b) // which leaves a fragment alone
+			return b
+		}
+	}
+	for name, spoil := range map[string]func(b []byte) []byte{
+		"checksum":            func(b []byte) []byte { b[57] ^= 1; return b },
+		"few hops":            func(b []byte) []byte { b[7] = 5; return b },
+		"destination options": extended(60, 0, 0, 1, 4, 0, 0, 0, 0),
+		"hop-by-hop options":  extended(0, 0, 0, 1, 4, 0, 0, 0, 0),
+		"fragment":            extended(44, 0, 0, 0, 1, 0, 0, 0, 1),
+		"atomic fragment":     extended(44, 0, 0, 0, 0, 0, 0, 0, 1),
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newProgram(t, "").kernel
+			segment := func(flags queuetest.TCPFlags, sequence uint32, data []byte) queuetest.Packet {
+				return queuetest.TCP("[2001:db8::1]:40000", server, queuetest.TCPHeader{Seq: sequence, Flags: flags}, data)
+			}
+			k.Send(segment(queuetest.SYN, 9, nil)).WantAccepted()
+			decoy := segment(queuetest.ACK, 10, good)
+			decoy.Payload = spoil(decoy.Payload)
+			k.Send(decoy).WantDropped()
+			k.Send(segment(queuetest.ACK, 10, bad[:100])).WantAccepted()
+			k.Send(segment(queuetest.ACK, 110, bad[100:])).WantDropped()
+			decoy = queuetest.UDP("[2001:db8::1]:40000", server, []byte("\x40 short header"))
+			k.Send(decoy).WantAccepted()
+			if decoy.Payload = spoil(decoy.Payload); name != "few hops" {
+				k.Send(decoy).WantDropped()
+			}
+		})
 	}
 }
 
