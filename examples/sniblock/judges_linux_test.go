@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,7 +30,7 @@ func feed(t *testing.T) {
 		netns.Rule{Protocol: netns.UDP, DstPort: 443, Action: netns.Enqueue})
 }
 
-// A sink receives what comes to port 443 and answers nothing.
+// listenUDP returns a socket that receives what comes to port 443 and answers nothing.
 func listenUDP(t *testing.T, addr netip.Addr) *net.UDPConn {
 	t.Helper()
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 443)))
@@ -175,6 +177,29 @@ func TestFastOpenOnKernel(t *testing.T) {
 		}
 		conn.Close()
 	}
+	if n := counter(t, "TCPFastOpenPassive"); n == 0 {
+		t.Error("no server took data in a SYN")
+	}
+}
+
+// counter returns a counter of the namespace's TCP.
+func counter(t *testing.T, name string) int {
+	t.Helper()
+	b, err := os.ReadFile("/proc/thread-self/net/netstat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(string(b), "\n")
+	names, values := strings.Fields(lines[0]), strings.Fields(lines[1])
+	i := slices.Index(names, name)
+	if i < 0 {
+		t.Skipf("the kernel counts no %s", name)
+	}
+	n, err := strconv.Atoi(values[i])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // A client that asks for Multipath TCP is served, without it.
