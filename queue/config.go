@@ -87,6 +87,14 @@ type Config struct {
 	// the packet (Linux 4.3).
 	SecurityContext bool
 
+	// WatchDevices has Open begin what the first call of Device.Name would
+	// otherwise begin: a socket and a goroutine that learn of changes to the
+	// network interfaces. It is for programs that enter a sandbox after Open.
+	// Name then makes no system call but ioctl (Linux 4.13). Where the interfaces
+	// cannot be watched (Linux before 4.9, or a NetNS without CAP_SYS_ADMIN) Open
+	// fails. ip_queue, which reports names, needs no watch.
+	WatchDevices bool
+
 	// NetNS is a descriptor of the network namespace to open the queue in,
 	// which needs CAP_SYS_ADMIN. 0 is the caller's namespace. It may be closed
 	// after Open.

@@ -46,7 +46,7 @@ func (l *links) name(index uint32) string {
 	case known || state == ended:
 		return name
 	case state == unwatched:
-		changes = l.start()
+		changes, _ = l.start()
 	}
 	name, err := l.sock.LinkName(index)
 	if err == nil {
@@ -66,21 +66,21 @@ func (l *links) remember(index uint32, name string, changes uint64) {
 }
 
 // start begins to watch, before the first name is asked for. It returns the
-// number of changes so far.
-func (l *links) start() uint64 {
+// number of changes so far, and why there is no watch.
+func (l *links) start() (changes uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state != unwatched {
-		return l.changes
+		return l.changes, nil
 	}
 	watch, err := l.sock.Links()
 	if err != nil {
 		l.state = unwatchable
-		return l.changes
+		return l.changes, err
 	}
 	l.watch, l.watched, l.state = watch, make(chan struct{}), watching
 	go l.follow()
-	return l.changes
+	return l.changes, nil
 }
 
 // follow forgets the names whenever an interface changed. The message itself

@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -178,4 +179,48 @@ func TestLinksNotOfIPQueue(t *testing.T) {
 		wantLookups(s, 0)
 		s.ok(p.Accept())
 	})
+}
+
+// With Config.WatchDevices a name needs nothing that Open has not opened.
+func TestWatchDevices(t *testing.T) {
+	simulate(t, nfqueueKinds, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{WatchDevices: true})
+		before := len(s.kernel.Sockets())
+		if before != 2 {
+			s.Errorf("%d sockets are open after Open, want 2", before)
+		}
+		s.injectPacket(kerneltest.Packet{In: eth0})
+		p := s.next()
+		wantIn(s, p, "eth0")
+		s.kernel.SetLink(eth0.Index, "uplink")
+		wantIn(s, p, "uplink")
+		if n := len(s.kernel.Sockets()); n != before {
+			s.Errorf("%d sockets are open after the first name, want %d", n, before)
+		}
+		s.ok(p.Accept())
+	})
+}
+
+func TestWatchDevicesRefused(t *testing.T) {
+	k := kerneltest.New(kerneltest.Options{NoLinks: true})
+	q, err := queue.Open(sock.WithKernel(t.Context(), k), queue.Config{WatchDevices: true})
+	if q != nil || !errors.Is(err, queue.ErrUnsupported) || !strings.Contains(err.Error(), "Config.WatchDevices") {
+		t.Errorf("Open = %v, %v, want %v and the field's name", q, err, queue.ErrUnsupported)
+	}
+	if n := len(k.Sockets()); n != 0 {
+		t.Errorf("%d sockets are left open", n)
+	}
+}
+
+// ip_queue reports names, so there is nothing to watch.
+func TestWatchDevicesOfIPQueue(t *testing.T) {
+	k := kerneltest.New(kerneltest.Options{Modules: kerneltest.IPQueue, NoLinks: true})
+	q, err := queue.Open(sock.WithKernel(t.Context(), k), queue.Config{WatchDevices: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	if n := len(k.Sockets()); n != 1 {
+		t.Errorf("%d sockets are open, want 1", n)
+	}
 }

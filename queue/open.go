@@ -146,10 +146,23 @@ func (q *Queue) open(ctx context.Context, c sock.Config) error {
 	r.slack = openSlack
 	if err = q.backend.bind(ctx, &r.binding); err != nil {
 		err = q.explain(err)
+	} else if q.cfg.WatchDevices && q.backend.indexes() {
+		err = q.watchDevices()
+	}
+	if err != nil {
 		_ = q.Close()
 	}
 	r.room, r.slack = 0, 0
 	return err
+}
+
+// watchDevices begins what the first call of Device.Name would.
+func (q *Queue) watchDevices() error {
+	if _, err := q.links.start(); err != nil {
+		return fmt.Errorf("%w: Config.WatchDevices needs Linux 4.9 and, in another network namespace, CAP_SYS_ADMIN: %w",
+			ErrUnsupported, err)
+	}
+	return nil
 }
 
 // openSlack is how many packets may come before the kernel's answer to Open

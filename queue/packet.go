@@ -105,8 +105,8 @@ type Device struct {
 //
 // nfnetlink_queue reports indexes. Names are looked up once, with a system
 // call, and kept until an interface changes: the queue learns of that a moment
-// later, from a socket and a goroutine that the first name opens and Close
-// ends. Where these cannot be had (Linux before 4.9, or a Config.NetNS that the
+// later, from a socket and a goroutine that the first name opens, or Open with
+// Config.WatchDevices, and that Close ends. Where these cannot be had (Linux before 4.9, or a Config.NetNS that the
 // program may no longer enter) each call looks up. After Close, Name returns
 // the names it kept last, and no others.
 func (d Device) Name() string {
