@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/wire"
@@ -151,6 +152,8 @@ func (q *Queue) open(ctx context.Context, c sock.Config) error {
 	}
 	if err != nil {
 		_ = q.Close()
+	} else {
+		_, _ = s.Status(nil, 0) // opens the file now if bind had the module loaded
 	}
 	r.room, r.slack = 0, 0
 	return err

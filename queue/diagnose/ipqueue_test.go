@@ -45,6 +45,8 @@ func TestRunIPQueue(t *testing.T) {
 			want:  diagnose.Unseen, about: diagnose.AboutQueue},
 		{name: "config is for nfnetlink_queue", c: queue.Config{Backend: queue.IPQueue, FailOpen: true},
 			want: diagnose.Fault, about: diagnose.AboutConfig, words: []string{"Config.FailOpen"}},
+		{name: "Auto, config is for nfnetlink_queue", options: kerneltest.Options{Modules: kerneltest.IPQueue}, c: queue.Config{FailOpen: true},
+			want: diagnose.Fault, about: diagnose.AboutConfig, words: []string{"Open will refuse", "Config.FailOpen"}},
 		{name: "privileged", options: kerneltest.Options{Modules: kerneltest.IPQueue},
 			want: diagnose.Good, about: diagnose.AboutPrivilege},
 		{name: "unprivileged", options: kerneltest.Options{Modules: kerneltest.IPQueue},

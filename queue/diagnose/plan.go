@@ -14,14 +14,14 @@ import (
 func (x *examination) plan() {
 	r := rehearsal{Kernel: x.host, x: x}
 	_, err := queue.Open(sock.WithKernel(context.WithoutCancel(x.ctx), &r), x.c)
-	if r.opened == nil || errors.Is(err, queue.ErrUnsupported) {
+	if !errors.Is(err, errRehearsal) && !errors.Is(err, eprotonosupport) {
 		x.refusal = err
 		if op := (*queue.OpError)(nil); errors.As(err, &op) {
 			x.refusal = op.Err
 		}
 		return
 	}
-	x.socket = *r.opened
+	x.socket = r.opened
 }
 
 // A rehearsal is the kernel as far as it can be looked at without changing
@@ -29,7 +29,7 @@ func (x *examination) plan() {
 type rehearsal struct {
 	sock.Kernel
 	x      *examination
-	opened *sock.Config
+	opened sock.Config
 }
 
 // errRehearsal is why Open ends.
@@ -37,7 +37,7 @@ var errRehearsal = errors.New("this is a rehearsal")
 
 // Open makes queue.Open try the next kernel queue where there is no ip_queue.
 func (r *rehearsal) Open(c sock.Config) (sock.Socket, error) {
-	r.opened = &c
+	r.opened = c
 	if c.Protocol != sock.ProtoNetfilter && !r.x.hasIPQueue(c) {
 		return nil, eprotonosupport
 	}
