@@ -27,12 +27,16 @@ func explain(err error, format string, args ...any) error {
 
 // Error leaves out the system call and the file that an errno came from.
 func (e *explained) Error() string {
-	text := e.err.Error()
+	cause := e.err
 	var number errno
-	if errors.As(e.err, &number) {
-		text = number.Error()
+	var file *fs.PathError
+	switch {
+	case errors.As(e.err, &number):
+		cause = number
+	case errors.As(e.err, &file):
+		cause = file.Err
 	}
-	return text + ": " + e.advice
+	return cause.Error() + ": " + e.advice
 }
 
 func (e *explained) Unwrap() error { return e.err }
@@ -86,7 +90,7 @@ func unsupportedFlag(f configFlag) error {
 func explainSocket(c *Config, err error) error {
 	switch {
 	case errors.Is(err, sock.ErrUnsupported):
-		return fmt.Errorf("%w: packet queues need Linux: %w", ErrUnsupported, err)
+		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	case errors.Is(err, sock.ErrNetNS):
 		return explainNetNS(c, err)
 	case errors.Is(err, eafnosupport):
@@ -223,6 +227,6 @@ func printable(comm []byte) string {
 			return r
 		}
 		return '?'
-	}, strings.TrimSpace(string(comm)))
+	}, strings.ToValidUTF8(strings.TrimSpace(string(comm)), "?"))
 	return cmp.Or(name, "a program without a name")
 }

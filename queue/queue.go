@@ -153,6 +153,6 @@ func (q *Queue) kernelRow() KernelStats {
 // not told apart from others.
 func (q *Queue) status() KernelStats {
 	k, err := q.backend.status(&q.reader.status)
-	k.Err = q.opError("status", err)
+	k.Err = q.opError("status", explainStatus(err))
 	return k
 }

@@ -86,6 +86,7 @@ type sim struct {
 	testing.TB
 	kind
 	kernel   *kerneltest.Kernel
+	release  kerneltest.Version
 	q        *queue.Queue
 	ctx      context.Context // the queue's
 	cancel   context.CancelCauseFunc
@@ -114,7 +115,7 @@ func simulate(t *testing.T, list []kind, o kerneltest.Options, test func(s *sim)
 }
 
 func newSim(t testing.TB, k kind, o kerneltest.Options) *sim {
-	s := &sim{TB: t, kind: k}
+	s := &sim{TB: t, kind: k, release: o.Linux}
 	if o.Modules == 0 {
 		o.Modules = k.modules
 	}

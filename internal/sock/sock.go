@@ -16,8 +16,15 @@ import (
 
 // ErrUnsupported is what Open returns on systems without netlink. It matches
 // errors.ErrUnsupported.
-var ErrUnsupported = fmt.Errorf("sock: netlink is not available on %s/%s: %w",
-	runtime.GOOS, runtime.GOARCH, errors.ErrUnsupported)
+var ErrUnsupported error = unsupported{}
+
+type unsupported struct{}
+
+func (unsupported) Error() string {
+	return fmt.Sprintf("packet queues need Linux, and this is %s/%s", runtime.GOOS, runtime.GOARCH)
+}
+
+func (unsupported) Unwrap() error { return errors.ErrUnsupported }
 
 // ErrNetNS is part of the error of Open if Config.NetNS could not be entered.
 // The errno is that of setns.
