@@ -57,7 +57,7 @@ func TestReplaced(t *testing.T) {
 		t.Error(err)
 	}
 	for _, want := range []string{
-		"dnssink: 2 names block, answer nxdomain, queue 0\n",
+		"dnssink: 2 names block; answer nxdomain, queue 0\n",
 		"nxdomain  A      www.example > x.ADS.example               UDP 192.0.2.53:53 > 192.0.2.1:5000\n",
 		"drop      A      www.example the message ends early        UDP 192.0.2.53:53 > 192.0.2.1:5000\n",
 		"dnssink: 6 packets: 2 blocked, 2 unreadable and dropped; 0 passed undecided\n",

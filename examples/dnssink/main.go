@@ -97,8 +97,8 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	flags.Func("list", "`file` of names to block; may be repeated", appendTo(&o.lists.block))
 	flags.Func("allow", "`file` of names that are not blocked; may be repeated", appendTo(&o.lists.allow))
 	flags.BoolVar(&o.lists.skip, "skip", false, "skip the lines of a list that are not understood")
-	flags.TextVar(&o.answer, "answer", noName, "`answer` to who asks for a blocked name: nxdomain, zero or drop")
-	flags.Func("unreadable", "`verdict` on what cannot be read: drop or accept (default drop)", func(text string) error {
+	flags.TextVar(&o.answer, "answer", noName, "`kind` of answer about a blocked name: nxdomain, zero or drop")
+	flags.Func("unreadable", "`verdict` on a message that cannot be read: drop or accept (default drop)", func(text string) error {
 		if text != "drop" && text != "accept" {
 			return errors.New("want drop or accept")
 		}
@@ -143,7 +143,7 @@ func run(ctx context.Context, o options, hangups <-chan os.Signal, out io.Writer
 	s := &sink{names: set, answer: o.answer, lenient: o.lenient, notes: newNotes(out)}
 	defer s.notes.close()
 	s.notes.skipped(skipped)
-	s.notes.printf("dnssink: %v, answer %v, queue %d\n", set, o.answer, o.queue)
+	s.notes.printf("dnssink: %v; answer %v, queue %d\n", set, o.answer, o.queue)
 	reloaded := o.lists.reload(ctx, hangups)
 	for packets := q.Packets(); ; {
 		select {

@@ -37,7 +37,7 @@ func startReloading(t *testing.T, args ...string) (*testutil.Output, chan<- os.S
 	var out testutil.Output
 	hangups := make(chan os.Signal)
 	testutil.Background(t, func(ctx context.Context) error { return run(ctx, o, hangups, &out) })
-	out.Await(t, ", answer ")
+	out.Await(t, "; answer ")
 	return &out, hangups
 }
 

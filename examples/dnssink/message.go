@@ -242,3 +242,58 @@ func (r *reader) skipNAPTR(rr *record) (int, error) {
 	}
 	return at - rr.data, nil
 }
+
+// alias replaces a name by what the first alias of it, in that many records, leads
+// to. It returns false if there is none. The reader stays where it is.
+func (r reader) alias(n *name, records int) bool {
+	for range records {
+		var rr record
+		if r.record(&rr) != nil {
+			return false
+		}
+		if rr.kind != typeCNAME && rr.kind != typeDNAME {
+			continue
+		}
+		above := n.above(&rr.owner)
+		if above < 0 || (above == 0) != (rr.kind == typeCNAME) {
+			continue
+		}
+		var to name
+		if r.target(&rr, &to) != nil || above+to.n > len(to.b) {
+			return false
+		}
+		to.n = copy(n.b[above:], to.wire())
+		n.n = above + to.n
+		return true
+	}
+	return false
+}
+
+// above returns how many bytes of the name are in front of another one, in which it
+// ends: 0 if they are the same, -1 if it is not below the other.
+func (n *name) above(other *name) int {
+	at := n.n - other.n
+	for i := 0; i <= at; i += 1 + int(n.b[i]) {
+		if i == at && sameFold(n.b[i:n.n], other.wire()) {
+			return at
+		}
+	}
+	return -1
+}
+
+// sameFold compares without regard to the case of ASCII letters.
+func sameFold(a, b []byte) bool {
+	for i := range a {
+		if lower(a[i]) != lower(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lower(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}

@@ -25,7 +25,7 @@ func (m *parsed) reply(a answer) []byte {
 	}
 	b := make([]byte, headerLen, maxReply)
 	binary.BigEndian.PutUint16(b, m.id)
-	binary.BigEndian.PutUint16(b[2:], flagResponse|m.flags&(flagRD|flagRA|flagCD)|rcode)
+	binary.BigEndian.PutUint16(b[2:], flagResponse|m.flags&(maskOpcode|flagRD|flagRA|flagCD)|rcode)
 	binary.BigEndian.PutUint16(b[4:], uint16(m.questions))
 	for i := range m.questions {
 		b = m.question[i].append(b)

@@ -59,9 +59,10 @@ func (s *sink) judge(message []byte) verdict {
 	var m parsed
 	m.readHeader(message)
 	switch {
-	case m.flags&maskOpcode != 0: // an update say: no answer
+	case m.flags&flagResponse != 0: // whatever it answers: some receivers do not look at the opcode
+	case m.flags&maskOpcode != 0: // it asks for no name: an update, for example
 		return verdict{}
-	case m.flags&flagResponse == 0 && s.answer != drop: // its response will be judged
+	case s.answer != drop: // its response will be judged
 		return verdict{}
 	}
 	err := s.read(&m, message)
@@ -134,6 +135,7 @@ func (s *sink) read(m *parsed, message []byte) error {
 		s.note(m, &q.name)
 	}
 	var previous name
+	first, hasDNAME := r.at, false
 	for section := answerSection; section <= additionalSection; section++ {
 		for range m.counts[section] {
 			if r.at == len(message) && m.flags&flagTruncated != 0 {
@@ -146,7 +148,11 @@ func (s *sink) read(m *parsed, message []byte) error {
 			if err := s.look(m, &r, &rr, section, &previous); err != nil {
 				return err
 			}
+			hasDNAME = hasDNAME || rr.kind == typeDNAME && section == answerSection
 		}
+	}
+	if hasDNAME && !m.listed {
+		s.follow(m, reader{message: message, at: first})
 	}
 	return nil // what follows is no part of the message
 }
@@ -175,6 +181,22 @@ func (s *sink) look(m *parsed, r *reader, rr *record, section int, previous *nam
 
 func goesOn(kind uint16) bool {
 	return kind == typeCNAME || kind == typeDNAME || kind == typeSVCB || kind == typeHTTPS
+}
+
+// follow follows the aliases from what was asked for, as a receiver does. It is for
+// DNAME records, whose receivers make the CNAME records themselves (RFC 6672,
+// section 3.4). The reader is before the answers.
+func (s *sink) follow(m *parsed, answers reader) {
+	const most = 16 // resolvers follow 11 or so
+	for i := range m.questions {
+		at := m.question[i].name
+		for range most {
+			if !answers.alias(&at, int(m.counts[answerSection])) {
+				break
+			}
+			s.note(m, &at)
+		}
+	}
 }
 
 // note remembers the first name that is listed.

@@ -83,6 +83,8 @@ func TestJudge(t *testing.T) {
 	other := a("www.example.")
 	update := response(a("blocked.example."))
 	update.OpCode = 5
+	updating := query(a("blocked.example."))
+	updating.OpCode = 5
 	two := response(other)
 	two.Questions = append(two.Questions, a("blocked.example."))
 	for _, test := range []struct {
@@ -108,7 +110,8 @@ func TestJudge(t *testing.T) {
 		{"query to drop", query(a("blocked.example.")), drop, verdict{name: "blocked.example."}, false},
 		{"other query", query(other), drop, verdict{}, false},
 		{"response to drop", response(a("blocked.example.")), drop, verdict{name: "blocked.example."}, false},
-		{"update", update, noName, verdict{}, false},
+		{"another opcode", update, noName, verdict{name: "blocked.example."}, true},
+		{"query with another opcode", updating, drop, verdict{}, false},
 		{"two questions", two, noName, verdict{name: "www.example.", via: "blocked.example."}, true},
 		{"no question", dnsmessage.Message{Header: dnsmessage.Header{Response: true}}, noName, verdict{}, false},
 		{"no question but an answer", dnsmessage.Message{Header: dnsmessage.Header{Response: true}, Answers: []dnsmessage.Resource{address("blocked.example.")}},
@@ -221,6 +224,24 @@ func TestJudgeAuthority(t *testing.T) {
 	b := newBuilder(0, 0).record("\x07example\x00", 2, bad).b
 	b[9] = 1
 	wantVerdict(t, newSink(t, noName).judge(b), verdict{})
+}
+
+// A receiver applies a DNAME record to what was asked for, or to an alias of that,
+// though the CNAME record which says the same is missing.
+func TestJudgeDNAME(t *testing.T) {
+	s := newSink(t, noName)
+	if err := s.names.Add("www.foo.test"); err != nil {
+		t.Fatal(err)
+	}
+	const to = "\x03FOO\x04test\x00"
+	want := verdict{finding: listed, name: "www.example.", kind: "A", via: "www.FOO.test."}
+	wantVerdict(t, s.judge(newBuilder(1, 0).record("\x07EXAMPLE\x00", 39, to).b), want)
+	wantVerdict(t, s.judge(newBuilder(2, 0).record("\x03bar\x00", 39, to).record("", 5, "\x03www\x03bar\x00").b), want)
+	for _, owner := range []string{"\x03www\x07example\x00", "\x06xample\x00", "\x02ww\x07example\x00", "\x01x\x03www\x07example\x00"} {
+		wantVerdict(t, s.judge(newBuilder(1, 0).record(owner, 39, to).b), verdict{})
+	}
+	loop := newBuilder(2, 0).record("\x00", 39, "\x07example\x00").record("", 5, "\xc0\x0c")
+	wantVerdict(t, s.judge(loop.b), verdict{})
 }
 
 // A dot in a label does not make it two, and no byte in it hides another name.
