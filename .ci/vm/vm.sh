@@ -50,7 +50,7 @@ fetch() {
 	packages=$(suite "$name" "$archive" apt-cache depends --recurse --important $want | grep '^[a-z]')
 	case $1 in
 	userland) ;;
-	*) packages=$(grep -E '^linux-(image|binary|modules)-[0-9]' <<<"$packages") || die "$name has no $want" ;;
+	*) packages=$(grep -E '^linux-(image|binary|modules|base)-[0-9]' <<<"$packages") || die "$name has no $want" ;;
 	esac
 	(cd "$cache/$name/archives" && suite "$name" "$archive" apt-get download $packages >&2) ||
 		die "the packages of $name cannot be had"
@@ -70,8 +70,8 @@ make_kernel() {
 	for file in $files; do
 		dpkg-deb -x "$file" "$dir/root"
 	done
-	mv "$dir"/root/boot/vmlinuz-* "$dir/vmlinuz"
-	[ -d "$dir/root/lib/modules" ] || { mkdir -p "$dir/root/lib" && mv "$dir/root/usr/lib/modules" "$dir/root/lib/"; }
+	find "$dir/root" -name 'vmlinuz*' -exec mv {} "$dir/vmlinuz" \;
+	[ -d "$dir/root/lib/modules" ] || mv "$dir/root/usr/lib/modules" "$dir/root/lib/"
 	version=$(ls "$dir/root/lib/modules")
 	rm -rf "$dir"/root/{boot,usr/share,usr/lib/x86_64-linux-gnu/{gconv,perl*,engines*}}
 	# Of the drivers only those that make network devices out of nothing.
