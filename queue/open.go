@@ -50,10 +50,15 @@ func (c *Config) openError(err error) error {
 	return &OpError{Op: "open", Queue: name, Err: err}
 }
 
-// choose returns the kernel queue to open, or Auto if that must be tried.
+// choose returns the kernel queue to open, or Auto if that must be tried. Linux
+// 3.5 removed ip_queue: trying it would make a later kernel run modprobe each
+// time a queue is opened (net/netlink/af_netlink.c, netlink_create).
 func (c *Config) choose(k sock.Kernel) Backend {
 	if c.Backend != Auto {
 		return c.Backend
+	}
+	if sock.ReleaseOf(k).AtLeast(3, 5) {
+		return NFQueue
 	}
 	switch handlersOf(k)[c.Family.number()] {
 	case "ip_queue", "ip6_queue":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -300,4 +301,34 @@ func TestOpenOwnedBySecondSocket(t *testing.T) {
 			s.Errorf("%v does not say whose queue it is", err)
 		}
 	})
+}
+
+// A watched kernel records the netlink protocols of the sockets opened.
+type watched struct {
+	sock.Kernel
+	protocols []int
+}
+
+func (w *watched) Open(c sock.Config) (sock.Socket, error) {
+	w.protocols = append(w.protocols, c.Protocol)
+	return w.Kernel.Open(c)
+}
+
+// A kernel that cannot have ip_queue is not asked for it.
+func TestOpenAutoAsksForIPQueue(t *testing.T) {
+	for linux, want := range map[kerneltest.Version][]int{
+		{Major: 3, Minor: 4}:  {sock.ProtoFirewall, sock.ProtoNetfilter},
+		{Major: 3, Minor: 6}:  {sock.ProtoNetfilter},
+		{Major: 6, Minor: 18}: {sock.ProtoNetfilter},
+	} {
+		w := &watched{Kernel: kerneltest.New(kerneltest.Options{Linux: linux})}
+		q, err := queue.Open(sock.WithKernel(t.Context(), w), queue.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Close()
+		if !slices.Equal(w.protocols, want) {
+			t.Errorf("Linux %v: sockets of protocols %d, want %d", linux, w.protocols, want)
+		}
+	}
 }
