@@ -21,6 +21,9 @@ func TestChecks(t *testing.T) {
 		{"udp", func(o *outcome) { o.texts, o.udp = []string{line}, broken }, "accept drop"},
 		{"tcp", func(o *outcome) { o.tcp = broken }, "tcp"},
 		{"tcp text", func(o *outcome) { o.text = "hell" }, "tcp"},
+		{"not replaced", func(o *outcome) { o.texts = []string{plain, cue, goodbye} }, "replace"},
+		{"refused", func(o *outcome) { o.texts, o.refusal = []string{plain, cue, goodbye}, queue.ErrUnsupported }, ""},
+		{"refused, but replaced", func(o *outcome) { o.refusal = queue.ErrUnsupported }, "replace"},
 		{"both lines", func(o *outcome) { o.texts = []string{plain, cue, line, goodbye} }, "replace"},
 	} {
 		o := good
@@ -59,7 +62,7 @@ func TestLedger(t *testing.T) {
 	} {
 		s := good
 		test.spoil(&s)
-		if c := ledger(s); (c.err == nil) != test.ok {
+		if c := (outcome{}).ledger(s); (c.err == nil) != test.ok {
 			t.Errorf("%s: ledger fails with %v for %+v", test.name, c.err, s)
 		}
 	}

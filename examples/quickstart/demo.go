@@ -26,10 +26,11 @@ func demonstrate(ctx context.Context, show *screen, on stage) error {
 		return err
 	}
 	defer q.Close()
+	var y policy
 	filtered := make(chan error, 1)
 	go func() {
 		defer end()
-		filtered <- filter(q, show, policy)
+		filtered <- filter(q, show, y.decide)
 	}()
 	heard := converse(life, on)
 	end()
@@ -39,6 +40,7 @@ func demonstrate(ctx context.Context, show *screen, on stage) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
+	heard.refusal = y.refusal
 	return conclude(show, q, heard)
 }
 
@@ -48,7 +50,7 @@ func conclude(show *screen, q *queue.Queue, heard outcome) error {
 		return err
 	}
 	stats := q.Stats()
-	checks := append(heard.checks(), ledger(stats))
+	checks := append(heard.checks(), heard.ledger(stats))
 	show.checks(checks)
 	show.stats(stats)
 	return failures(checks)

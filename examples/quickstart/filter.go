@@ -1,6 +1,10 @@
 package main
 
-import "github.com/ipqueue/ipqueue/queue"
+import (
+	"errors"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
 
 // filter lets decide give every packet its verdict, and shows it, until the
 // stream ends.
@@ -32,13 +36,21 @@ const (
 	goodbye = "good bye"
 )
 
-// policy keeps secrets, completes a line of Hamlet's and accepts the rest.
-func policy(p queue.Packet) (verdict, error) {
+// A policy keeps secrets, completes a line of Hamlet's and accepts the rest.
+type policy struct {
+	refusal error // why the line was not completed: ErrUnsupported
+}
+
+func (y *policy) decide(p queue.Packet) (verdict, error) {
 	switch string(udpData(p.Payload)) {
 	case secret:
 		return dropped, p.Drop()
 	case cue:
-		return replaced, p.Replace(withUDPData(p.Payload, line))
+		err := p.Replace(withUDPData(p.Payload, line))
+		if !errors.Is(err, queue.ErrUnsupported) {
+			return replaced, err
+		}
+		y.refusal = err
 	}
 	return accepted, p.Accept()
 }

@@ -2,6 +2,7 @@
 // makes a network of its own, installs a rule that sends every packet to the
 // kernel's queue, talks to itself by ICMP, UDP and TCP, and decides each
 // packet: one is dropped, one is replaced by a longer one, the others go on.
+// (Linux 7.2 and later let root alone replace packets: others are told so.)
 // Then it compares what arrived with what should have.
 //
 //	go run ./examples/quickstart             # any user, nothing to install

@@ -92,6 +92,9 @@ func (s *screen) checks(checks []check) {
 	fmt.Fprintln(s)
 	for _, c := range checks {
 		mark, text := s.paint(green, "ok  "), c.text
+		if c.idle {
+			mark = s.paint(yellow, "--  ")
+		}
 		if c.err != nil {
 			mark, text = s.paint(red, "FAIL"), strings.ReplaceAll(c.err.Error(), "\n", ": ")
 		}

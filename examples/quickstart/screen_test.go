@@ -22,7 +22,10 @@ func showAll(s *screen) {
 		s.packet(row{1, 28, "ICMP", "127.0.0.1", "127.0.0.1", "echo request"}, v, nil)
 	}
 	s.packet(row{id: 12345, protocol: "?"}, accepted, errors.New("closed"))
-	s.checks([]check{{"ping", nil, "came"}, {"drop", errors.Join(errors.New("a"), errors.New("b")), ""}})
+	s.checks([]check{
+		{name: "ping", text: "came"}, {name: "drop", err: errors.Join(errors.New("a"), errors.New("b"))},
+		{name: "replace", text: "not shown", idle: true},
+	})
 	s.stats(queue.Stats{Received: 3, Accepted: 2, Replaced: 1, Dropped: 1})
 }
 
@@ -35,7 +38,7 @@ func TestScreenColours(t *testing.T) {
 	if strings.Contains(plain.String(), "\x1b") {
 		t.Errorf("escape bytes without colour:\n%q", &plain)
 	}
-	if got, want := len(escape.FindAllString(colourful.String(), -1)), 2*(1+1+4+2); got != want {
+	if got, want := len(escape.FindAllString(colourful.String(), -1)), 2*(1+1+4+3); got != want {
 		t.Errorf("%d changes of colour, want %d", got, want)
 	}
 	if got := escape.ReplaceAllString(colourful.String(), ""); got != plain.String() {
@@ -64,8 +67,11 @@ func TestScreenPacket(t *testing.T) {
 func TestScreenChecks(t *testing.T) {
 	var b bytes.Buffer
 	s := &screen{&b, false}
-	s.checks([]check{{"ping", nil, "came"}, {"drop", errors.Join(errors.New("a"), errors.New("b")), "unused"}})
-	if got, want := b.String(), "\n  ok    ping     came\n  FAIL  drop     a: b\n"; got != want {
+	s.checks([]check{
+		{name: "ping", text: "came"}, {name: "drop", err: errors.Join(errors.New("a"), errors.New("b")), text: "unused"},
+		{name: "replace", text: "not shown", idle: true}, {name: "replace", err: errors.New("c"), text: "unused", idle: true},
+	})
+	if got, want := b.String(), "\n  ok    ping     came\n  FAIL  drop     a: b\n  --    replace  not shown\n  FAIL  replace  c\n"; got != want {
 		t.Errorf("shown %q, want %q", got, want)
 	}
 }
