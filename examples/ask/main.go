@@ -31,30 +31,27 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
+	"github.com/ipqueue/ipqueue/examples/internal/cli"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
+var program = cli.Program{Name: "ask", About: "Ask asks the person at the terminal about each new TCP connection."}
+
 func main() {
-	o, err := parse(flag.CommandLine, os.Args[1:])
+	o, err := parse(os.Args[1:], os.Stdout)
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
 		err = run(ctx, o, os.Stdin, os.Stdout)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "ask:", err)
-		os.Exit(1)
-	}
+	program.Exit(err)
 }
 
 // options are the command line's.
@@ -64,19 +61,18 @@ type options struct {
 	standard queue.Action // for what has no answer
 }
 
-func parse(flags *flag.FlagSet, args []string) (o options, err error) {
+func parse(args []string, help io.Writer) (o options, err error) {
 	o.standard = queue.Drop
+	flags := program.Flags()
 	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
 	flags.DurationVar(&o.wait, "wait", 30*time.Second, "how long a packet waits for an answer")
 	flags.Func("default", "`verdict` without an answer, drop or accept (default drop)", func(s string) (err error) {
 		o.standard, err = parseVerdict(s)
 		return err
 	})
-	if err := flags.Parse(args); err != nil {
-		return o, err
-	}
-	if o.wait <= 0 || flags.NArg() > 0 {
-		err = errors.New("want a -wait above 0, and no arguments")
+	err = program.Parse(flags, args, help)
+	if err == nil && o.wait <= 0 {
+		err = cli.Misuse("want a -wait above 0")
 	}
 	return o, err
 }
@@ -102,8 +98,8 @@ func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 	serve(q, t, newAsker(o.wait, o.standard, t.say))
 	q.Close() // what waits gets the default, though nobody may read what follows
 	s := q.Stats()
-	t.say("%d packets: %d decided, %d %s in want of an answer, %d at the end",
-		s.Received, s.Decided, s.Expired+s.Overflowed, done(o.standard), s.Abandoned)
+	t.say("%s: %d decided, %d %s in want of an answer, %d at the end",
+		numbers.Count(s.Received, "packet"), s.Decided, s.Expired+s.Overflowed, done(o.standard), s.Abandoned)
 	t.close()
 	return q.Err()
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"io"
 	"strings"
 	"testing"
@@ -13,11 +12,7 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 
-func parseLine(args string) (options, error) {
-	flags := flag.NewFlagSet("ask", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	return parse(flags, strings.Fields(args))
-}
+func parseLine(args string) (options, error) { return parse(strings.Fields(args), io.Discard) }
 
 func TestParse(t *testing.T) {
 	for _, test := range []struct {
@@ -28,11 +23,11 @@ func TestParse(t *testing.T) {
 		{"", options{0, 30 * time.Second, queue.Drop}, ""},
 		{"-queue 65535 -wait 1m30s -default accept", options{65535, 90 * time.Second, queue.Accept}, ""},
 		{"-default drop", options{0, 30 * time.Second, queue.Drop}, ""},
-		{"-queue 65536", options{}, "value out of range"},
+		{"-queue 65536", options{}, "want a number from 0 to 65535"},
 		{"-wait 0", options{}, "above 0"},
 		{"-wait -1s", options{}, "above 0"},
 		{"-default reject", options{}, "want drop or accept"},
-		{"more", options{}, "no arguments"},
+		{"more", options{}, `unexpected argument "more"`},
 	} {
 		o, err := parseLine(test.args)
 		if test.says == "" && (err != nil || o != test.want) {

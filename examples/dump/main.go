@@ -30,14 +30,15 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/ipqueue/ipqueue/examples/internal/cli"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
@@ -47,11 +48,14 @@ const (
 	grace   = time.Second // for writing them at the end
 )
 
+var program = cli.Program{Name: "dump", About: "Dump shows the packets of a queue, one line for each."}
+
 func main() {
-	if err := run(parse()); err != nil {
-		complain(err)
-		os.Exit(1)
+	o, err := parse(os.Args[1:], os.Stdout)
+	if err == nil {
+		err = run(o)
 	}
+	program.Exit(err)
 }
 
 func complain(err error) { fmt.Fprintln(os.Stderr, "dump:", err) }
@@ -69,7 +73,7 @@ func run(o options) error {
 		return err
 	}
 	defer q.Close()
-	fmt.Fprintln(os.Stderr, o.summary())
+	fmt.Fprintln(os.Stderr, o.summary(q))
 	r := newRecorder(backlog, o.file != "", out.print)
 	for p := range q.All() {
 		decide(p, o.verdict(), r)
@@ -80,19 +84,19 @@ func run(o options) error {
 	}
 	s := q.Stats()
 	fmt.Fprintf(os.Stderr, "dump: %s, %d not written, %d missed\n",
-		numbers.Count(int(s.Received), "packet"), s.Received-out.written.Load(), s.Missed)
+		numbers.Count(s.Received, "packet"), s.Received-out.written.Load(), s.Missed)
 	return errors.Join(q.Err(), err)
 }
 
 // summary says what the program is about to do.
-func (o options) summary() string {
-	name := fmt.Sprintf("queue %d", o.Number)
-	if o.Family == queue.IPv6 {
-		name = "ip6_queue"
+func (o options) summary(q *queue.Queue) string {
+	done := "accepted"
+	if o.drop {
+		done = "dropped"
 	}
-	text := fmt.Sprintf("dump: %s, every packet gets %v", name, o.verdict())
+	text := fmt.Sprintf("dump: %s, every packet is %s", cli.QueueName(q, o.Family), done)
 	if o.file != "" {
-		text += ", to " + o.file
+		text += " and written to " + o.file
 	}
 	return text
 }
@@ -135,15 +139,12 @@ func (o options) printer() (*printer, error) {
 	return newPrinter(os.Stdout, f, o.Number), nil
 }
 
-// parse reads the command line. It ends the program if that is wrong.
-func parse() options {
+func parse(args []string, help io.Writer) (options, error) {
 	o := options{Config: queue.Config{TrackAge: true}}
-	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.Number))
-	flag.BoolFunc("6", "the IPv6 queue of ip_queue", func(string) error {
-		o.Family = queue.IPv6
-		return nil
-	})
-	flag.Func("r", "copy the first `N` bytes of each packet (default all)", func(s string) error {
+	flags := program.Flags()
+	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.Number))
+	flags.BoolFunc("6", "the IPv6 queue of ip_queue", cli.IPv6(&o.Family))
+	flags.Func("r", "copy the first `N` bytes of each packet (default all)", func(s string) error {
 		n, err := strconv.ParseUint(s, 10, 16)
 		if err != nil || n == 0 {
 			return errors.New("want a number of bytes from 1 to 65535")
@@ -151,13 +152,8 @@ func parse() options {
 		o.Mode = queue.Range(int(n))
 		return nil
 	})
-	flag.BoolVar(&o.drop, "drop", false, "drop every packet")
-	flag.StringVar(&o.file, "w", "", "write the packets to `FILE` in pcapng format")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		complain(fmt.Errorf("unexpected argument %q", flag.Arg(0)))
-		flag.Usage()
-		os.Exit(2)
-	}
-	return o
+	flags.BoolVar(&o.drop, "drop", false, "drop every packet")
+	flags.StringVar(&o.file, "w", "", "write the packets to `FILE` in pcapng format")
+	err := program.Parse(flags, args, help)
+	return o, err
 }

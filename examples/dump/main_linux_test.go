@@ -41,7 +41,7 @@ func testAccepts(t *testing.T, program string) {
 	if got := len(line("accept", 128, ` \(40 copied\)`).FindAllString(out, -1)); got != 6 {
 		t.Errorf("%d such lines, want 6:\n%s", got, out)
 	}
-	if want := "dump: queue 3, every packet gets Accept, to " + file + "\ndump: 6 packets, 0 not written, 0 missed\n"; p.Stderr.String() != want {
+	if want := "dump: queue 3, every packet is accepted and written to " + file + "\ndump: 6 packets, 0 not written, 0 missed\n"; p.Stderr.String() != want {
 		t.Errorf("standard error has %q, want %q", &p.Stderr, want)
 	}
 	b, err := os.ReadFile(file)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -82,6 +83,20 @@ func TestWithoutMarks(t *testing.T) {
 	simulate(t, k, o, "accept tcp to port 443\ndefault drop\n")
 	k.Send(segment(443)).WantAccepted()
 	k.Send(segment(80)).WantDropped()
+}
+
+// ip_queue has no marks.
+func TestMarksNeedNFQueue(t *testing.T) {
+	for text, accepted := range map[string]mark{"default accept": {1, 1}, "default reject": {}} {
+		k := queuetest.New(t, queuetest.Options{Backend: queue.IPQueue})
+		o := standard()
+		o.accepted, o.file = accepted, filepath.Join(t.TempDir(), "policy")
+		writePolicy(t, o.file, text)
+		err := k.Go(func(ctx context.Context) error { return run(ctx, o, nil, io.Discard) }).Wait()
+		if err == nil || !strings.Contains(err.Error(), "ip_queue cannot mark packets") {
+			t.Errorf("%s, -mark %v: %v, want that ip_queue cannot mark packets", text, accepted, err)
+		}
+	}
 }
 
 // Interfaces and ICMP types are read from packets.

@@ -82,7 +82,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -90,13 +89,16 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ipqueue/ipqueue/examples/internal/cli"
 	"github.com/ipqueue/ipqueue/examples/internal/lines"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
+var program = cli.Program{Name: "firewall", About: "Firewall accepts, drops or rejects the first packet of each flow by a policy."}
+
 func main() {
-	o, err := parse(flag.CommandLine, os.Args[1:])
+	o, err := parse(os.Args[1:], os.Stdout)
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
@@ -104,10 +106,7 @@ func main() {
 		signal.Notify(reload, hangup)
 		err = run(ctx, o, reload, os.Stdout)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "firewall:", err)
-		os.Exit(1)
-	}
+	program.Exit(err)
 }
 
 // options are the command line's.
@@ -120,33 +119,31 @@ type options struct {
 	listen             string // address of the HTTP server, or ""
 }
 
-func parse(flags *flag.FlagSet, args []string) (options, error) {
+func parse(args []string, help io.Writer) (options, error) {
 	const headers = 128 // IPv6 with extensions and ports
 	o := options{
 		Config:   queue.Config{Mode: queue.Range(headers)},
 		accepted: mark{1, 1}, rejected: mark{2, 2},
 	}
+	flags := program.Flags()
 	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.Number))
-	flags.BoolFunc("6", "the IPv6 queue of ip_queue, with -mark 0", func(string) error {
-		o.Family = queue.IPv6
-		return nil
-	})
+	flags.BoolFunc("6", "the IPv6 queue of ip_queue, with -mark 0", cli.IPv6(&o.Family))
 	flags.Var(&o.accepted, "mark", "`VALUE[/MASK]` of the mark of accepted packets, 0 for none")
 	flags.Var(&o.rejected, "reject", "`VALUE[/MASK]` of the mark of rejected packets")
 	flags.StringVar(&o.file, "policy", "", "`FILE` of the policy")
 	flags.BoolVar(&o.watch, "watch", false, "read the policy again when the file changes")
 	flags.IntVar(&o.log, "log", 10, "print at most `N` dropped packets each second")
 	flags.StringVar(&o.listen, "listen", "", "serve /healthz and /metrics at `ADDRESS`, for example :9764")
-	if err := flags.Parse(args); err != nil {
+	if err := program.Parse(flags, args, help); err != nil {
 		return o, err
 	}
 	switch {
-	case o.file == "" || flags.NArg() > 0:
-		return o, errors.New("want -policy and a file, and nothing else")
+	case o.file == "":
+		return o, cli.Misuse("want -policy and a file")
 	case o.accepted.clashes(o.rejected):
-		return o, fmt.Errorf("-mark %v and -reject %v are the same to rules", o.accepted, o.rejected)
+		return o, cli.Misuse("-mark %v and -reject %v are the same to rules", o.accepted, o.rejected)
 	case o.log < 0:
-		return o, errors.New("-log wants a number from 0 on")
+		return o, cli.Misuse("-log wants a number from 0 on")
 	}
 	return o, nil
 }
@@ -168,11 +165,14 @@ func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer)
 		return err
 	}
 	defer q.Close()
+	if q.Backend() == queue.IPQueue && (o.accepted != mark{} || rules.rejects()) {
+		return errors.New("ip_queue cannot mark packets: use -mark 0, and no reject in the policy")
+	}
 	f.queue.Store(q)
 	printer := lines.New(out)
 	f.lost.printf, f.lost.limit = printer.Printf, o.log
 	f.trouble.printf, f.trouble.limit = printer.Printf, 1
-	printer.Printf("firewall: %s, queue %d\n", numbers.Count(len(rules.rules), "rule"), o.Number)
+	printer.Printf("firewall: %s, %s\n", numbers.Count(len(rules.rules), "rule"), cli.QueueName(q, o.Family))
 	f.warn(printer)
 	f.loop(q, o, reload, changes(ctx, o), printer)
 	printer.Printf("firewall: %v\n", &f.counts)

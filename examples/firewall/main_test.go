@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"io"
 	"os"
 	"reflect"
@@ -21,11 +20,7 @@ func writePolicy(t *testing.T, file, text string) {
 	}
 }
 
-func parseLine(args string) (options, error) {
-	flags := flag.NewFlagSet("firewall", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	return parse(flags, strings.Fields(args))
-}
+func parseLine(args string) (options, error) { return parse(strings.Fields(args), io.Discard) }
 
 func TestParse(t *testing.T) {
 	const want = 128
@@ -40,7 +35,7 @@ func TestParse(t *testing.T) {
 		{"-mark 0x10/0xf0 -reject 0x20/0xf0 -policy file",
 			options{Config: queue.Config{Mode: queue.Range(want)}, accepted: mark{16, 0xf0}, rejected: mark{32, 0xf0}, file: "file", log: 10}, ""},
 		{"", options{}, "want -policy"},
-		{"-policy file more", options{}, "nothing else"},
+		{"-policy file more", options{}, `unexpected argument "more"`},
 		{"-queue 65536", options{}, "65536"},
 		{"-mark -1", options{}, "want a number of 32 bits"},
 		{"-mark 2 -policy file", options{}, "-mark 0x2/0x2 and -reject 0x2/0x2 are the same to rules"},

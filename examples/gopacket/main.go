@@ -15,28 +15,28 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
 
+	"github.com/ipqueue/ipqueue/examples/internal/cli"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-func main() {
-	number, networks := parse()
-	if err := run(number, networks); err != nil {
-		complain(err)
-		os.Exit(1)
-	}
-}
+var program = cli.Program{Name: "gopacket", About: "Gopacket lets VXLAN packets of the networks named pass and drops all others."}
 
-func complain(err error) { fmt.Fprintln(os.Stderr, "gopacket:", err) }
+func main() {
+	number, networks, err := parse(os.Args[1:], os.Stdout)
+	if err == nil {
+		err = run(number, networks)
+	}
+	program.Exit(err)
+}
 
 // run guards until a signal ends it.
 func run(number uint16, networks filter) error {
@@ -47,6 +47,7 @@ func run(number uint16, networks filter) error {
 		return err
 	}
 	defer q.Close()
+	fmt.Printf("gopacket: queue %d, %s may pass\n", number, numbers.Count(len(networks), "network"))
 	for p := range q.All() {
 		verdict := queue.Drop
 		if networks.passes(p.Payload) {
@@ -56,29 +57,22 @@ func run(number uint16, networks filter) error {
 		_ = p.Decide(queue.Verdict{Action: verdict})
 	}
 	s := q.Stats()
-	fmt.Printf("%d passed, %d dropped\n", s.Accepted, s.Dropped)
+	fmt.Printf("gopacket: %d passed, %d dropped\n", s.Accepted, s.Dropped)
 	return q.Err()
 }
 
-// parse reads the command line. It ends the program if that is wrong.
-func parse() (number uint16, networks filter) {
-	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
-	flag.Func("vni", "VXLAN networks that may pass, a `list` of numbers", func(s string) (err error) {
+func parse(args []string, help io.Writer) (number uint16, networks filter, err error) {
+	flags := program.Flags()
+	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
+	flags.Func("vni", "VXLAN networks that may pass, a `list` of numbers", func(s string) (err error) {
 		networks, err = parseNetworks(s)
 		return err
 	})
-	flag.Parse()
-	switch {
-	case flag.NArg() > 0:
-		complain(fmt.Errorf("unexpected argument %q", flag.Arg(0)))
-	case len(networks) == 0:
-		complain(errors.New("no networks; name some with -vni"))
-	default:
-		return number, networks
+	err = program.Parse(flags, args, help)
+	if err == nil && len(networks) == 0 {
+		err = cli.Misuse("no networks; name some with -vni")
 	}
-	flag.Usage()
-	os.Exit(2)
-	return
+	return number, networks, err
 }
 
 // parseNetworks reads numbers with commas between them.
@@ -87,7 +81,7 @@ func parseNetworks(list string) (filter, error) {
 	for number := range strings.SplitSeq(list, ",") {
 		n, err := strconv.ParseUint(number, 10, 24)
 		if err != nil {
-			return nil, errors.Unwrap(err)
+			return nil, fmt.Errorf("want numbers from 0 to 16777215 with commas between them, not %q", number)
 		}
 		networks[uint32(n)] = true
 	}

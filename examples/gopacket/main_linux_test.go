@@ -51,7 +51,7 @@ func testGuards(t *testing.T, program string, end os.Signal) {
 	if got := p.Wait(t); got != 0 || p.Stderr.String() != "" {
 		t.Errorf("exit status %d and complaints %q, want 0 and none", got, &p.Stderr)
 	}
-	if got, want := p.Stdout.String(), "4 passed, 12 dropped\n"; got != want {
+	if got, want := p.Stdout.String(), "gopacket: queue 3, 2 networks may pass\ngopacket: 4 passed, 12 dropped\n"; got != want {
 		t.Errorf("printed %q, want %q", got, want)
 	}
 }
@@ -79,8 +79,8 @@ func testComplains(t *testing.T, program string) {
 		want string // part of standard error
 	}{
 		{nil, "name some with -vni"},
-		{[]string{"-vni", "16777216"}, "value out of range"},
-		{[]string{"-vni", "5", "-queue", "65536"}, "value out of range"},
+		{[]string{"-vni", "16777216"}, "want numbers from 0 to 16777215"},
+		{[]string{"-vni", "5", "-queue", "65536"}, "want a number from 0 to 65535"},
 		{[]string{"-vni", "5", "6"}, `unexpected argument "6"`},
 	} {
 		p := testutil.Start(t, program, test.args...)

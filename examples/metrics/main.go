@@ -18,8 +18,8 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -31,16 +31,19 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/ipqueue/ipqueue/examples/internal/cli"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
+var program = cli.Program{Name: "metrics", About: "Metrics accepts every packet of a queue and serves its counters to Prometheus."}
+
 func main() {
-	number, listen := parse()
-	if err := run(number, listen); err != nil {
-		complain(err)
-		os.Exit(1)
+	number, listen, err := parse(os.Args[1:], os.Stdout)
+	if err == nil {
+		err = run(number, listen)
 	}
+	program.Exit(err)
 }
 
 func complain(err error) { fmt.Fprintln(os.Stderr, "metrics:", err) }
@@ -97,15 +100,10 @@ func serve(server *http.Server, listener net.Listener) {
 	}
 }
 
-// parse reads the command line. It ends the program if that is wrong.
-func parse() (number uint16, listen string) {
-	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
-	flag.StringVar(&listen, "listen", "127.0.0.1:9763", "`address` to serve /metrics at")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		complain(fmt.Errorf("unexpected argument %q", flag.Arg(0)))
-		flag.Usage()
-		os.Exit(2)
-	}
-	return number, listen
+func parse(args []string, help io.Writer) (number uint16, listen string, err error) {
+	flags := program.Flags()
+	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
+	flags.StringVar(&listen, "listen", "127.0.0.1:9763", "`address` to serve /metrics at")
+	err = program.Parse(flags, args, help)
+	return number, listen, err
 }

@@ -52,7 +52,7 @@ func TestProxy(t *testing.T) {
 	near, far := testutil.Veth(t, lo.NS, testutil.NewNamespace(t), 9)
 	p := testutil.Start(t, program, "-to", far.IPv4.String(), "-to", far.IPv6.String()+"/120")
 	testutil.AwaitOwner(t, 0)
-	printed := ""
+	printed := fmt.Sprintf("proxy: queue 0, connections to [%v/32 fd00:0:0:9::/120] get mark 0x1, all others 0x2\n", far.IPv4)
 	for _, addr := range far.Addrs() {
 		client, server := testutil.TCP(t, near.NS, far.NS, addr)
 		testutil.EchoTCP(t, client, server, []byte("through the proxy"))
@@ -89,7 +89,7 @@ func TestProxyWithoutMarkRule(t *testing.T) {
 	testutil.EchoTCP(t, client, server, []byte("nevertheless"))
 	p.Interrupt(t)
 	flow := fmt.Sprintf("TCP %v > %v\n", client.LocalAddr(), client.RemoteAddr())
-	if got, want := p.Stdout.String(), "proxy   "+flow+"marked  "+flow; got != want {
+	if got, want := p.Stdout.String(), "proxy: queue 0, connections get mark 0x1, all others 0x2\nproxy   "+flow+"marked  "+flow; got != want {
 		t.Errorf("printed\n%swant\n%s", got, want)
 	}
 }

@@ -38,6 +38,8 @@ func TestParseRefuses(t *testing.T) {
 		{"-to", "example.com"},
 		{"-to", "192.0.2.0/33"},
 		{"-port", "http"},
+		{"-port", "0"},
+		{"-port", "65536"},
 		{"-mark", "0"},
 		{"-mark", "0x100000000"},
 		{"-direct", "0"},

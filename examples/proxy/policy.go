@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 
@@ -13,19 +14,34 @@ type policy struct {
 	ports []uint16       // of the destinations; none means all
 
 	// The marks that say so to the rules. Neither is 0, the mark of packets
-	// that are still to be judged.
+	// that are still to be judged. Bits outside of both belong to others.
 	proxy, direct uint32
+}
+
+// mask is the bits of the marks.
+func (c policy) mask() uint32 { return c.proxy | c.direct }
+
+// String says which connections take the way through the proxy.
+func (c policy) String() string {
+	text := "connections"
+	if len(c.to) > 0 {
+		text += fmt.Sprint(" to ", c.to)
+	}
+	if len(c.ports) > 0 {
+		text += fmt.Sprint(" at ports ", c.ports)
+	}
+	return text + fmt.Sprintf(" get mark %#x, all others %#x", c.proxy, c.direct)
 }
 
 // judge returns the verdict about a connection's first packet.
 func (c policy) judge(p queue.Packet) queue.Verdict {
 	switch {
-	case p.Mark != 0: // the rules forgot to look at it, and would ask for ever
+	case p.Mark&c.mask() != 0: // the rules forgot to look at it, and would ask for ever
 		return queue.Verdict{Action: queue.Accept}
 	case c.matches(p.Flow().Destination):
-		return queue.Verdict{Action: queue.Repeat, Mark: c.proxy}
+		return queue.Verdict{Action: queue.Repeat, Mark: c.proxy, MarkMask: c.mask()}
 	}
-	return queue.Verdict{Action: queue.Repeat, Mark: c.direct}
+	return queue.Verdict{Action: queue.Repeat, Mark: c.direct, MarkMask: c.mask()}
 }
 
 func (c policy) matches(destination netip.AddrPort) bool {

@@ -38,6 +38,7 @@ func TestPolicy(t *testing.T) {
 		{"inside, other port", here, []uint16{443}, syn("192.0.2.7"), 0, "direct"},
 		{"outside, port", here, []uint16{80}, syn("198.51.100.1"), 0, "direct"},
 		{"decided before", nil, nil, syn("192.0.2.7"), 9, "marked"},
+		{"mark of another program", nil, nil, syn("192.0.2.7"), 0xca6c, "proxy"},
 		{"no IP", nil, nil, []byte{1, 2, 3}, 0, "direct"},
 		{"nothing", nil, nil, nil, 0, "direct"},
 	} {
@@ -47,11 +48,22 @@ func TestPolicy(t *testing.T) {
 			if got := c.name(v); got != test.want {
 				t.Errorf("%s, want %s", got, test.want)
 			}
-			repeated := v.Action == queue.Repeat && v.Mark != 0
+			repeated := v.Action == queue.Repeat && v.Mark != 0 && v.MarkMask == 3
 			accepted := v.Action == queue.Accept && v.Mark == 0
-			if test.mark == 0 && !repeated || test.mark != 0 && !accepted {
+			if decided := test.want == "marked"; !decided && !repeated || decided && !accepted {
 				t.Errorf("verdict %v, want Repeat with a mark, or Accept if there was one", v)
 			}
 		})
+	}
+}
+
+func TestPolicyText(t *testing.T) {
+	c := policy{proxy: 1, direct: 2}
+	if got, want := c.String(), "connections get mark 0x1, all others 0x2"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	c.to, c.ports = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, []uint16{80, 443}
+	if got, want := c.String(), "connections to [192.0.2.0/24] at ports [80 443] get mark 0x1, all others 0x2"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

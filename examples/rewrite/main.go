@@ -30,30 +30,25 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"flag"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/ipqueue/ipqueue/examples/internal/cli"
 	"github.com/ipqueue/ipqueue/examples/internal/lines"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
+var program = cli.Program{Name: "rewrite", About: "Rewrite puts another text in the place of one in the packets of a queue."}
+
 func main() {
-	c, r, err := parse(os.Args[1:], os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return
-	case err != nil:
-		os.Exit(2) // parse has said why
+	c, r, err := parse(os.Args[1:], os.Stdout)
+	if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err = run(ctx, c, r)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, c, r); err != nil {
-		fmt.Fprintln(os.Stderr, "rewrite:", err)
-		os.Exit(1)
-	}
+	program.Exit(err)
 }
 
 // run rewrites the packets of the queue until ctx ends.
@@ -64,6 +59,7 @@ func run(ctx context.Context, c queue.Config, r *rewriter) error {
 	}
 	defer q.Close()
 	out := lines.New(os.Stdout)
+	out.Printf("rewrite: queue %d\n", c.Number)
 	for p := range q.All() {
 		if err := r.decide(p, out); err != nil {
 			out.Printf("%v\n", err)

@@ -80,7 +80,10 @@ func wantLines(t *testing.T, p *testutil.Process, text string) {
 	if text == "" {
 		want = 0
 	}
-	output := p.Stdout.String()
+	output, begins := strings.CutPrefix(p.Stdout.String(), "rewrite: queue 4\n")
+	if !begins {
+		t.Errorf("printed\n%s\nwant a first line with the queue", output)
+	}
 	if lines := strings.Count(output, "\n"); lines != want || strings.Count(output, text) < want {
 		t.Errorf("printed\n%s\nwant %d lines with %q", output, want, text)
 	}
@@ -93,7 +96,7 @@ func TestRewriteProgramFails(t *testing.T) {
 	testutil.RequireKernel(t)
 	program := testutil.Build(t)
 	testutil.WantFailure(t, program, 2, "-from is missing")
-	testutil.WantFailure(t, program, 2, "value out of range", "-from", "a", "-queue", "65536")
+	testutil.WantFailure(t, program, 2, "want a number from 0 to 65535", "-from", "a", "-queue", "65536")
 	owner := testutil.Start(t, program, "-from", "a")
 	testutil.AwaitOwner(t, 0)
 	testutil.WantFailure(t, program, 1, "taken by program (process", "-from", "a")

@@ -24,8 +24,7 @@ package main
 
 import (
 	"context"
-	"flag"
-	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -34,6 +33,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/charmbracelet/x/term"
 
+	"github.com/ipqueue/ipqueue/examples/internal/cli"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
@@ -41,15 +41,15 @@ import (
 // enough of a packet for all headers that Flow reads.
 const enough = 256
 
-func main() {
-	c, interval := parse()
-	if err := run(c, interval); err != nil {
-		complain(err)
-		os.Exit(1)
-	}
-}
+var program = cli.Program{Name: "top", About: "Top shows what goes through a queue, live, and accepts every packet."}
 
-func complain(err error) { fmt.Fprintln(os.Stderr, "top:", err) }
+func main() {
+	c, interval, err := parse(os.Args[1:], os.Stdout)
+	if err == nil {
+		err = run(c, interval)
+	}
+	program.Exit(err)
+}
 
 // run shows the queue until a key or a signal ends it.
 func run(c queue.Config, interval time.Duration) error {
@@ -62,7 +62,7 @@ func run(c queue.Config, interval time.Duration) error {
 	}
 	defer q.Close()
 	flows := newTally(4096)
-	m := newModel(title(c), interval, lookOf(os.Getenv), sampler(q, flows))
+	m := newModel(cli.QueueName(q, c.Family), interval, lookOf(os.Getenv), sampler(q, flows))
 	ended := make(chan struct{})
 	go func() {
 		accept(q.Packets(), flows)
@@ -75,26 +75,18 @@ func run(c queue.Config, interval time.Duration) error {
 	return q.Err()
 }
 
-// title names the queue.
-func title(c queue.Config) string {
-	if c.Family == queue.IPv6 {
-		return "ip6_queue"
-	}
-	return fmt.Sprintf("Queue %d", c.Number)
-}
-
 // show shows the model until a key or the end of the queue. Only where both
 // ends are terminals does it take them over.
 func show(m model, ended <-chan struct{}) error {
 	if !term.IsTerminal(os.Stdin.Fd()) || !term.IsTerminal(os.Stdout.Fd()) {
 		return printLines(m, os.Stdout, ended)
 	}
-	program := tea.NewProgram(m, tea.WithAltScreen(), tea.WithoutSignalHandler())
+	screen := tea.NewProgram(m, tea.WithAltScreen(), tea.WithoutSignalHandler())
 	go func() {
 		<-ended
-		program.Quit()
+		screen.Quit()
 	}()
-	_, err := program.Run()
+	_, err := screen.Run()
 	return err
 }
 
@@ -117,25 +109,15 @@ func sampler(q *queue.Queue, flows *tally) func() sample {
 	}
 }
 
-// parse reads the command line. It ends the program if that is wrong.
-func parse() (c queue.Config, interval time.Duration) {
+func parse(args []string, help io.Writer) (c queue.Config, interval time.Duration, err error) {
 	c = queue.Config{Mode: queue.Range(enough), TrackAge: true}
-	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&c.Number))
-	flag.BoolFunc("6", "the IPv6 queue of ip_queue", func(string) error {
-		c.Family = queue.IPv6
-		return nil
-	})
-	flag.DurationVar(&interval, "interval", time.Second, "`time` between two looks at the queue, 10ms or more")
-	flag.Parse()
-	switch {
-	case flag.NArg() > 0:
-		complain(fmt.Errorf("unexpected argument %q", flag.Arg(0)))
-	case interval < 10*time.Millisecond:
-		complain(fmt.Errorf("interval of %v, want 10ms or more", interval))
-	default:
-		return c, interval
+	flags := program.Flags()
+	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&c.Number))
+	flags.BoolFunc("6", "the IPv6 queue of ip_queue", cli.IPv6(&c.Family))
+	flags.DurationVar(&interval, "interval", time.Second, "`time` between two looks at the queue, 10ms or more")
+	err = program.Parse(flags, args, help)
+	if err == nil && interval < 10*time.Millisecond {
+		err = cli.Misuse("interval of %v, want 10ms or more", interval)
 	}
-	flag.Usage()
-	os.Exit(2)
-	return
+	return c, interval, err
 }

@@ -89,7 +89,7 @@ func testScreen(t *testing.T, program string, end func(p *testutil.Process, keyb
 	for !strings.Contains(shown.String(), "UDP "+client.LocalAddr().String()) {
 		testutil.EchoUDP(t, client, server, []byte("see this"))
 	}
-	shown.Await(t, "\x1b[1mQueue 3\x1b[m")
+	shown.Await(t, "\x1b[1mqueue 3\x1b[m")
 	if err := end(p, screen); err != nil {
 		t.Fatal(err)
 	}

@@ -26,8 +26,6 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -35,6 +33,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/ipqueue/ipqueue/examples/internal/cli"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
@@ -45,20 +44,16 @@ type options struct {
 	queues, workers int
 }
 
+var program = cli.Program{Name: "workers", About: "Workers shares the packets of several queues out to a pool of goroutines."}
+
 func main() {
-	o, err := parse(os.Args[1:], os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return
-	case err != nil:
-		os.Exit(2) // parse has said why
+	o, err := parse(os.Args[1:], os.Stdout)
+	if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err = run(ctx, o)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "workers:", err)
-		os.Exit(1)
-	}
+	program.Exit(err)
 }
 
 // run shares the packets of the queues out until ctx ends.
@@ -73,6 +68,7 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer group.Close()
+	fmt.Println("workers: " + o.summary())
 	p := newPool(o.workers, queue.Packet.Accept)
 	p.run(group.Packets())
 	group.Close()
@@ -84,27 +80,28 @@ func run(ctx context.Context, o options) error {
 // headers is how much of a packet is enough to tell its conversation.
 const headers = 128
 
-// parse reads the command line, and tells output what is wrong with it.
-func parse(args []string, output io.Writer) (o options, err error) {
-	set := flag.NewFlagSet("workers", flag.ContinueOnError)
-	set.SetOutput(output)
-	set.Func("queue", "first queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.first))
-	set.IntVar(&o.queues, "queues", 4, "`number` of queues, as many as in the rule")
-	set.IntVar(&o.workers, "workers", runtime.NumCPU(), "`number` of workers")
-	if err := set.Parse(args); err != nil {
+// summary says what the program is about to do.
+func (o options) summary() string {
+	queues := fmt.Sprintf("queue %d", o.first)
+	if o.queues > 1 {
+		queues = fmt.Sprintf("queues %d to %d", o.first, int(o.first)+o.queues-1)
+	}
+	return queues + ", " + numbers.Count(o.workers, "worker")
+}
+
+func parse(args []string, help io.Writer) (o options, err error) {
+	flags := program.Flags()
+	flags.Func("queue", "first queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.first))
+	flags.IntVar(&o.queues, "queues", 4, "`number` of queues, as many as in the rule")
+	flags.IntVar(&o.workers, "workers", runtime.NumCPU(), "`number` of workers")
+	if err := program.Parse(flags, args, help); err != nil {
 		return o, err
 	}
 	switch {
-	case set.NArg() > 0:
-		err = fmt.Errorf("unexpected argument %q", set.Arg(0))
 	case o.workers < 1 || o.workers > 1000:
-		err = errors.New("-workers is from 1 to 1000")
+		err = cli.Misuse("-workers is from 1 to 1000")
 	case o.queues < 1 || o.queues > 1<<16-int(o.first):
-		err = fmt.Errorf("-queues is from 1 to %d, for the last queue is 65535", 1<<16-int(o.first))
-	}
-	if err != nil {
-		fmt.Fprintln(output, err)
-		set.Usage()
+		err = cli.Misuse("-queues is from 1 to %d, for the last queue is 65535", 1<<16-int(o.first))
 	}
 	return o, err
 }

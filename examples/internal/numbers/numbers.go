@@ -1,4 +1,5 @@
-// Package numbers reads the numbers of the examples' command lines.
+// Package numbers reads the numbers of the examples' command lines, and counts
+// in words.
 package numbers
 
 import (
@@ -11,8 +12,11 @@ import (
 func Decimal(to *uint16) func(string) error {
 	return func(s string) error {
 		n, err := strconv.ParseUint(s, 10, 16)
+		if err != nil {
+			return errors.New("want a number from 0 to 65535")
+		}
 		*to = uint16(n)
-		return errors.Unwrap(err) // the flag and its value are told already
+		return nil
 	}
 }
 
@@ -21,15 +25,18 @@ func Decimal(to *uint16) func(string) error {
 func Mark(to *uint32) func(string) error {
 	return func(s string) error {
 		n, err := strconv.ParseUint(s, 0, 32)
+		if err != nil {
+			return errors.New("want a number of 32 bits such as 1 or 0x10")
+		}
 		*to = uint32(n)
-		return errors.Unwrap(err)
+		return nil
 	}
 }
 
 // Count returns a number of things in words: "1 rule", "2 rules".
-func Count(n int, thing string) string {
+func Count[T int | uint64](n T, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
-	return strconv.Itoa(n) + " " + thing + "s"
+	return strconv.FormatInt(int64(n), 10) + " " + thing + "s"
 }

@@ -35,7 +35,7 @@ func TestMark(t *testing.T) {
 }
 
 func TestCount(t *testing.T) {
-	for n, want := range map[int]string{0: "0 rules", 1: "1 rule", 2: "2 rules"} {
+	for n, want := range map[uint64]string{0: "0 rules", 1: "1 rule", 2: "2 rules"} {
 		if got := Count(n, "rule"); got != want {
 			t.Errorf("Count(%d) = %q, want %q", n, got, want)
 		}

@@ -1,0 +1,97 @@
+// Package cli gives the examples' command lines one style: -h prints what the
+// program is and its flags, and an error is one line.
+package cli
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
+
+// A Program is what -h says of a program.
+type Program struct {
+	Name      string
+	Arguments string // what follows the flags, "" if nothing may
+	About     string // what it does, in a sentence
+}
+
+// Flags returns an empty set of flags for Parse.
+func (p Program) Flags() *flag.FlagSet {
+	flags := flag.NewFlagSet(p.Name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	return flags
+}
+
+// Parse reads the arguments. If they ask for help it prints that and returns
+// flag.ErrHelp.
+func (p Program) Parse(flags *flag.FlagSet, args []string, help io.Writer) error {
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		p.print(flags, help)
+		return err
+	case err != nil:
+		return misuse{err}
+	case p.Arguments == "" && flags.NArg() > 0:
+		return Misuse("unexpected argument %q", flags.Arg(0))
+	}
+	return nil
+}
+
+func (p Program) print(flags *flag.FlagSet, help io.Writer) {
+	usage := "usage: " + p.Name + " [flags]"
+	if p.Arguments != "" {
+		usage += " " + p.Arguments
+	}
+	fmt.Fprintf(help, "%s\n\n%s\n\n", usage, p.About)
+	flags.SetOutput(help)
+	flags.PrintDefaults()
+}
+
+// A misuse is an error in the command line.
+type misuse struct{ error }
+
+func (m misuse) Unwrap() error { return m.error }
+
+// Misuse returns an error about the command line. It formats as fmt.Errorf does.
+func Misuse(format string, args ...any) error { return misuse{fmt.Errorf(format, args...)} }
+
+// Exit ends the program because of the error, which may be nil: with status 2
+// if the command line is wrong, 1 for other errors, and 0 after help.
+func (p Program) Exit(err error) { os.Exit(p.report(err, os.Stderr)) }
+
+func (p Program) report(err error, to io.Writer) (status int) {
+	switch {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+		return 0
+	case errors.As(err, new(misuse)):
+		fmt.Fprintf(to, "%s: %v (see %[1]s -h)\n", p.Name, err)
+		return 2
+	}
+	fmt.Fprintf(to, "%s: %v\n", p.Name, err)
+	return 1
+}
+
+// QueueName names an open queue: "queue 3", or "ip6_queue". The family is that
+// of its Config.
+func QueueName(q *queue.Queue, family queue.Family) string {
+	switch {
+	case q.Backend() != queue.IPQueue:
+		return fmt.Sprintf("queue %d", q.Number())
+	case family == queue.IPv6:
+		return "ip6_queue"
+	}
+	return "ip_queue"
+}
+
+// IPv6 returns a function for flag.BoolFunc that stores the IPv6 family.
+func IPv6(to *queue.Family) func(string) error {
+	return func(string) error {
+		*to = queue.IPv6
+		return nil
+	}
+}

@@ -1,0 +1,79 @@
+package cli
+
+import (
+	"errors"
+	"flag"
+	"io"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/queue/queuetest"
+)
+
+var (
+	bare  = Program{Name: "bare", About: "Bare does nothing."}
+	names = Program{Name: "names", Arguments: "[name ...]", About: "Names takes names."}
+)
+
+func TestParse(t *testing.T) {
+	for _, test := range []struct {
+		program Program
+		args    string
+		status  int
+		says    string // on standard error
+	}{
+		{bare, "-n 3", 0, ""},
+		{bare, "-n 3 more", 2, "bare: unexpected argument \"more\" (see bare -h)\n"},
+		{bare, "-x", 2, "bare: flag provided but not defined: -x (see bare -h)\n"},
+		{bare, "-n", 2, "bare: flag needs an argument: -n (see bare -h)\n"},
+		{names, "-n 3 more", 0, ""},
+		{names, "-h", 0, ""},
+	} {
+		flags := test.program.Flags()
+		flags.Int("n", 0, "a `number`")
+		var said strings.Builder
+		status := test.program.report(test.program.Parse(flags, strings.Fields(test.args), io.Discard), &said)
+		if status != test.status || said.String() != test.says {
+			t.Errorf("%s %s: status %d, %q, want %d, %q", test.program.Name, test.args, status, &said, test.status, test.says)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for program, usage := range map[Program]string{bare: "bare [flags]", names: "names [flags] [name ...]"} {
+		flags := program.Flags()
+		flags.Int("n", 7, "a `number`")
+		var help strings.Builder
+		if err := program.Parse(flags, []string{"-help"}, &help); !errors.Is(err, flag.ErrHelp) {
+			t.Errorf("Parse = %v, want %v", err, flag.ErrHelp)
+		}
+		if want := "usage: " + usage + "\n\n" + program.About + "\n\n  -n number\n    \ta number (default 7)\n"; help.String() != want {
+			t.Errorf("help %q, want %q", &help, want)
+		}
+	}
+}
+
+func TestOtherErrors(t *testing.T) {
+	var said strings.Builder
+	if status := bare.report(&fs.PathError{Op: "open", Path: "file", Err: fs.ErrNotExist}, &said); status != 1 || said.String() != "bare: open file: file does not exist\n" {
+		t.Errorf("status %d, %q", status, &said)
+	}
+	if err := Misuse("no: %w", fs.ErrInvalid); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("%v does not match what it wraps", err)
+	}
+}
+
+func TestQueueName(t *testing.T) {
+	nf := queuetest.New(t, queuetest.Options{Number: 7}).Open(queue.Config{Number: 7})
+	if got := QueueName(nf, queue.IPv4); got != "queue 7" {
+		t.Errorf("name %q, want queue 7", got)
+	}
+	for family, want := range map[queue.Family]string{queue.IPv4: "ip_queue", queue.IPv6: "ip6_queue"} {
+		q := queuetest.New(t, queuetest.Options{Backend: queue.IPQueue}).Open(queue.Config{Family: family})
+		if got := QueueName(q, family); got != want {
+			t.Errorf("name %q, want %s", got, want)
+		}
+	}
+}
