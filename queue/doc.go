@@ -65,8 +65,8 @@
 // # Several queues
 //
 // OpenGroup opens several queues with one life, for example those over which a rule
-// spreads flows (Config.Balance).
-// Queues share nothing: each has its own socket, reader, locks and buffers.
+// spreads flows (Config.Balance). Queues share nothing: each has its own socket,
+// reader, locks and buffers.
 //
 // # Back-pressure and loss
 //
@@ -94,6 +94,24 @@
 // made by the host itself often have no checksum yet (ChecksumReady) and with
 // GSO they are larger than the MTU; neither matters to a packet that is only
 // judged.
+//
+// # Sandboxes
+//
+// A program may give up privileges after Open, except CAP_NET_ADMIN, and enter a
+// sandbox that permits few system calls. Beside those of the Go runtime a queue
+// makes these:
+//
+//	Packets, All      recvmmsg, epoll_ctl
+//	verdicts          sendmmsg
+//	SetMode           sendmmsg, recvmmsg, epoll_ctl
+//	Stats             pread64
+//	Device.Name       ioctl
+//	Close, or the     sendmmsg, recvmmsg, epoll_ctl, pread64, close
+//	end of ctx
+//
+// The first Device.Name also opens a socket, unless Config.WatchDevices has Open
+// do that. If the kernel refuses a request of SetMode because another program owns
+// the queue, the error names that program, for which files in /proc are read.
 //
 // # Tests
 //
