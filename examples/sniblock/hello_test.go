@@ -152,9 +152,17 @@ func TestRecords(t *testing.T) {
 		{"nothing", nil, scan{}},
 		{"a record's type", []byte{22}, scan{}},
 		{"half a hello", good[:50], scan{}},
-		{"HTTP", []byte("GET / HTTP/1.1\r\n"), scan{over: true}},
-		{"SSH", []byte("SSH-2.0-Go\r\n"), scan{over: true}},
-		{"SSL 2", []byte{0x80, 0x2e, 1, 3, 1}, scan{over: true}},
+		{"HTTP", []byte("GET / HTTP/1.1\r\n"), scan{}},
+		{"long HTTP", bytes.Repeat([]byte("GET / HTTP/1.1\r\n"), 300), scan{over: true}},
+		{"SSL 2", []byte{0x80, 0x2e, 1, 3, 1}, scan{}},
+		{"behind a request to a proxy", slices.Concat([]byte("CONNECT www.example:443 HTTP/1.1\r\n\r\n"), helloTo(t, "www.example")), scan{names: www}},
+		{"behind STARTTLS", slices.Concat([]byte("EHLO x\r\nSTARTTLS\r\n"), recut(helloTo(t, "www.example"), 9)), scan{names: www}},
+		{"behind a SOCKS greeting", slices.Concat([]byte("\x05\x01\x00\x05\x01\x00\x03\x0bwww.example\x01\xbb"), helloTo(t, "www.example")), scan{names: www}},
+		{"behind a single byte", slices.Concat([]byte("\n"), helloTo(t, "www.example")), scan{names: www}},
+		{"behind bytes like a record", slices.Concat([]byte("\n\x16\x03\x01\x00"), helloTo(t, "www.example")), scan{names: www}},
+		{"behind an alert and something else", slices.Concat(alert, []byte("GET "), helloTo(t, "www.example")), scan{names: www}},
+		{"far behind something else", slices.Concat(bytes.Repeat([]byte("GET "), 1024), helloTo(t, "www.example")), scan{over: true}},
+		{"malformed behind something else", slices.Concat([]byte("\n"), record(message(1, []byte{3}))), scan{over: true}},
 		{"name longer than its list", record(plainHello(extension(0, 0, 4, 0, 0, 9, 'a'))), scan{err: errMalformed}},
 		{"empty server_name", record(plainHello(extension(0))), scan{err: errMalformed}},
 		{"extensions longer than the hello", record(message(1, append(make([]byte, 34), 0, 0, 2, 0x13, 1, 1, 0, 0, 9))), scan{err: errMalformed}},
@@ -192,10 +200,11 @@ func TestHelloString(t *testing.T) {
 // How a stream is cut into pieces makes no difference, nothing is changed or
 // made up, and memory is bounded.
 func FuzzRecords(f *testing.F) {
-	f.Add(helloTo(f, "www.example"), 5)
-	f.Add(recut(helloTo(f, "www.example", "h2"), 100), 1)
-	f.Add(slices.Concat(record(nil), typed(21, 1, 0), record(plainHello(serverNames("a.example")))), 2)
-	f.Add([]byte("GET / HTTP/1.1\r\n"), 3)
+	named := record(plainHello(extension(16, 1, 2, 3), serverNames("www.example")))
+	f.Add(named, 5)
+	f.Add(recut(named, 10), 1)
+	f.Add(slices.Concat(record(nil), typed(21, 1, 0), named, typed(20, 1), named), 2)
+	f.Add(slices.Concat([]byte("GET / HTTP/1.1\r\n"), named), 3)
 	f.Fuzz(func(t *testing.T, stream []byte, size int) {
 		stream = stream[:min(len(stream), 5000)]
 		before := bytes.Clone(stream)

@@ -59,7 +59,9 @@
 // -ech refuse every ClientHello that has an encrypted one inside is refused, but
 // many browsers only pretend to have one, and nobody can tell.
 //
-// What is neither TLS nor QUIC passes, and so does a ClientHello without a name.
+// What is neither TLS nor QUIC passes, DTLS included, and so does a ClientHello
+// without a name. In front of a ClientHello there may be 4 KiB of something else,
+// such as a request to a proxy or for STARTTLS.
 //
 // # Limits
 //

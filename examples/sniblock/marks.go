@@ -35,8 +35,8 @@ func (m marks) decide(p queue.Packet, o outcome) error {
 	case d == refuse || d == discard:
 		return p.Drop()
 	case o.changed:
-		if err := p.Replace(p.Payload); err != nil { // some kernels do not permit it
-			return errors.Join(err, p.Drop())
+		if p.Replace(p.Payload) != nil { // some kernels do not permit it
+			return p.Drop()
 		}
 		return nil
 	}

@@ -113,7 +113,7 @@ func TestSettles(t *testing.T) {
 	}{
 		{"TLS 1.3", []string{good, string(typed(20, 1)), string(typed(23, 0)), "more"}, 2},
 		{"TLS 1.2", []string{good, string(record(message(16, []byte("key")))), "more"}, 1},
-		{"not TLS", []string{"GET / HTTP/1.1\r\n", "Host: x\r\n"}, 1},
+		{"not TLS", []string{"GET / HTTP/1.1\r\n", "Cookie: " + string(make([]byte, longestPreamble-30)), "\r\n\r\n12", "3"}, 3},
 		{"early data", []string{string(record(plainHello(extension(42)))), string(typed(23, make([]byte, 1000)...)), string(typed(23, make([]byte, 65000)...)), "more"}, 2},
 	} {
 		table := newTCPTable(1 << 20)
