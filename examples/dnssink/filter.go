@@ -23,7 +23,7 @@ func (s *sink) decide(p queue.Packet) error {
 	protocol, b := p.Transport()
 	at := cap(p.Payload) - cap(b) // b is a part of Payload
 	switch {
-	case b == nil: // a later fragment say, which is of no use without the first
+	case b == nil: // a later fragment, for example: it is of no use without the first
 		return p.Accept()
 	case protocol == protocolUDP:
 		return s.decideUDP(p, b, at)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -243,6 +244,34 @@ func TestConnectionFragment(t *testing.T) {
 	d := queuetest.TCP(server4, client4, queuetest.TCPHeader{Seq: 100, Flags: queuetest.ACK}, framed(fine))
 	d.Payload[6] |= 0x20
 	k.Send(repaired(t, d.Payload)).WantDropped()
+}
+
+// Whatever a packet's headers are, it gets a verdict.
+func TestOddPackets(t *testing.T) {
+	k, _, _ := onKernel(t)
+	fine, bad := messages(t)
+	var seeds [][]byte
+	for _, message := range [][]byte{fine, bad} {
+		for _, d := range datagrams(message) {
+			seeds = append(seeds, d.Payload)
+		}
+		for _, whole := range fragments(t, message, 48) {
+			seeds = append(seeds, whole[0].Payload, whole[1].Payload)
+		}
+		seeds = append(seeds, queuetest.TCP(server6, client6, queuetest.TCPHeader{Flags: queuetest.ACK}, framed(message)).Payload,
+			queuetest.TCP(server4, client4, queuetest.TCPHeader{Flags: queuetest.ACK, Options: make([]byte, 8)}, framed(message)).Payload)
+	}
+	random := rand.New(rand.NewPCG(3, 4))
+	for i := range 3000 {
+		b := slices.Clone(seeds[i%len(seeds)])
+		for range random.IntN(4) {
+			b[1+random.IntN(min(80, len(b)-1))] = byte(random.Uint32()) // not the version, which says who gets it
+		}
+		b = b[:len(b)-random.IntN(len(b))*random.IntN(2)]
+		if o := k.Send(queuetest.Packet{Payload: b}).Wait(); len(o.Verdicts) != 1 {
+			t.Fatalf("verdicts %v for %x, want one", o.Verdicts, b)
+		}
+	}
 }
 
 // Other protocols pass.

@@ -9,7 +9,7 @@ import (
 	"github.com/ipqueue/ipqueue/examples/dnssink/names"
 )
 
-// lists say where the names come from.
+// Lists are where the names come from.
 type lists struct {
 	names        []string // of the command line
 	block, allow []string // files

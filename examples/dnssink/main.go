@@ -1,5 +1,5 @@
-// Dnssink blocks names: whoever asks a DNS server for one of them is told that
-// it does not exist. It is the place to start for a filter of your own.
+// Dnssink blocks names: clients that ask a DNS server for one of them get the
+// answer that it does not exist. It is the place to start for a filter of your own.
 //
 //	go build ./examples/dnssink
 //	sudo ./dnssink ads.example.com .example.net

@@ -116,7 +116,7 @@ func (r *reader) uint16() (uint16, error) {
 }
 
 // name reads a name and moves on to what follows it. Pointers may lead anywhere:
-// some receivers follow them forward, too.
+// some receivers follow them forward as well.
 func (r *reader) name(n *name) error {
 	n.n = 0
 	next := 0 // once a pointer has been followed

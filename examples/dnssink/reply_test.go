@@ -103,7 +103,7 @@ func wantBlockedOPT(t *testing.T, got []dnsmessage.Resource, cookie []byte) {
 	}
 }
 
-// A question without OPT gets a response without, and one without cookie too.
+// A question without OPT gets a response without, and one without cookie one without.
 func TestReplyWithoutEDNS(t *testing.T) {
 	was := response(ask("blocked.example.", dnsmessage.TypeA))
 	if m := judged(t, noName, was); len(m.Additionals) != 0 {

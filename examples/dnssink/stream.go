@@ -9,7 +9,8 @@ import (
 )
 
 // maxStreams bounds the connections that are followed. The one that has been quiet
-// for longest is forgotten first, and what it sends later is unreadable.
+// for longest is forgotten first, and what it sends later is unreadable. A stream
+// takes at most 96 KiB: a message and twice what is remembered.
 const maxStreams = 1024
 
 // remembered is how many bytes a stream keeps behind the message that is still
@@ -82,7 +83,7 @@ type outcome uint8
 
 const (
 	passes  outcome = iota
-	waits           // it comes too early: the sender will send it again
+	waits           // it comes before its turn: the sender will send it again
 	fails           // it and all after it are refused
 	empties         // it was refused before: its header alone may go on
 )
@@ -148,7 +149,7 @@ func (c *stream) refuse(err error) verdict {
 
 // refuseAgain takes turns. The reset may have been lost; but once the receiver has
 // taken it, an empty segment makes it answer with a reset of its own, so that the
-// sender gives up, too.
+// sender gives up as well.
 func (c *stream) refuseAgain() outcome {
 	c.again = !c.again
 	if c.again {

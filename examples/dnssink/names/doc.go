@@ -18,7 +18,7 @@
 //	address=/ads.example/0.0.0.0       dnsmasq; also server=/x/ and local=/x/
 //	server=/good.ads.example/#         dnsmasq: an exception
 //	local-zone: "ads.example" refuse   unbound; also local-data with a sink address
-//	ads.example CNAME .                a response policy zone, *.ads.example too
+//	ads.example CNAME .                a response policy zone; also *.ads.example
 //	good.example CNAME rpz-passthru.   a response policy zone: an exception
 //
 // A sink is the address that leads nowhere, 0.0.0.0 or ::, or one of this host,

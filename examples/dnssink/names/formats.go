@@ -151,7 +151,7 @@ func parseUnbound(key, value string) ([]entry, error) {
 		if _, found := findType(words); found && words[0] != "@" {
 			entries, err := new(zone).parseRecord(words)
 			for i := range entries {
-				entries[i].rule = data // it is there in a transparent zone, too
+				entries[i].rule = data // a transparent zone answers with it as well
 			}
 			return entries, err
 		}
