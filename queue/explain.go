@@ -159,7 +159,7 @@ var errForeignNamespace = fmt.Errorf("%w: run in the initial network namespace: 
 
 func (k *ipqueue) explain(q *binding, err error) error {
 	switch {
-	case absent(err) && handlersOf(q.host)[k.family.number()] == "nf_queue":
+	case (errors.Is(err, eprotonosupport) || errors.Is(err, econnrefused)) && handlersOf(q.host)[k.family.number()] == "nf_queue":
 		return explain(err, "nfnetlink_queue has all %v packets: use it, or rmmod nfnetlink_queue", k.family)
 	case errors.Is(err, eprotonosupport):
 		return explain(err, "use nfnetlink_queue (Config.Backend), or load %s, which only Linux up to 3.4 has", k.name())

@@ -122,9 +122,12 @@ func TestOpenSocketErrorTexts(t *testing.T) {
 		{os.NewSyscallError("bind", syscall.EADDRINUSE), "address already in use: try again: every netlink port tried is taken"},
 		{sock.ErrUnsupported, "not supported: packet queues need Linux, and this is " + runtime.GOOS + "/" + runtime.GOARCH},
 	} {
-		for backend, name := range map[queue.Backend]string{queue.NFQueue: "queue 0", queue.IPQueue: "ip_queue"} {
+		for c, name := range map[*queue.Config]string{
+			{Backend: queue.NFQueue}: "queue 0", {Backend: queue.IPQueue}: "ip_queue", {}: "queue 0", {Number: 3}: "queue 3",
+		} {
 			k := refusingKernel{kerneltest.New(kerneltest.Options{}), tt.err}
-			_, err := queue.Open(sock.WithKernel(t.Context(), k), queue.Config{Backend: backend, NetNS: 9})
+			c.NetNS = 9
+			_, err := queue.Open(sock.WithKernel(t.Context(), k), *c)
 			if !errors.Is(err, tt.err) {
 				t.Errorf("%v is not %v", err, tt.err)
 			}

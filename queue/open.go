@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/wire"
@@ -110,8 +111,13 @@ func hasIPQueue(k sock.Kernel, c *Config) bool {
 	return !absent(err)
 }
 
-// absent reports whether err means that the kernel has no such queue.
+// absent reports whether err means that the kernel has no such queue, or that it
+// was not reached at all: no socket could be made.
 func absent(err error) bool {
+	var call *os.SyscallError
+	if errors.As(err, &call) && call.Syscall != "sendmmsg" {
+		return true
+	}
 	return errors.Is(err, eprotonosupport) || errors.Is(err, econnrefused) ||
 		errors.Is(err, sock.ErrUnsupported)
 }
