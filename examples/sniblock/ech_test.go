@@ -38,11 +38,11 @@ func TestEncryptedHello(t *testing.T) {
 		{"", "bad.example", "good.example", false, `refused  "bad.example" `},
 		{"-ech refuse", "good.example", "other.example", false, `refused  "good.example", encrypted name `},
 	} {
-		c := newProgram(t, test.args).client("10.0.0.1:40000")
+		c := newBlocker(t, test.args).client("10.0.0.1:40000")
 		walk(t, c, step{syn, true}, step{segmentAt{data: encryptedHello(t, test.front, test.server)}, test.passes})
 		c.out.Await(t, test.says)
 	}
-	c := newProgram(t, "-ech refuse").client("10.0.0.1:40000")
+	c := newBlocker(t, "-ech refuse").client("10.0.0.1:40000")
 	walk(t, c, step{syn, true}, step{segmentAt{data: string(helloTo(t, "good.example"))}, true})
 	quic := initialPacket{frames: pad(crypto(0, string(plainHello(serverNames("good.example"), extension(0xfe0d, 0)))))}
 	c.sendDatagram(quic.seal()).Want(queuetest.Dropped)

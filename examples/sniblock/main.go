@@ -78,8 +78,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
@@ -87,12 +85,19 @@ import (
 	"time"
 
 	"github.com/ipqueue/ipqueue/examples/dnssink/names"
+	"github.com/ipqueue/ipqueue/examples/internal/cli"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
+var program = cli.Program{
+	Name:      "sniblock",
+	Arguments: "[NAME...]",
+	About:     "Sniblock refuses TLS and QUIC connections by the name of the server.",
+}
+
 func main() {
-	o, err := parse(flag.CommandLine, os.Args[1:])
+	o, err := parse(os.Args[1:], os.Stdout)
 	if err == nil {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 		defer stop()
@@ -100,10 +105,7 @@ func main() {
 		signal.Notify(reload, hangup)
 		err = run(ctx, o, reload, os.Stdout)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "sniblock:", err)
-		os.Exit(1)
-	}
+	program.Exit(err)
 }
 
 // options are the command line's.
@@ -118,24 +120,32 @@ type options struct {
 	lists, allows []string // files
 }
 
-func parse(flags *flag.FlagSet, args []string) (o options, err error) {
+func parse(args []string, help io.Writer) (o options, err error) {
+	flags := program.Flags()
 	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
-	flags.Func("mark", "`mark` that the rules save for connections which may go on", numbers.Mark(&o.marks.settled))
-	flags.Func("reset", "`mark` that the rules reset", numbers.Mark(&o.marks.refused))
-	flags.Func("list", "`file` of names, as often as needed", appendTo(&o.lists))
-	flags.Func("allow", "`file` of names that are not refused, as often as needed", appendTo(&o.allows))
-	flags.TextVar(&o.quic, "quic", judgeQUIC, "what becomes of QUIC: judge, drop or pass")
-	flags.TextVar(&o.ech, "ech", allowECH, "what becomes of encrypted names: allow or refuse")
+	flags.Func("mark", "`MARK` that the rules save for connections that may go on", numbers.Mark(&o.marks.settled))
+	flags.Func("reset", "`MARK` of packets that the rules reject", numbers.Mark(&o.marks.refused))
+	flags.Func("list", "`FILE` of names; may be given several times", appendTo(&o.lists))
+	flags.Func("allow", "`FILE` of names that are not refused; may be given several times", appendTo(&o.allows))
+	flags.TextVar(&o.quic, "quic", judgeQUIC, "what becomes of QUIC: `POLICY` judge, drop or pass")
+	flags.TextVar(&o.ech, "ech", allowECH, "what becomes of encrypted names: `POLICY` allow or refuse")
 	flags.BoolVar(&o.verbose, "v", false, "print each name that is seen")
-	if err := flags.Parse(args); err != nil {
+	if err := program.Parse(flags, args, help); err != nil {
 		return o, err
 	}
 	o.names = flags.Args()
 	if o.marks.settled&o.marks.refused != 0 {
-		return o, errors.New("-mark and -reset must have no bit in common")
+		return o, cli.Misuse("-mark and -reset must have no bit in common")
 	}
-	_, err = o.read()
-	return o, err
+	if len(o.names)+len(o.lists) == 0 && o.quic != dropQUIC && o.ech != refuseECH {
+		return o, cli.Misuse("no names: give some, or a -list of them")
+	}
+	for _, name := range o.names {
+		if err := new(names.Set).Add(name); err != nil {
+			return o, cli.Misuse("%w", err)
+		}
+	}
+	return o, nil
 }
 
 // appendTo returns a function for flag.Func that appends its value.
@@ -164,8 +174,8 @@ func (o options) read() (*names.Set, error) {
 			return nil, err
 		}
 	}
-	if s.Len() == 0 && o.quic != dropQUIC && o.ech != refuseECH {
-		return nil, errors.New("no names: give some, or a -list of them")
+	if s.Len() == 0 && len(o.lists) > 0 {
+		return nil, errors.New("no name in the lists blocks")
 	}
 	return s, nil
 }
@@ -203,8 +213,11 @@ func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer)
 		return err
 	}
 	defer q.Close()
+	if q.Backend() == queue.IPQueue && o.marks != (marks{}) {
+		return errors.New("ip_queue cannot mark packets: leave -mark and -reset out")
+	}
 	r := newReport(out, o.verbose)
-	r.lines.Printf("sniblock: %v, QUIC: %s, ECH: %s, queue %d\n", names, quicPolicies[o.quic], echPolicies[o.ech], o.queue)
+	r.lines.Printf("sniblock: %v, QUIC: %s, ECH: %s, %s\n", names, quicPolicies[o.quic], echPolicies[o.ech], cli.QueueName(q, queue.IPv4))
 	f := newFilter(o, names, r, time.Now())
 	for packets := q.Packets(); ; {
 		select {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"flag"
 	"io"
 	"os"
 	"path/filepath"
@@ -14,9 +13,7 @@ import (
 func TestMain(m *testing.M) { testutil.Main(m) }
 
 func parseLine(args string) (options, error) {
-	flags := flag.NewFlagSet("sniblock", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	return parse(flags, strings.Fields(args))
+	return parse(strings.Fields(args), io.Discard)
 }
 
 // options of the command line, which must be right.
@@ -59,9 +56,6 @@ func TestParse(t *testing.T) {
 func TestParseComplains(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
 		{"", "no names"},
-		{"-list " + listFile(t, "# nothing\n"), "no names"},
-		{"-list /nowhere/list", "/nowhere/list"},
-		{"-list " + listFile(t, "a.example\n/[a-z]+/\n"), "list:2:"},
 		{"-queue 65536 a.example", "want a number from 0 to 65535"},
 		{"-mark 0x100000000 a.example", "want a number of 32 bits"},
 		{"-reset x a.example", "want a number of 32 bits"},
@@ -73,6 +67,19 @@ func TestParseComplains(t *testing.T) {
 	} {
 		if _, err := parseLine(test.args); err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("parse(%s) = %v, want %s", test.args, err, test.want)
+		}
+	}
+}
+
+func TestReadComplains(t *testing.T) {
+	for _, test := range []struct{ args, want string }{
+		{"-list " + listFile(t, "# nothing\n"), "no name in the lists"},
+		{"-list /nowhere/list", "/nowhere/list"},
+		{"-list " + listFile(t, "a.example\n/[a-z]+/\n"), "list:2:"},
+		{"-allow /nowhere/list a.example", "/nowhere/list"},
+	} {
+		if _, err := optionsOf(t, test.args).read(); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("read(%s) = %v, want %s", test.args, err, test.want)
 		}
 	}
 }

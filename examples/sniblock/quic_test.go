@@ -177,7 +177,7 @@ func TestQUIC(t *testing.T) {
 		{"no QUIC", []datagram{passes(""), passes("x"), passes("\x16\xfe\xfd DTLS"), passes("\x80\x00\x12\x34 RTP and so on"), passes("\x01\x00\x00\x00 WireGuard")}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			c := newProgram(t, "").client("10.0.0.1:40000")
+			c := newBlocker(t, "").client("10.0.0.1:40000")
 			for i, d := range test.datagrams {
 				if got := c.sendDatagram(d.data).Wait().Fate; got.Passes() != d.passes {
 					t.Errorf("datagram %d was %v, want %t", i, got, d.passes)
@@ -190,7 +190,7 @@ func TestQUIC(t *testing.T) {
 // The two halves of a hello may come from two ports.
 func TestQUICMovesPort(t *testing.T) {
 	bad := quicHello(t, "bad.example")
-	p := newProgram(t, "")
+	p := newBlocker(t, "")
 	one, two := initialPacket{frames: pad(crypto(0, bad[:99]))}, initialPacket{frames: pad(crypto(99, bad[99:]))}
 	p.client("10.0.0.1:40000").sendDatagram(one.seal()).WantAccepted()
 	p.client("10.0.0.1:40001").sendDatagram(two.seal()).WantDropped()
@@ -217,17 +217,17 @@ func TestDatagrams(t *testing.T) {
 	} {
 		p := queuetest.UDP("10.0.0.1:40000", server4, []byte("\x40"+bad))
 		test.spoil(&p)
-		newProgram(t, "").kernel.Send(p).WantDropped()
+		newBlocker(t, "").kernel.Send(p).WantDropped()
 	}
 	// Bytes behind the datagram are not part of it.
 	p := queuetest.UDP("10.0.0.1:40000", server4, []byte(bad+"surplus"))
 	p.Payload[24], p.Payload[25] = byte((8+len(bad))>>8), byte(8+len(bad))
 	mustFix(p.Payload)
-	newProgram(t, "").kernel.Send(p).WantDropped()
+	newBlocker(t, "").kernel.Send(p).WantDropped()
 	// A checksum of 0 means none, on IPv4.
 	p = queuetest.UDP("10.0.0.1:40000", server4, []byte("\x40 short header"))
 	p.Payload[26], p.Payload[27] = 0, 0
-	newProgram(t, "").kernel.Send(p).WantAccepted()
+	newBlocker(t, "").kernel.Send(p).WantAccepted()
 }
 
 func refixedLength(n uint16) func(p *queuetest.Packet) {
@@ -239,11 +239,11 @@ func refixedLength(n uint16) func(p *queuetest.Packet) {
 
 func TestQUICPolicies(t *testing.T) {
 	bad, good := initialPacket{frames: pad(crypto(0, quicHello(t, "bad.example")))}.seal(), initialPacket{frames: pad(crypto(0, quicHello(t, "good.example")))}.seal()
-	c := newProgram(t, "-quic drop").client("10.0.0.1:40000")
+	c := newBlocker(t, "-quic drop").client("10.0.0.1:40000")
 	c.sendDatagram(good).WantDropped()
 	c.sendDatagram("\x40 short header").WantAccepted()
 	c.sendDatagram("\x01 something else").WantAccepted()
-	c = newProgram(t, "-quic pass").client("10.0.0.1:40000")
+	c = newBlocker(t, "-quic pass").client("10.0.0.1:40000")
 	c.sendDatagram(bad).WantAccepted()
 }
 
@@ -303,7 +303,7 @@ func TestQUICMemory(t *testing.T) {
 // when the server has chosen another ID.
 func TestQUICPerFlow(t *testing.T) {
 	bad := quicHello(t, "bad.example")
-	c := newProgram(t, "").client("10.0.0.1:40000")
+	c := newBlocker(t, "").client("10.0.0.1:40000")
 	of := func(i int) string { return fmt.Sprint("connection", i) }
 	const most = 100
 	for i := range most {

@@ -1,10 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"io"
 
 	"github.com/ipqueue/ipqueue/examples/internal/lines"
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -51,15 +51,7 @@ func (r *report) packet(flow queue.Flow, o outcome) {
 
 // close prints a summary and waits, not for long, until all is printed.
 func (r *report) close() error {
-	r.lines.Printf("%s, %d with an encrypted name; %s refused\n", count(r.hellos, "ClientHello"), r.encrypted, count(r.refusals, "connection"))
-	r.lines.Printf("%s: %d refused, %d dropped that servers need not take\n", count(r.packets, "packet"), r.refused, r.discarded)
+	r.lines.Printf("%s, %d with an encrypted name; %s refused\n", numbers.Count(r.hellos, "ClientHello"), r.encrypted, numbers.Count(r.refusals, "connection"))
+	r.lines.Printf("%s: %d refused, %d dropped that servers need not take\n", numbers.Count(r.packets, "packet"), r.refused, r.discarded)
 	return r.lines.Close()
-}
-
-// count is a number of things.
-func count(n int, thing string) string {
-	if n != 1 {
-		thing += "s"
-	}
-	return fmt.Sprint(n, " ", thing)
 }

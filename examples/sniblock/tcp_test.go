@@ -120,7 +120,7 @@ func TestSegments(t *testing.T) {
 		}}), refused}},
 		{"fragment", []step{begun, dropped(segmentAt{data: good, spoil: func(p *queuetest.Packet) { p.Payload[6] = 0x20; _ = checksum.Fix(p.Payload) }}), refused}},
 	} {
-		t.Run(test.name, func(t *testing.T) { walk(t, newProgram(t, "").client("10.0.0.1:40000"), test.steps...) })
+		t.Run(test.name, func(t *testing.T) { walk(t, newBlocker(t, "").client("10.0.0.1:40000"), test.steps...) })
 	}
 }
 
@@ -145,7 +145,7 @@ func TestSegmentsIPv6(t *testing.T) {
 		"atomic fragment":     extended(44, 0, 0, 0, 0, 0, 0, 0, 1),
 	} {
 		t.Run(name, func(t *testing.T) {
-			k := newProgram(t, "").kernel
+			k := newBlocker(t, "").kernel
 			segment := func(flags queuetest.TCPFlags, sequence uint32, data []byte) queuetest.Packet {
 				return queuetest.TCP("[2001:db8::1]:40000", server, queuetest.TCPHeader{Seq: sequence, Flags: flags}, data)
 			}
@@ -166,7 +166,7 @@ func TestSegmentsIPv6(t *testing.T) {
 
 // A SYN goes on without Multipath TCP.
 func TestMultipath(t *testing.T) {
-	c := newProgram(t, "").client("10.0.0.1:40000")
+	c := newBlocker(t, "").client("10.0.0.1:40000")
 	asks := queuetest.TCPHeader{Seq: c.isn, Flags: queuetest.SYN, Options: []byte{2, 4, 5, 0xb4, 30, 4, 1, 0, 1, 1, 4, 2}}
 	plain := asks
 	plain.Options = []byte{2, 4, 5, 0xb4, 1, 1, 1, 1, 1, 1, 4, 2}
@@ -179,7 +179,7 @@ func TestPieces(t *testing.T) {
 	bad := string(helloTo(t, "bad.example"))
 	bad = string(recut([]byte(bad), 200))
 	for _, size := range []int{1, 2, 5, 100, 1000} {
-		c := newProgram(t, "").client("10.0.0.1:40000")
+		c := newBlocker(t, "").client("10.0.0.1:40000")
 		c.send(syn).WantAccepted()
 		var pieces []segmentAt
 		for at := 0; at < len(bad); at += size {
@@ -199,7 +199,7 @@ func TestSilence(t *testing.T) {
 	bad := string(helloTo(t, "bad.example"))
 	for _, pause := range []time.Duration{2 * time.Minute, time.Hour, 100 * time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
-			p := newProgram(t, "")
+			p := newBlocker(t, "")
 			whole, half := p.client("10.0.0.1:40000"), p.client("10.0.0.1:40001")
 			walk(t, whole, step{syn, true}, step{segmentAt{data: bad}, false})
 			walk(t, half, step{syn, true}, step{segmentAt{data: bad[:100]}, true})
@@ -215,7 +215,7 @@ func TestSilence(t *testing.T) {
 func TestBeganBefore(t *testing.T) {
 	bad := string(helloTo(t, "bad.example"))
 	synctest.Test(t, func(t *testing.T) {
-		p := newProgram(t, "")
+		p := newBlocker(t, "")
 		walk(t, p.client("10.0.0.1:40000"), step{segmentAt{}, true}, step{segmentAt{data: "anything"}, true}, step{segmentAt{at: 8, data: "more"}, true})
 		walk(t, p.client("10.0.0.1:40001"), step{segmentAt{data: bad}, false})
 		time.Sleep(adoption + time.Second)

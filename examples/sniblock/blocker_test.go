@@ -10,30 +10,30 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// A program is sniblock at work on a simulated kernel.
-type program struct {
+// A blocker is sniblock at work on a simulated kernel.
+type blocker struct {
 	kernel *queuetest.Kernel
 	out    *testutil.Output
 	reload chan os.Signal
 }
 
-// newProgram starts the program, which blocks bad.example.
-func newProgram(t testing.TB, args string) program {
+// newBlocker starts sniblock, which blocks bad.example.
+func newBlocker(t testing.TB, args string) blocker {
 	t.Helper()
 	o := optionsOf(t, args+" bad.example .ads.example")
-	p := program{queuetest.New(t, queuetest.Options{}), new(testutil.Output), make(chan os.Signal)}
+	p := blocker{queuetest.New(t, queuetest.Options{}), new(testutil.Output), make(chan os.Signal)}
 	p.kernel.Go(func(ctx context.Context) error { return run(ctx, o, p.reload, p.out) })
 	return p
 }
 
 // A client sends the segments of one connection.
 type client struct {
-	program
+	blocker
 	source string
 	isn    uint32
 }
 
-func (p program) client(source string) client { return client{p, source, 0xfffffff0} } // numbers wrap soon
+func (p blocker) client(source string) client { return client{p, source, 0xfffffff0} } // numbers wrap soon
 
 const server4 = "192.0.2.9:443"
 
