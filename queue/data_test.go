@@ -27,7 +27,7 @@ func specimen(t testing.TB, data []byte, headers ...[]byte) []byte {
 
 // Headers of transports.
 var (
-	udpHead     = []byte{0x30, 0x39, 0, 53, 0, 0, 0, 0}
+	udpHead     = []byte{0x30, 0x39, 0, 53, 0, 0, 0xff, 0xff} // 0 would be no checksum
 	tcpHead     = []byte{0x30, 0x39, 0, 80, 0, 0, 0, 1, 0, 0, 0, 2, 5 << 4, 0x18, 0x20, 0, 0, 0, 0, 0}
 	tcpOptions  = []byte{0x30, 0x39, 0, 80, 0, 0, 0, 1, 0, 0, 0, 2, 8 << 4, 0x18, 0x20, 0, 0, 0, 0, 0, 1, 1, 8, 10, 31: 0}
 	dccpHead    = []byte{0x30, 0x39, 0, 80, 4, 0, 0, 0, 5, 15: 0}

@@ -79,7 +79,28 @@ func checkHeaders(p *Packet, b []byte, old, given *ip.Headers) error {
 	if p.GSO() {
 		return checkGSO(p, b, old, given)
 	}
+	if p.isDelivered() && old.Version == given.Version && notedLen(p.Payload, old) != notedLen(b, given) {
+		return fmt.Errorf("%w: at hook %v the length of the IPv4 header or of the IPv6 hop-by-hop header cannot be changed", ErrUnsupported, p.Hook)
+	}
 	return nil
+}
+
+// isDelivered reports whether the packet is on its way in, as an IP packet: the
+// kernel has read its headers up to notedLen, and goes on from there when it
+// delivers the packet to this host (linux 6.12: net/ipv4/ip_input.c,
+// ip_local_deliver_finish; net/ipv6/ip6_input.c, ip6_protocol_deliver_rcu).
+func (p *Packet) isDelivered() bool {
+	return p.Family != Bridge && (p.Hook == HookPrerouting || p.Hook == HookInput)
+}
+
+// notedLen is the length of the headers that the kernel has read of a packet
+// that comes in.
+func notedLen(b []byte, h *ip.Headers) int {
+	const hopByHop = 0
+	if h.Version == 6 && b[6] == hopByHop && len(b) >= h.Length+2 {
+		return h.Length + 8 + 8*int(b[h.Length+1])
+	}
+	return h.Length
 }
 
 // checkGSO is for a super-packet. Its replacement is cut into segments by what

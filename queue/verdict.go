@@ -189,9 +189,11 @@ func (p *Packet) judge(a Action) error {
 //   - ErrUnsupported: the packet is a GSO packet and payload has another length
 //     or other headers, or is not TCP; or a checksum is owed to the packet
 //     (ChecksumReady) that is not its own transport's, as in a tunnel that ends
-//     in this host. Config.NoGSO avoids both. Linux 7.2 and later drop replaced
-//     packets of the Bridge family, and all of a network namespace that the
-//     initial user namespace does not own, as in a rootless container.
+//     in this host. Config.NoGSO avoids both. At HookPrerouting and HookInput
+//     the IPv4 header and an IPv6 hop-by-hop header must keep their length.
+//     Linux 7.2 and later drop replaced packets of the Bridge family, and all of
+//     a network namespace that the initial user namespace does not own, as in a
+//     rootless container.
 //
 // See Decide for the rest, and ReplaceData for the common case.
 func (p Packet) Replace(payload []byte) error {
