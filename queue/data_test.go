@@ -51,7 +51,7 @@ func head4Options(protocol byte) []byte {
 
 // Extension headers in front of another one, and of the authentication header.
 func hopHead(next byte) []byte  { return []byte{next, 0, 5, 2, 0, 0, 1, 0} }
-func destHead(next byte) []byte { return []byte{next, 1, 1, 12, 15: 0} }
+func destHead(next byte) []byte { return []byte{next, 1, 0x1e, 12, 15: 0} } // an experimental option
 func ahHead(next byte) []byte   { return []byte{next, 4, 23: 0} }
 func routeHead(next byte) []byte {
 	return []byte{next, 2, 0, 1, 8: 0xfd, 23: 9}

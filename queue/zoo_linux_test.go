@@ -472,3 +472,47 @@ func (z *zoo) owe(b []byte, start, at int) []byte {
 	binary.BigEndian.PutUint16(field, uint16(sum>>16+sum&0xffff))
 	return b
 }
+
+// TestKernelReplaceHeaders gives packets headers of another length. They arrive,
+// or are refused where the kernel has read the old ones.
+func TestKernelReplaceHeaders(t *testing.T) {
+	z := newZoo(t)
+	insert := func(b []byte, at int, part ...byte) []byte {
+		return append(append(bytes.Clone(b[:at]), part...), b[at:]...)
+	}
+	tests := []struct {
+		name   string
+		six    bool
+		change func([]byte) []byte
+	}{
+		{"IPv4 option", false, func(b []byte) []byte { return set(insert(b, 20, 0x94, 4, 0, 0), 0, 0x46) }},
+		{"hop-by-hop header", true, func(b []byte) []byte { return set(insert(b, 40, hopHead(17)...), 6, 0) }},
+		{"destination options", true, func(b []byte) []byte { return set(insert(b, 40, destHead(17)...), 6, 60) }},
+	}
+	for _, s := range z.stations() {
+		t.Run(s.name, func(t *testing.T) {
+			l := labIn(t, s.at.NS)
+			l.chain(s.hook, 0, toQueue(0))
+			q := l.open(queue.Config{NoGSO: true})
+			for _, test := range tests {
+				addr := z.to.IPv4
+				if test.six {
+					addr = z.to.IPv6
+				}
+				f := newFlow(t, z.from.NS, z.to.NS, addr)
+				f.send(test.name)
+				p := take(t, q, 1)[0]
+				err := p.Replace(test.change(p.Payload))
+				incoming := s.hook == netns.Prerouting || s.hook == netns.Input
+				if err != nil {
+					z.ok(p.Accept())
+				}
+				if refused := errors.Is(err, queue.ErrUnsupported); refused != (err != nil) || refused && !incoming {
+					t.Errorf("%s: %v", test.name, err)
+				}
+				f.want(test.name)
+			}
+			settled(t, q)
+		})
+	}
+}

@@ -200,3 +200,23 @@ func device(t *testing.T, n *netns.Namespace, name string) (d *net.Interface) {
 	}
 	return d
 }
+
+func TestAddTunnel(t *testing.T) {
+	requireInside(t)
+	n := testutil.NewNamespace(t)
+	tunnel := netns.Tunnel{Type: "vxlan", Local: netip.MustParseAddr("192.0.2.1"), Remote: netip.MustParseAddr("192.0.2.2"), Checksum: true}
+	link, err := n.AddTunnel("tunnel", tunnel)
+	if errors.Is(err, syscall.EOPNOTSUPP) {
+		t.Skipf("this kernel has no vxlan: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := device(t, n, "tunnel"); got.Index != link.Index || got.HardwareAddr == nil {
+		t.Errorf("the kernel has %+v, want index %d and a hardware address", got, link.Index)
+	}
+	tunnel.Type = "none of these"
+	if _, err := n.AddTunnel("other", tunnel); !errors.Is(err, syscall.EOPNOTSUPP) {
+		t.Errorf("AddTunnel of another type = %v, want EOPNOTSUPP", err)
+	}
+}
