@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ipqueue/ipqueue/internal/ledger"
 	"github.com/ipqueue/ipqueue/wire"
 )
 
@@ -114,6 +115,34 @@ func (s CTStatus) String() string { return wire.CTStatus(s).String() }
 // ct label: label n is bit n%64 of word n/64.
 type CTLabels [2]uint64
 
+// CTLabelsOf returns the set of those labels. It panics if one is not from 0 to
+// 127.
+func CTLabelsOf(labels ...int) (l CTLabels) {
+	for _, n := range labels {
+		l.Set(n)
+	}
+	return l
+}
+
+// CTLabelsFromBytes returns the labels in the 16 bytes of an attribute CTA_LABELS,
+// which are an array of unsigned long in the kernel's memory. Other libraries
+// hand labels over in this form.
+func CTLabelsFromBytes(b [16]byte) CTLabels { return CTLabels(wire.ParseCTLabels(b[:])) }
+
+// Bytes returns the labels in the form that CTLabelsFromBytes takes.
+func (l CTLabels) Bytes() (b [16]byte) {
+	wire.CTLabels(l).Append(b[:0])
+	return b
+}
+
+// Set sets label n. It panics if n is not from 0 to 127.
+func (l *CTLabels) Set(n int) {
+	if n < 0 || n >= 128 {
+		panic(fmt.Sprintf("queue: connection label %d is not from 0 to 127", n))
+	}
+	l[n/64] |= 1 << (n % 64)
+}
+
 // Has reports whether label n is set.
 func (l CTLabels) Has(n int) bool { return n >= 0 && n < 128 && l[n/64]>>(n%64)&1 != 0 }
 
@@ -148,6 +177,15 @@ func (p Packet) Conntrack() (c Conntrack, ok bool) {
 		c.State, c.InReply = ctState(wire.CTInfo(p.ctInfo))
 	}
 	return c, true
+}
+
+// conntrackIn returns the entry of the packet in a slot, as it came, nil if there
+// is none.
+func conntrackIn(s *ledger.Slot) []byte {
+	if a, ok := s.Memo.(*aside); ok {
+		return a.conntrack
+	}
+	return nil
 }
 
 // entry decodes the packet's entry. It returns false if there is none.

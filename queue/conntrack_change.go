@@ -10,14 +10,19 @@ import (
 )
 
 // A CTChange is what a verdict changes in the packet's connection tracking
-// entry, whatever its action. The zero value changes nothing. It needs
-// Config.Conntrack, by which Open makes sure that the kernel can do it, and a
-// packet that has an entry; otherwise it is refused with ErrUnsupported.
+// entry, whatever its action. The zero value changes nothing. It requires
+// Config.Conntrack, with which Open makes sure that the kernel can do it; without,
+// the verdict is refused with ErrUnsupported.
+//
+// A change that the packet's entry does not admit is left out, and the verdict
+// is carried out: all of it for a packet without an entry (one that is not
+// tracked, multicast for example), a Timeout where that is fixed, NoHelper for an
+// expected connection. Stats.ConntrackSkipped counts those verdicts.
 //
 // The kernel makes the changes in the order Timeout, SetStatus and ClearStatus,
 // NoHelper, SetLabels and ClearLabels, Mark. If it refuses one, which the library
 // cannot always foresee, it leaves out the rest as well; the verdict stands, and
-// nothing is told (net/netfilter/nf_conntrack_netlink.c,
+// the kernel reports nothing (net/netfilter/nf_conntrack_netlink.c,
 // ctnetlink_glue_parse_ct). The connection's next packets show what was done.
 type CTChange struct {
 	// Mark changes the connection's mark in the bits of MarkMask, like
@@ -37,8 +42,7 @@ type CTChange struct {
 
 	// Timeout, if not 0, is for how long the entry lives on, rounded up to
 	// seconds, at most 2^32-1. The connection's next packet sets it anew unless
-	// the entry is CTFixedTimeout, which the same verdict may make it. Of one
-	// that already is, the timeout cannot be changed. Before Linux 6.4 that of
+	// the entry is CTFixedTimeout, which the same verdict may make it. Before Linux 6.4 that of
 	// an entry which is not CTConfirmed yet comes out far too long.
 	Timeout time.Duration
 
@@ -59,25 +63,29 @@ const (
 // maxTimeout is the longest that CTA_TIMEOUT can hold.
 const maxTimeout = math.MaxUint32 * time.Second
 
-// check refuses what makes no sense and what the kernel would not do to the
-// packet's entry.
-func (c *CTChange) check(p *Packet) error {
+// fit leaves out what the kernel would not do to the entry, given as it came with
+// the packet, and completes SetStatus, which the kernel wants whole. It reports
+// false if it left out anything.
+func (c *CTChange) fit(entry []byte) (whole bool) {
 	if *c == (CTChange{}) {
-		return nil
+		return true
 	}
-	if err := c.valid(); err != nil {
-		return err
+	var e wire.Conntrack
+	if len(entry) == 0 || e.Parse(entry) != nil {
+		*c = CTChange{}
+		return false
 	}
-	var entry wire.Conntrack
-	switch {
-	case !p.entry(&entry):
-		return fmt.Errorf("%w: no connection tracking entry to change came with the packet (Config.Conntrack)", ErrUnsupported)
-	case c.Timeout != 0 && entry.Status&wire.CTFixedTimeout != 0:
-		return fmt.Errorf("%w: the connection's timeout is fixed", ErrUnsupported)
-	case c.NoHelper && entry.Status&wire.CTExpected != 0:
-		return fmt.Errorf("%w: an expected connection keeps its helper", ErrUnsupported)
+	whole = true
+	if c.Timeout != 0 && e.Status&wire.CTFixedTimeout != 0 {
+		c.Timeout, whole = 0, false
 	}
-	return nil
+	if c.NoHelper && e.Status&wire.CTExpected != 0 {
+		c.NoHelper, whole = false, false
+	}
+	if c.changesStatus() {
+		c.SetStatus = (c.SetStatus | CTStatus(e.Status)) &^ c.ClearStatus
+	}
+	return whole
 }
 
 // valid refuses what makes no sense for any entry.
@@ -99,15 +107,6 @@ func (c *CTChange) valid() error {
 	return nil
 }
 
-// completeStatus makes SetStatus the whole new status, as the kernel wants it,
-// if there is to be one.
-func (c *CTChange) completeStatus(p *Packet) {
-	var entry wire.Conntrack
-	if c.changesStatus() && p.entry(&entry) {
-		c.SetStatus = (c.SetStatus | CTStatus(entry.Status)) &^ c.ClearStatus
-	}
-}
-
 func (c *CTChange) changesStatus() bool { return c.SetStatus|c.ClearStatus != 0 }
 func (c *CTChange) changesMark() bool   { return c.Mark|c.MarkMask != 0 }
 
@@ -116,7 +115,7 @@ func (c *CTChange) changedLabels() CTLabels {
 	return CTLabels{c.SetLabels[0] | c.ClearLabels[0], c.SetLabels[1] | c.ClearLabels[1]}
 }
 
-// append appends the change encoded, with SetStatus completed.
+// append appends the change encoded, after fit.
 func (c *CTChange) append(b []byte) []byte {
 	labels := c.changedLabels()
 	return wire.AppendCTChange(b, &wire.CTChange{

@@ -1,7 +1,9 @@
 package queue_test
 
 import (
+	"errors"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -96,8 +98,6 @@ func TestConntrackChangeRefused(t *testing.T) {
 		"set an unknown bit":       {queue.CTChange{SetStatus: 1 << 31}, queue.ErrInvalid},
 		"clear assured":            {queue.CTChange{ClearStatus: queue.CTAssured}, queue.ErrInvalid},
 		"status set and cleared":   {queue.CTChange{SetStatus: queue.CTHelper, ClearStatus: queue.CTHelper}, queue.ErrInvalid},
-		"timeout is fixed":         {queue.CTChange{Timeout: time.Second, ClearStatus: queue.CTFixedTimeout}, queue.ErrUnsupported},
-		"helper of the expected":   {queue.CTChange{NoHelper: true}, queue.ErrUnsupported},
 	} {
 		t.Run(name, func(t *testing.T) {
 			track(t, func(s *sim) {
@@ -113,18 +113,90 @@ func TestConntrackChangeRefused(t *testing.T) {
 	}
 }
 
-// A packet without an entry, and a queue that was not asked for entries, cannot
-// change any.
-func TestConntrackChangeUntracked(t *testing.T) {
-	v := queue.Verdict{Action: queue.Accept, Conntrack: queue.CTChange{Mark: 1}}
-	track(t, func(s *sim) {
-		j := s.injectOne()
-		s.wantRefused(s.next(), j, v, queue.ErrUnsupported)
-	})
+// A queue that was not asked for entries cannot change any.
+func TestConntrackChangeNotAskedFor(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
 		j := s.injectPacket(kerneltest.Packet{Conntrack: simEntry()})
-		s.wantRefused(s.next(), j, v, queue.ErrUnsupported)
+		v := queue.Verdict{Action: queue.Accept, Conntrack: queue.CTChange{Mark: 1}}
+		p := s.next()
+		if n, err := p.DecideUpTo(v); n != 0 || !errors.Is(err, queue.ErrUnsupported) || !strings.Contains(err.Error(), "Config.Conntrack") {
+			s.Errorf("DecideUpTo = %d, %v, want %v and the field's name", n, err, queue.ErrUnsupported)
+		}
+		s.wantRefused(p, j, v, queue.ErrUnsupported)
+	})
+}
+
+// What an entry does not admit is left out, the rest is done, and the packet
+// goes its way.
+func TestConntrackChangeSkipped(t *testing.T) {
+	expected := func(c *kerneltest.Conntrack) { c.Status = 0x401 } // with a fixed timeout
+	for name, tt := range map[string]struct {
+		before func(*kerneltest.Conntrack) // nil for a packet without an entry
+		change queue.CTChange
+		want   func(*kerneltest.Conntrack)
+	}{
+		"no entry":               {nil, queue.CTChange{Mark: 1, SetStatus: queue.CTAssured}, nil},
+		"timeout is fixed":       {expected, queue.CTChange{Timeout: time.Second, Mark: 9}, func(c *kerneltest.Conntrack) { c.Mark = 9 }},
+		"helper of the expected": {expected, queue.CTChange{NoHelper: true, Mark: 9}, func(c *kerneltest.Conntrack) { c.Mark = 9 }},
+		"nothing is left":        {expected, queue.CTChange{Timeout: time.Second, NoHelper: true}, func(*kerneltest.Conntrack) {}},
+	} {
+		for _, v := range []queue.Verdict{
+			{Action: queue.Accept}, {Action: queue.Accept, Mark: 3}, {Action: queue.Accept, Payload: simUDP(false, pattern(30))},
+		} {
+			t.Run(name+", "+v.String(), func(t *testing.T) {
+				track(t, func(s *sim) {
+					p := kerneltest.Packet{Payload: simUDP(false, pattern(9))}
+					var want kerneltest.Conntrack
+					if tt.before != nil {
+						p.Conntrack = simEntry()
+						tt.before(p.Conntrack)
+						want = *p.Conntrack
+						tt.want(&want)
+					}
+					j := s.injectPacket(p)
+					v.Conntrack = tt.change
+					s.ok(s.next().Decide(v))
+					s.fate(j, kerneltest.Accepted)
+					r := j.Result()
+					if r.Packet.Mark != v.Mark || r.Replaced != (v.Payload != nil) {
+						s.Errorf("the rest of the verdict was not carried out: %+v", r)
+					}
+					if tt.before != nil && *r.Packet.Conntrack != want {
+						s.Errorf("the entry is now\n%+v, want\n%+v", *r.Packet.Conntrack, want)
+					}
+					if n := s.q.Stats(); n.ConntrackSkipped != 1 || n.Decided != 1 || n.Refused != 0 {
+						s.Errorf("%d skipped, %d decided, %d refused, want 1, 1, 0", n.ConntrackSkipped, n.Decided, n.Refused)
+					}
+				})
+			})
+		}
+	}
+}
+
+// Of several packets those without an entry are counted, and only their change
+// is left out.
+func TestConntrackChangeSkippedUpTo(t *testing.T) {
+	track(t, func(s *sim) {
+		entry := simEntry()
+		tracked := s.injectPacket(kerneltest.Packet{Conntrack: entry})
+		untracked := s.injectOne()
+		last := s.injectPacket(kerneltest.Packet{Conntrack: simEntry()})
+		s.next()
+		s.next()
+		v := queue.Verdict{Action: queue.Accept, Conntrack: queue.CTChange{Mark: 9}}
+		if n, err := s.next().DecideUpTo(v); n != 3 || err != nil {
+			s.Errorf("DecideUpTo = %d, %v, want 3", n, err)
+		}
+		for _, j := range []*kerneltest.Journey{tracked, untracked, last} {
+			s.fate(j, kerneltest.Accepted)
+			if c := j.Result().Packet.Conntrack; c != nil && c.Mark != 9 {
+				s.Errorf("a connection has mark %d, want 9", c.Mark)
+			}
+		}
+		if n := s.q.Stats().ConntrackSkipped; n != 1 {
+			s.Errorf("%d were skipped, want 1", n)
+		}
 	})
 }
 

@@ -1,12 +1,16 @@
 package queue_test
 
 import (
+	"bytes"
+	"math"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
 	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/wire"
 )
 
 // simEntry is the entry of a UDP connection whose source is translated. Another
@@ -145,5 +149,32 @@ func TestCTLabels(t *testing.T) {
 	}
 	if got := l.String(); got != "0,100" {
 		t.Errorf("String = %q, want 0,100", got)
+	}
+}
+
+func TestCTLabelsOf(t *testing.T) {
+	if got := queue.CTLabelsOf(0, 63, 64, 127); got != (queue.CTLabels{1 | 1<<63, 1 | 1<<63}) {
+		t.Errorf("labels %v, want 0,63,64,127", got)
+	}
+	for n := range 128 {
+		l := queue.CTLabelsOf(n)
+		if !l.Has(n) || l.String() != strconv.Itoa(n) {
+			t.Errorf("label %d: got %v", n, l)
+		}
+		if got := queue.CTLabelsFromBytes(l.Bytes()); got != l {
+			t.Errorf("label %d there and back is %v", n, got)
+		}
+	}
+	for _, n := range []int{-1, 128, math.MaxInt, math.MinInt} {
+		wantPanic(t, func() { queue.CTLabelsOf(n) }, "not from 0 to 127")
+	}
+}
+
+// Bytes are those of the attribute that the kernel gets.
+func TestCTLabelsBytes(t *testing.T) {
+	l := queue.CTLabelsOf(2, 40, 99)
+	change := wire.AppendCTChange(nil, &wire.CTChange{SetLabels: true, Labels: wire.CTLabels(l)})
+	if got := l.Bytes(); !bytes.Equal(got[:], change[4:20]) {
+		t.Errorf("bytes % x, want % x", got, change[4:20])
 	}
 }

@@ -438,6 +438,12 @@ func (n *nfqueue) check(v Verdict) error {
 	if err := v.checkMark(); err != nil {
 		return err
 	}
+	if v.Conntrack == (CTChange{}) {
+		return nil
+	}
+	if n.flags&wire.ConfigConntrack == 0 {
+		return fmt.Errorf("%w: a change of the connection requires Config.Conntrack", ErrUnsupported)
+	}
 	if err := n.limits.check(&v); err != nil {
 		return err
 	}
@@ -452,10 +458,7 @@ func (n *nfqueue) suits(p Packet, v Verdict) error {
 	if v.LinkHeader != nil && len(v.LinkHeader) != len(p.LinkHeader()) {
 		return fmt.Errorf("%w: link header of %d bytes for one of %d", ErrInvalid, len(v.LinkHeader), len(p.LinkHeader()))
 	}
-	if err := n.limits.suits(&p, &v); err != nil {
-		return err
-	}
-	return v.Conntrack.check(&p)
+	return n.limits.suits(&p, &v)
 }
 
 func (n *nfqueue) appendVerdict(b []byte, id uint64, mark uint32, v Verdict) []byte {

@@ -33,6 +33,7 @@ func (s *Stats) counters() []counter {
 		{"overruns", &s.Overruns},
 		{"refused", &s.Refused},
 		{"late", &s.Late},
+		{"conntrack_skipped", &s.ConntrackSkipped},
 		{"malformed", &s.Malformed},
 		{"foreign", &s.Foreign},
 		{"send_retries", &s.SendRetries},

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"iter"
+	"sync/atomic"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/ledger"
@@ -22,6 +23,8 @@ type Queue struct {
 	stream   stream
 	links    links
 	refusals refusals
+
+	conntrackSkipped atomic.Uint64
 
 	readBuffer int
 	lastStatus KernelStats
@@ -131,6 +134,7 @@ func (q *Queue) Stats() Stats {
 		<-q.life.done
 	}
 	s := statsOf(q.ledger.Counts(), &q.reader.counts)
+	s.ConntrackSkipped = q.conntrackSkipped.Load()
 	s.ReadBuffer = q.readBuffer
 	s.Kernel = q.kernelRow()
 	return s

@@ -48,6 +48,10 @@ type Stats struct {
 	// Without Config.OnRefused some such verdicts go unnoticed: those that were
 	// sent together with others that the kernel carried out.
 	Refused, Late uint64
+	// ConntrackSkipped is the verdicts that were sent without their
+	// Verdict.Conntrack, or without a part of it, because the packet had no entry,
+	// or one that does not admit the change.
+	ConntrackSkipped uint64
 	// Malformed is the messages that made no sense and showed no id.
 	Malformed uint64
 	// Foreign is the messages that some other process sent to the socket in

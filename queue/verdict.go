@@ -259,11 +259,16 @@ func (p *Packet) decide(v *Verdict) error {
 			s.GiveBack()
 		}
 	}()
+	whole := v.Conntrack.fit(conntrackIn(s))
 	if err := p.encode(v); err != nil {
 		return err
 	}
 	claimed = false
-	return s.Submit(short, v.Payload != nil)
+	err := s.Submit(short, v.Payload != nil)
+	if err == nil && !whole {
+		p.Queue().conntrackSkipped.Add(1)
+	}
+	return err
 }
 
 // encode makes up the verdict's message in the slot, which is claimed. Its
@@ -281,7 +286,6 @@ func (p *Packet) encode(v *Verdict) error {
 	if err := b.suits(*p, *v); err != nil {
 		return err
 	}
-	v.Conntrack.completeStatus(p)
 	s.Message = slices.Grow(s.Message[:0], v.room())
 	s.Message = b.appendVerdict(s.Message, s.ID, v.marked(s.Mark), *v)
 	if v.Payload == nil || v.Raw || p.version() == 0 {
@@ -311,9 +315,8 @@ func (p *Packet) refuse(op string, err error) error {
 //
 // Accept or Drop, with a mark and a priority or without, suits any packet, as do
 // the other actions. A change of Verdict.Conntrack goes to the connection of
-// each packet, as far as the kernel can make it there. What belongs to one
-// packet, such as a payload or the status of its connection, is refused with
-// ErrInvalid. Errors: ErrInvalid, ErrUnsupported and ErrClosed, with nothing
+// each packet, as far as that admits it (CTChange). What belongs to one packet,
+// such as a payload or the status of its connection, is refused with ErrInvalid. Errors: ErrInvalid, ErrUnsupported and ErrClosed, with nothing
 // decided.
 func (p Packet) DecideUpTo(v Verdict) (int, error) {
 	n, err := p.decideUpTo(&v)
@@ -346,6 +349,10 @@ func (p *Packet) decideUpTo(v *Verdict) (int, error) {
 		return q.ledger.DecideUpTo(p.seq, short, nil)
 	}
 	return q.ledger.DecideUpTo(p.seq, short, func(s *ledger.Slot) {
-		s.Message = q.backend.appendVerdict(s.Message[:0], s.ID, v.marked(s.Mark), *v)
+		own := *v
+		if !own.Conntrack.fit(conntrackIn(s)) {
+			q.conntrackSkipped.Add(1)
+		}
+		s.Message = q.backend.appendVerdict(s.Message[:0], s.ID, own.marked(s.Mark), own)
 	})
 }

@@ -199,7 +199,7 @@ func (c *Conntrack) set(n *nest) {
 	case ctaZone:
 		c.Zone = binary.BigEndian.Uint16(n.data)
 	case ctaLabels:
-		c.Labels = parseLabels(n.data)
+		c.Labels = ParseCTLabels(n.data)
 	default:
 		return
 	}

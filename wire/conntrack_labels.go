@@ -12,10 +12,10 @@ type CTLabels [2]uint64
 // ctLabelsLen is NF_CT_LABELS_MAX_SIZE.
 const ctLabelsLen = 16
 
-// parseLabels decodes labels, which are an array of unsigned long in the
-// kernel's memory. Before Linux 4.8 it had no more words than there were labels
-// in use.
-func parseLabels(data []byte) CTLabels {
+// ParseCTLabels decodes the labels of an attribute CTA_LABELS, which are an array
+// of unsigned long in the kernel's memory. Before Linux 4.8 it had no more words
+// than there were labels in use; labels beyond the end of data are not set.
+func ParseCTLabels(data []byte) CTLabels {
 	var m [ctLabelsLen]byte
 	copy(m[:], data)
 	return CTLabels{
@@ -24,12 +24,17 @@ func parseLabels(data []byte) CTLabels {
 	}
 }
 
-// appendLabels appends an attribute that holds labels.
+// Append appends the labels, 16 bytes, as ParseCTLabels decodes them.
+func (l CTLabels) Append(b []byte) []byte {
+	b = binary.NativeEndian.AppendUint64(b, labelOrder(l[0]))
+	return binary.NativeEndian.AppendUint64(b, labelOrder(l[1]))
+}
+
+// appendLabels appends an attribute that contains labels.
 func appendLabels(b []byte, typ uint16, l CTLabels) []byte {
 	b, m := extend(align4(b), attrHeaderLen+ctLabelsLen)
 	putAttrHeader(m, typ, ctLabelsLen)
-	binary.NativeEndian.PutUint64(m[4:], labelOrder(l[0]))
-	binary.NativeEndian.PutUint64(m[12:], labelOrder(l[1]))
+	l.Append(m[attrHeaderLen:attrHeaderLen])
 	return b
 }
 

@@ -89,6 +89,8 @@ func troubles() []field {
 			func(s *queue.Stats) uint64 { return s.Refused }),
 		counter("late_verdicts_total", "Verdicts refused because the kernel had already given the packet up (ENOENT).",
 			func(s *queue.Stats) uint64 { return s.Late }),
+		counter("skipped_conntrack_changes_total", "Verdicts sent without their change of the connection, which the packet's entry did not admit.",
+			func(s *queue.Stats) uint64 { return s.ConntrackSkipped }),
 		counter("malformed_messages_total", "Messages that made no sense and showed no packet id.",
 			func(s *queue.Stats) uint64 { return s.Malformed }),
 		counter("foreign_messages_total", "Messages that came from another process instead of the kernel.",
