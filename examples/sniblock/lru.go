@@ -64,6 +64,11 @@ func (s *set[K]) add(key K) {
 	s.young[key] = struct{}{}
 }
 
+func (s *set[K]) remove(key K) {
+	delete(s.young, key)
+	delete(s.old, key)
+}
+
 // has reports whether the key is in the set, and remembers one that is as if it
 // had just been added.
 func (s *set[K]) has(key K) bool {

@@ -180,10 +180,10 @@ func TestMarks(t *testing.T) {
 	start(t, "-mark 1 -reset 2")
 	testResets(t)
 	counts, err := chain.Counts()
-	// On IPv4 and IPv6 a bad connection is reset, and a good one settled: again
-	// by what was queued already.
-	if err != nil || counts[0] < 2 || counts[1] != 2 {
-		t.Errorf("marks were seen %d times, %v, want at least 2 and exactly 2", counts, err)
+	// On IPv4 and IPv6 a bad connection is reset, and a good one settled: more
+	// often if segments are sent again or were queued already.
+	if err != nil || counts[0] < 2 || counts[1] < 2 {
+		t.Errorf("marks were seen %d times, %v, want at least 2 each", counts, err)
 	}
 }
 

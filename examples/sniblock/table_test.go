@@ -103,6 +103,27 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// A client cannot hide a connection behind an earlier one between the same
+// ports.
+func TestForgottenAfterSettled(t *testing.T) {
+	table := newTCPTable(100_000)
+	good, bad := helloTo(t, "good.example"), helloTo(t, "bad.example")
+	say := func(at uint32, data []byte) decision { return table.say(7, segment{sequence: at, data: data}) }
+	table.say(7, segment{sequence: 1, syn: true})
+	say(1, good)
+	if got := say(1+uint32(len(good)), typed(23, 0)); got != settle {
+		t.Fatalf("decision %d, want settle", got)
+	}
+	table.say(7, segment{sequence: 1 << 20, syn: true})
+	say(1<<20, bad[:50])
+	for port := range uint16(1000) {
+		table.say(100+port, segment{sequence: 1, syn: true})
+	}
+	if got := say(1<<20+50, bad[50:]); got != refuse {
+		t.Errorf("decision on the second half %d, want refuse", got)
+	}
+}
+
 // A connection settles once it can no longer be refused.
 func TestSettles(t *testing.T) {
 	good := string(helloTo(t, "good.example"))

@@ -31,6 +31,7 @@ func (t *tcpTable) take(flow queue.Flow, s segment, now time.Time, judge func(he
 	}
 	if !known {
 		c = new(connection)
+		t.settled.remove(flow) // so that it is refused should it be forgotten
 		t.open.add(flow, c)
 		t.used += c.size()
 	}
