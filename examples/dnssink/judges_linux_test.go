@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/net/dns/dnsmessage"
 
+	"github.com/ipqueue/ipqueue/examples/dnssink/names"
 	"github.com/ipqueue/ipqueue/internal/netns"
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
@@ -34,13 +35,21 @@ type forwarder struct {
 	program string
 	config  string // with the directory and the port in it
 	args    func(config string) []string
+
+	// For a forwarder that blocks names itself: how it reads a list, in the
+	// directory, and one.
+	reads, list string
 }
 
 var forwarders = []forwarder{
 	{"named", `options { directory "%[1]s"; pid-file none; lock-file none; session-keyfile none; managed-keys-directory "%[1]s";
- listen-on port %[2]d { 127.0.0.1; }; listen-on-v6 { none; }; recursion yes; forwarders { 127.0.0.1; }; forward only; dnssec-validation no; };
+ listen-on port %[2]d { 127.0.0.1; }; listen-on-v6 { none; }; recursion yes; forwarders { 127.0.0.1; }; forward only; dnssec-validation no; %[3]s };
 controls { };
-`, func(config string) []string { return []string{"-g", "-c", config} }},
+`, func(config string) []string { return []string{"-g", "-c", config} },
+		`response-policy { zone "rpz.test"; }; }; zone "rpz.test" { type primary; file "%s/list";`,
+		"$TTL 60\n@ SOA localhost. root.localhost. ( 1 2 3 ; comment\n 4 5 )\n  NS localhost.\n" +
+			"a.example CNAME .\n*.b.example IN CNAME *.\nc.example 30 IN CNAME .\n*.c.example CNAME .\nd.c.example CNAME rpz-passthru.\n" +
+			"*.e.c.example CNAME rpz-passthru.\nf.e.c.example CNAME .\nE.example A 0.0.0.0\n          AAAA ::\n"},
 	{"unbound", `server:
  directory: "%[1]s"
  chroot: ""
@@ -52,12 +61,31 @@ controls { };
  do-not-query-localhost: no
  module-config: "iterator"
  do-ip6: no
+%[3]s
 remote-control:
  control-enable: no
 forward-zone:
  name: "."
  forward-addr: 127.0.0.1
-`, func(config string) []string { return []string{"-d", "-c", config} }},
+`, func(config string) []string { return []string{"-d", "-c", config} },
+		` include: "%s/list"`,
+		"server:\n local-zone: \"a.example\" always_nxdomain\n local-zone: b.example. refuse # comment\n local-zone: \"c.example\" redirect\n local-data: \"c.example A 0.0.0.0\"\n" +
+			"local-zone: \"d.c.example\" transparent\nlocal-zone: \"f.e.c.example\" static\nlocal-zone: \"e.c.example\" always_transparent\n" +
+			"local-zone: \"e.example\" typetransparent\nlocal-data: 'e.example. 3600 IN A 0.0.0.0'\n"},
+	{"dnsmasq", `# in %[1]s
+port=%[2]d
+listen-address=127.0.0.1
+bind-interfaces
+no-resolv
+no-hosts
+pid-file=
+server=127.0.0.1
+user=root
+group=root
+%[3]s
+`, func(config string) []string { return []string{"-d", "-C", config} },
+		`conf-file=%s/list`,
+		"address=/a.example/\naddress=/.b.example/0.0.0.0 # comment\nserver=/c.example/e.example/\nserver=/d.c.example/e.c.example/#\nlocal=/f.e.c.example/\n"},
 }
 
 // start runs the forwarder and returns its resolver, once it answers.
@@ -66,7 +94,14 @@ func (f forwarder) start(t *testing.T) *net.Resolver {
 	const port = 5300
 	dir := t.TempDir()
 	config := filepath.Join(dir, "config")
-	if err := os.WriteFile(config, fmt.Appendf(nil, f.config, dir, port), 0o600); err != nil {
+	reads := ""
+	if f.reads != "" {
+		reads = fmt.Sprintf(f.reads, dir)
+	}
+	if err := os.WriteFile(config, fmt.Appendf(nil, f.config, dir, port, reads), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "list"), []byte(f.list), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	testutil.Start(t, copied(t, program(t, f.program), dir), f.args(config)...)
@@ -106,6 +141,7 @@ func TestForwarders(t *testing.T) {
 			feed(t)
 			start(t)
 			server := serve(t, testutil.Loopback(t).IPv4)
+			f.reads, f.list = "", ""
 			r := f.start(t)
 			for range 3 {
 				wantLookup(t, r, "ip4", "good.example.", "192.0.2.1")
@@ -129,6 +165,7 @@ func TestForwardersZero(t *testing.T) {
 			feed(t)
 			start(t, "-answer", "zero")
 			server := serve(t, testutil.Loopback(t).IPv4)
+			f.reads, f.list = "", ""
 			r := f.start(t)
 			for range 2 {
 				wantLookup(t, r, "ip4", "blocked.example.", "0.0.0.0")
@@ -136,6 +173,40 @@ func TestForwardersZero(t *testing.T) {
 			}
 			if udp, tcp := server.asked("udp", "blocked.example."), server.asked("tcp", "blocked.example."); udp != 2 || tcp != 0 {
 				t.Errorf("blocked.example was asked for %d times by UDP and %d times by TCP, want 2 and 0", udp, tcp)
+			}
+		})
+	}
+}
+
+// A list blocks the names that its own program blocks by it.
+func TestListsAsMeant(t *testing.T) {
+	for _, f := range forwarders {
+		t.Run(f.program, func(t *testing.T) {
+			program(t, f.program)
+			testutil.RequireKernel(t)
+			serve(t, testutil.Loopback(t).IPv4)
+			set := new(names.Set)
+			if err := set.Read(strings.NewReader(f.list)); err != nil {
+				t.Fatal(err)
+			}
+			r := f.start(t)
+			blocked := 0
+			for _, name := range strings.Fields("a.example x.a.example xa.example b.example x.b.example y.x.b.example c.example x.c.example " +
+				"d.c.example x.d.c.example e.c.example x.e.c.example f.e.c.example x.f.e.c.example e.example x.e.example g.example") {
+				addr, err := r.LookupNetIP(t.Context(), "ip4", name+".")
+				is := err != nil || addr[0].String() != "192.0.2.1"
+				if f.program == "named" && (name == "x.d.c.example" || name == "e.c.example") {
+					is = true // not by the wildcard, because the zone has names below or above: see package names
+				}
+				if got := set.Has(name); got != is {
+					t.Errorf("Has(%s) = %t, %s blocks it: %t (%v, %v)", name, got, f.program, is, addr, err)
+				}
+				if is {
+					blocked++
+				}
+			}
+			if blocked == 0 {
+				t.Errorf("%s blocks nothing", f.program)
 			}
 		})
 	}

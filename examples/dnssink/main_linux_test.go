@@ -151,6 +151,10 @@ func answerTo(m dnsmessage.Message) dnsmessage.Message {
 	switch q.Type {
 	case dnsmessage.TypeA:
 		m.Answers = append(m.Answers, address(name))
+	case dnsmessage.TypeTXT: // much
+		for range 200 {
+			m.Answers = append(m.Answers, dnsmessage.Resource{Header: header(name), Body: &dnsmessage.TXTResource{TXT: []string{strings.Repeat("x", 255)}}})
+		}
 	case dnsmessage.TypeAAAA:
 		m.Answers = append(m.Answers, dnsmessage.Resource{Header: header(name), Body: &dnsmessage.AAAAResource{AAAA: [16]byte{0x20, 0x01, 15: 1}}})
 	}
@@ -274,6 +278,9 @@ func TestTCP(t *testing.T) {
 		serve(t, addr)
 		for range 3 {
 			wantLookup(t, tcpResolver(addr), "ip4", "good.example.", "192.0.2.1")
+			if txt, err := tcpResolver(addr).LookupTXT(t.Context(), "good.example."); len(txt) != 200 || err != nil {
+				t.Errorf("%d TXT records, %v, want 200", len(txt), err)
+			}
 			wantReset(t, addr, "www.example.")
 		}
 	}

@@ -23,7 +23,8 @@
 //
 // A sink is the address that leads nowhere, 0.0.0.0 or ::, or one of this host,
 // such as 127.0.0.1. In a response policy zone *.x stands for the names below x
-// without x, as in every zone. The names that a hosts file has for the host
+// without x, and for all of them: that other names in the zone hide some from the
+// wildcard, as in DNS (RFC 4592), makes no difference here. The names that a hosts file has for the host
 // itself (localhost and its like) are left out.
 //
 // Comments begin with #, ;, ! or //, at the start of a line or after a space.
