@@ -1,6 +1,8 @@
 package queue
 
 import (
+	"bytes"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
@@ -10,22 +12,27 @@ import (
 // verdict, or drops the packet for, without an error. The zero value is that of
 // older kernels.
 type nfqueueLimits struct {
+	// guarded: the headers of a replacement must agree with those of the
+	// packet, and the Bridge family has no replacements (nfnetlink_queue.c,
+	// nfqnl_validate_write).
+	guarded bool
 	// noReplace: every replaced packet is dropped, because the network
-	// namespace does not belong to the initial user namespace.
+	// namespace does not belong to the initial user namespace (nfqnl_mangle).
 	noReplace bool
-	// noReplaceBridge: every replaced packet of the Bridge family is dropped.
-	noReplaceBridge bool
 	// noHelperChange: an NFQA_CT that takes the helper away is carried out up to
 	// there, and neither labels nor mark are changed.
 	noHelperChange bool
+	// sameProtocol: a tracked packet cannot get another protocol (Linux 7.3).
+	sameProtocol bool
 }
 
 func limitsOf(q *binding) nfqueueLimits {
-	since72 := sock.ReleaseOf(q.host).AtLeast(7, 2)
+	linux := sock.ReleaseOf(q.host)
 	return nfqueueLimits{
-		noReplace:       sock.DropsReplaced(q.host, q.sock),
-		noReplaceBridge: since72,
-		noHelperChange:  since72,
+		guarded:        linux.AtLeast(7, 2),
+		noReplace:      sock.DropsReplaced(q.host, q.sock),
+		noHelperChange: linux.AtLeast(7, 2),
+		sameProtocol:   linux.AtLeast(7, 3),
 	}
 }
 
@@ -37,14 +44,109 @@ func (l *nfqueueLimits) check(v *Verdict) error {
 	return nil
 }
 
-// suits refuses what the kernel would not do to this packet.
+// suits refuses what the kernel would not do to this packet. The payload is
+// valid, and not repaired yet.
 func (l *nfqueueLimits) suits(p *Packet, v *Verdict) error {
 	switch {
-	case v.Payload != nil && l.noReplace:
+	case v.Payload == nil || !l.guarded:
+		return nil
+	case l.noReplace:
 		return fmt.Errorf("%w: Linux 7.2 and later drop replaced packets in a network namespace that the initial user namespace does not own; "+
 			"make that namespace as root, not in a user namespace (rootless container, unshare --user)", ErrUnsupported)
-	case v.Payload != nil && l.noReplaceBridge && p.Family == Bridge:
+	case p.Family == Bridge:
 		return fmt.Errorf("%w: Linux 7.2 and later drop replaced packets of the Bridge family", ErrUnsupported)
 	}
-	return nil
+	changed := p.changedHeader(v.Payload)
+	switch {
+	case changed != "":
+	case (v.Raw || p.keepsLengths(v.Payload)) && !exactLength(v.Payload):
+		changed = "the IP length to another than the payload's"
+	case l.sameProtocol && p.Family == IPv4 && v.Payload[9] != p.Payload[9]:
+		return fmt.Errorf("%w: Linux 7.3 and later drop a tracked packet whose replacement has another protocol", ErrUnsupported)
+	default:
+		return nil
+	}
+	return fmt.Errorf("%w: Linux 7.2 and later drop a packet whose replacement changes %s", ErrUnsupported, changed)
+}
+
+// changedHeader returns what b changes of the packet's IP headers that has to
+// stay, or "". What the copy does not hold cannot be compared.
+func (p *Packet) changedHeader(b []byte) string {
+	switch {
+	case len(p.Payload) < minPayload(p.version()) || len(b) < minPayload(p.version()):
+		return "an IP header that was not copied whole"
+	case p.version() == 4:
+		return changedIPv4(p.Payload, b)
+	case p.version() == 6:
+		return changedIPv6(p.Payload, b)
+	}
+	return "a packet of another protocol than IP"
+}
+
+func changedIPv4(old, b []byte) string {
+	const dontFragment = 0x4000
+	end := 4 * int(b[0]&0xf)
+	fragment := binary.BigEndian.Uint16(old[6:]) ^ binary.BigEndian.Uint16(b[6:])
+	switch {
+	case b[0] != old[0] || end < 20:
+		return "the length of the IP header"
+	case fragment&^dontFragment != 0:
+		return "fragment bits other than DF"
+	case len(old) < end || len(b) < end || !bytes.Equal(old[20:end], b[20:end]):
+		return "IP options"
+	}
+	return ""
+}
+
+func changedIPv6(old, b []byte) string {
+	end, ok := extensionsEnd(old)
+	switch {
+	case b[0]>>4 != 6:
+		return "the IP version"
+	case b[6] != old[6]:
+		return "the next header"
+	case !ok || len(b) < end || !bytes.Equal(old[40:end], b[40:end]):
+		return "extension headers"
+	}
+	return ""
+}
+
+// extensionsEnd returns where the extension headers of an IPv6 packet end, as
+// the kernel walks them: also in the data of a fragment. It reports false if
+// that is behind the end of b, or there are more than the kernel looks at.
+func extensionsEnd(b []byte) (end int, ok bool) {
+	const most = 12 // IP6_MAX_EXT_HDRS_CNT
+	next, end := b[6], 40
+	for range most + 1 {
+		length := 8
+		switch next {
+		case 0, 43, 60: // hop-by-hop options, routing, destination options
+			if len(b) < end+2 {
+				return 0, false
+			}
+			length = 8 * (int(b[end+1]) + 1)
+		case 51: // authentication
+			if len(b) < end+2 {
+				return 0, false
+			}
+			length = 4 * (int(b[end+1]) + 2)
+		case 44: // fragment
+		default: // also 59, no next header
+			return end, true
+		}
+		if len(b) < end+length {
+			return 0, false
+		}
+		next, end = b[end], end+length
+	}
+	return 0, false
+}
+
+// exactLength reports whether the IP length is that of b.
+func exactLength(b []byte) bool {
+	n := int(lengthField(b))
+	if b[0]>>4 == 6 {
+		n += 40
+	}
+	return n == len(b)
 }

@@ -1,7 +1,10 @@
 package queue_test
 
 import (
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,6 +82,107 @@ func TestNoHelperSince72(t *testing.T) {
 					s.Errorf("the entry has mark %d and helper %q, want 9 and %q", got.Mark, got.Helper, tt.helper)
 				}
 			})
+		})
+	}
+}
+
+// withExtensions is an IPv6 packet of UDP behind hop-by-hop options and
+// destination options.
+func withExtensions(data []byte) []byte {
+	p := simUDP(true, data)
+	options := []byte{60, 0, 1, 4, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0}
+	p = slices.Concat(p[:40], options, p[40:])
+	p[6] = 0
+	binary.BigEndian.PutUint16(p[4:], uint16(len(p)-40))
+	return p
+}
+
+// withOptions is an IPv4 packet of UDP with options that do nothing.
+func withOptions(data []byte) []byte {
+	p := simUDP(false, data)
+	p = slices.Concat(p[:20], []byte{1, 1, 1, 0}, p[20:])
+	p[0]++
+	binary.BigEndian.PutUint16(p[2:], uint16(len(p)))
+	p[10], p[11] = 0, 0
+	binary.BigEndian.PutUint16(p[10:], ^onesSum(p[:24]))
+	return p
+}
+
+// Whatever a replacement changes of the headers, Linux 7.2 has it arrive or the
+// verdict is refused: nil never means that the packet is lost.
+func TestReplaceHeadersSince72(t *testing.T) {
+	linux := kerneltest.Version{Major: 7, Minor: 2}
+	for name, tt := range map[string]struct {
+		family kerneltest.Family
+		packet []byte
+	}{
+		"IPv4":            {kerneltest.IPv4, simUDP(false, pattern(20))},
+		"IPv4 options":    {kerneltest.IPv4, withOptions(pattern(20))},
+		"IPv6":            {kerneltest.IPv6, simUDP(true, pattern(20))},
+		"IPv6 extensions": {kerneltest.IPv6, withExtensions(pattern(20))},
+	} {
+		for _, raw := range []bool{false, true} {
+			t.Run(fmt.Sprint(name, " ", at("raw", raw)), func(t *testing.T) {
+				simulate(t, []kind{nfqueueKind}, kerneltest.Options{Linux: linux}, func(s *sim) {
+					s.open(queue.Config{})
+					arrived, refused := 0, 0
+					replace := func(b []byte) (arrives bool) {
+						j := s.injectPacket(kerneltest.Packet{Family: tt.family, Payload: slices.Clone(tt.packet)})
+						p := s.next()
+						if err := p.Decide(queue.Verdict{Action: queue.Accept, Payload: b, Raw: raw}); err != nil {
+							refused++
+							s.ok(p.Accept())
+						}
+						s.fate(j, kerneltest.Accepted)
+						if j.Result().Replaced {
+							arrived++
+						}
+						return j.Result().Replaced
+					}
+					if !replace(tt.packet) {
+						s.Error("the packet could not be given back as it is")
+					}
+					data := slices.Clone(tt.packet)
+					data[len(data)-1]++
+					if !replace(data) {
+						s.Error("other data are refused")
+					}
+					if longer := append(slices.Clone(tt.packet), 1, 2, 3); replace(longer) == raw {
+						s.Errorf("longer by 3 bytes: arrives %t", !raw)
+					}
+					for i := range len(tt.packet) - 20 {
+						for _, bits := range []byte{1, 0x10, 0x40, 0x80, 0xff} {
+							b := slices.Clone(tt.packet)
+							b[i] ^= bits
+							replace(b)
+						}
+					}
+					if refused == 0 || arrived < 10 {
+						s.Errorf("%d arrived, %d refused, want some of both", arrived, refused)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A cut copy does not show whether the headers stay as they are.
+func TestReplaceCutHeadersSince72(t *testing.T) {
+	for _, linux := range []kerneltest.Version{{Major: 7, Minor: 1}, {Major: 7, Minor: 2}} {
+		simulate(t, []kind{nfqueueKind}, kerneltest.Options{Linux: linux}, func(s *sim) {
+			s.open(queue.Config{Mode: queue.Range(50)})
+			packet := withExtensions(pattern(20))
+			j := s.injectPacket(kerneltest.Packet{Family: kerneltest.IPv6, Payload: packet})
+			p := s.next()
+			err := p.Replace(packet)
+			if linux.Minor < 2 {
+				s.ok(err)
+			} else if !errors.Is(err, queue.ErrUnsupported) {
+				s.Errorf("Replace: %v, want ErrUnsupported", err)
+			} else {
+				s.ok(p.Accept())
+			}
+			s.fate(j, kerneltest.Accepted)
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -323,4 +324,37 @@ func TestKernelReplaceAndRepeat(t *testing.T) {
 	}
 	f.want("second time")
 	wantStats(t, settled(t, q), queue.Stats{Received: 2, Decided: 2, Repeated: 1, Accepted: 1, Replaced: 1})
+}
+
+// What a replacement changes of the IP header arrives, or is refused by kernels
+// that would drop the packet.
+func TestKernelReplaceHeader(t *testing.T) {
+	requireReplace(t)
+	for name, change := range map[string]func(b []byte) []byte{
+		"time to live":   func(b []byte) []byte { b[8] = 7; return b },
+		"don't fragment": func(b []byte) []byte { b[6] ^= 0x40; return b },
+		"options": func(b []byte) []byte {
+			b[0]++
+			binary.BigEndian.PutUint16(b[2:], uint16(len(b)+4))
+			return slices.Concat(b[:20], []byte{1, 1, 1, 0}, b[20:])
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			f := l.flow(loopback4)
+			l.queueUDP()
+			q := l.open(queue.Config{})
+			f.send("arrives")
+			p := take(t, q, 1)[0]
+			err := p.Replace(change(p.Clone()))
+			if name == "options" && errors.Is(err, queue.ErrUnsupported) && strings.Contains(err.Error(), "Linux 7.2") {
+				err = p.Accept()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.want("arrives")
+			settled(t, q)
+		})
+	}
 }

@@ -14,7 +14,7 @@ func (p *Packet) mayBecome(payload []byte) bool {
 	case IPv6:
 		return sameIPv6(p.Payload, payload)
 	}
-	return true
+	return false
 }
 
 // sameIPv4 compares header length, options and fragment bits but for DF, and
@@ -51,6 +51,8 @@ func extensions(b []byte) int {
 		case 0, 43, 60: // hop-by-hop options, routing, destination options
 		case 44: // fragment
 			length = 8
+		case 51: // authentication
+			length = 4 * (int(b[n+1]) + 2)
 		default:
 			return n
 		}

@@ -1,8 +1,8 @@
 package kerneltest
 
 // What the simulated kernel does differently by release, and how that is known:
-// from the source of the releases named, from documentation only, or from a run
-// on that release.
+// from the source of the releases named, from the patch that made it so, from
+// documentation only, or from a run on that release.
 //
 //	what                                      | until | since | source              | run
 //	------------------------------------------|-------|-------|---------------------|----------
@@ -27,8 +27,8 @@ package kerneltest
 //	an unknown command is ENOTSUPP            | 6.17  |       | 4.17, 6.6           | 6.18
 //	at most 65536 packets wait                |       | 6.18  | 7.x                 | 6.18
 //	an unknown flag is EINVAL                 |       | 7.0   | 7.x                 |
-//	replacements are refused by headers       |       | 7.2   | documentation       | 7.3
-//	none outside the initial user namespace   |       | 7.2   | documentation       | 7.3
+//	replacements are refused by headers       |       | 7.2   | the patch           | 7.3
+//	none outside the initial user namespace   |       | 7.2   | the patch           | 7.3
 //	a connection keeps its helper             |       | 7.2   | documentation       |
 
 // A Version is a release of Linux. The zero Version stands for the newest that
