@@ -42,6 +42,7 @@ func TestAllocations(t *testing.T) {
 			{"accept, deadline", small, queue.Config{Deadline: time.Minute}, queue.Packet.Accept},
 			{"accept, age", small, queue.Config{TrackAge: true}, queue.Packet.Accept},
 			{"accept, refusals told", small, queue.Config{OnRefused: func(uint64, error) {}}, queue.Packet.Accept},
+			{"accept, OnExpired", small, queue.Config{Deadline: time.Minute, OnExpired: func(queue.Packet) {}}, queue.Packet.Accept},
 			{"echo", small, queue.Config{}, func(p queue.Packet) error { return p.Replace(p.Payload) }},
 			{"echo, MTU", mtu, queue.Config{}, func(p queue.Packet) error { return p.Replace(p.Payload) }},
 			{"echo, large", large, queue.Config{}, func(p queue.Packet) error { return p.Replace(p.Payload) }},

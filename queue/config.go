@@ -121,6 +121,16 @@ type Config struct {
 	// accepts with FailOpen.
 	WhenFull Action
 
+	// OnExpired, if not nil, is called for each packet that got OnDeadline because
+	// the application did not decide it in time. p is the packet without its
+	// Payload, and without what must be read before the verdict: its conntrack
+	// entry, security context and link header. Its verdicts return ErrDecided.
+	//
+	// OnExpired is called from a goroutine of its own, one call at a time, and may
+	// call anything of this package. If 65536 calls wait, further packets are only
+	// counted, in Stats.Expired. Without a Deadline it is not called.
+	OnExpired func(p Packet)
+
 	// OnClose is the verdict for packets that are undecided when the queue
 	// closes: Drop (also the zero value; the kernel does so by itself) or
 	// Accept.

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -135,4 +136,92 @@ func TestAge(t *testing.T) {
 			}
 		})
 	}
+}
+
+// OnExpired is called for each packet that the deadline decides, and no other,
+// with what is known of it.
+func TestOnExpired(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		var told []queue.Packet
+		s.open(queue.Config{Deadline: time.Second, OnExpired: func(p queue.Packet) { told = append(told, p) }})
+		list := make([]queue.Packet, 5)
+		for i := range list {
+			s.injectPacket(kerneltest.Packet{In: eth0, Mark: uint32(i), Payload: simUDP(false, pattern(i))})
+			list[i] = s.next()
+		}
+		s.ok(list[1].Accept())
+		s.ok(list[3].Drop())
+		time.Sleep(2 * time.Second)
+		s.quiet()
+		for _, p := range told {
+			if errors.Is(p.Accept(), queue.ErrDecided) && p.Payload == nil && p.Queue() == s.q && p.In().Name() == "eth0" {
+				continue
+			}
+			s.Errorf("OnExpired was called with %+v", p)
+		}
+		var ids []uint64
+		for _, p := range told {
+			ids = append(ids, p.ID)
+		}
+		if want := []uint64{list[0].ID, list[2].ID, list[4].ID}; !slices.Equal(ids, want) {
+			s.Errorf("OnExpired was called with ids %d, want %d", ids, want)
+		}
+		if n := s.q.Stats(); n.Expired != uint64(len(told)) {
+			s.Errorf("%d expired, OnExpired was called %d times", n.Expired, len(told))
+		}
+		// Slots are used again for packets of their own.
+		told = nil
+		s.injectPacket(kerneltest.Packet{Mark: 77, Payload: simUDP(false, pattern(9))})
+		p := s.next()
+		time.Sleep(2 * time.Second)
+		s.quiet()
+		if len(told) != 1 || told[0].ID != p.ID || told[0].Mark != p.Mark || told[0].Length != p.Length || told[0].In() != (queue.Device{}) {
+			s.Errorf("OnExpired was called with %+v, want what is known of %+v", told, p)
+		}
+	})
+}
+
+// What must be read before the verdict is not there.
+func TestOnExpiredHasNoConntrack(t *testing.T) {
+	simulate(t, nfqueueKinds, kerneltest.Options{}, func(s *sim) {
+		told := make(chan queue.Packet, 1)
+		s.open(queue.Config{Conntrack: true, Deadline: time.Second, OnExpired: func(p queue.Packet) { told <- p }})
+		s.injectPacket(kerneltest.Packet{Conntrack: simEntry(), SecurityContext: []byte("label")})
+		if _, ok := s.next().Conntrack(); !ok {
+			s.Error("no entry came with the packet")
+		}
+		time.Sleep(2 * time.Second)
+		p := <-told
+		if c, ok := p.Conntrack(); ok {
+			s.Errorf("Conntrack = %v after the verdict", c)
+		}
+		if p.SecurityContext() != "" || p.LinkHeader() != nil || p.Flow() != (queue.Flow{}) || p.Age() != 0 {
+			s.Errorf("something of the packet's memory is left: %v", p)
+		}
+		if _, err := p.DecideUpTo(queue.Verdict{Action: queue.Accept}); err != nil {
+			s.Errorf("DecideUpTo: %v", err)
+		}
+	})
+}
+
+// A function that blocks keeps neither the reader nor the deadline waiting, and
+// is called once at a time.
+func TestOnExpiredMayBlock(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		release := make(chan struct{})
+		calls := 0
+		s.open(queue.Config{Deadline: time.Second, OnExpired: func(queue.Packet) { calls++; <-release }})
+		j := s.inject(3)
+		s.next()
+		time.Sleep(2 * time.Second)
+		s.fates(j, kerneltest.Dropped)
+		if calls != 1 {
+			s.Errorf("%d calls at once, want 1", calls)
+		}
+		close(release)
+		s.quiet()
+		if calls != 3 {
+			s.Errorf("%d calls, want 3", calls)
+		}
+	})
 }

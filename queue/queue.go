@@ -22,7 +22,8 @@ type Queue struct {
 	reader   reader
 	stream   stream
 	links    links
-	refusals refusals
+	refusals teller[refusal]
+	expiries teller[Packet]
 
 	conntrackSkipped atomic.Uint64
 
@@ -34,18 +35,26 @@ type Queue struct {
 func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
 	q := &Queue{cfg: c, name: name, backend: b}
 	q.life.init()
+	listener := ledger.Listener{
+		Refused: q.tellRefused,
+		Dead:    func(err error) { q.fail("verdict", q.explain(err)) },
+		Drained: func() { go q.shut() },
+	}
+	if c.OnRefused != nil {
+		q.refusals.call = func(r refusal) { c.OnRefused(r.id, r.err) }
+	}
+	if c.OnExpired != nil {
+		q.expiries.call = c.OnExpired
+		listener.Expired = q.tellExpired
+	}
 	var clock func() int64
 	if c.Deadline > 0 || c.TrackAge {
 		born := time.Now()
 		clock = func() int64 { return int64(time.Since(born)) }
 	}
 	l, intake := ledger.New(ledger.Config{
-		Encoder: b,
-		Listener: ledger.Listener{
-			Refused: q.tellRefused,
-			Dead:    func(err error) { q.fail("verdict", q.explain(err)) },
-			Drained: func() { go q.shut() },
-		},
+		Encoder:      b,
+		Listener:     listener,
 		Send:         func(datagrams [][]byte) (int, error) { return q.reader.sock.Send(datagrams) },
 		Request:      func(datagrams [][]byte) (int, error) { return q.reader.sock.Request(datagrams) },
 		Clock:        clock,
@@ -62,6 +71,9 @@ func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
 		backend: b, life: &q.life, ledger: l, intake: intake, clock: clock,
 		fail:    q.fail,
 		refused: func(id uint64, errno errno) { q.tellRefused(id, errno) },
+	}
+	if c.OnExpired != nil {
+		q.reader.spent = l.Spent()
 	}
 	q.reader.init()
 	q.stream = stream{reader: &q.reader, life: &q.life, ledger: l, whenFull: c.WhenFull}

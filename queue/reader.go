@@ -39,9 +39,10 @@ type reader struct {
 	batch  [sock.MaxBatch]sock.Datagram
 	ready  []Packet // decoded and entered, not yet taken by next
 	intake *ledger.Intake
-	room   int   // at least so many packets may be taken
-	slack  int   // packets that may be taken beyond MaxUndecided
-	extra  extra // what lay beside the packet decoded last
+	room   int          // at least so many packets may be taken
+	slack  int          // packets that may be taken beyond MaxUndecided
+	extra  extra        // what lay beside the packet decoded last
+	spent  *ledger.Slot // of packets for Config.OnExpired; nil without
 }
 
 // readCounts count what is rare, as it happens.
@@ -226,17 +227,33 @@ func (r *reader) packet(d *sock.Datagram, body []byte, damaged bool, now int64) 
 			x.conntrack, _ = appendTo(s.Buf, n, x.conntrack)
 		}
 	}
-	if beside == nil && x.size() > 0 {
+	if beside == nil && (x.size() > 0 || r.spent != nil) {
 		beside = new(aside)
 		s.Memo = beside
 	}
 	if beside != nil {
-		*beside = aside{x.link, x.secctx, x.conntrack}
+		beside.link, beside.secctx, beside.conntrack = x.link, x.secctx, x.conntrack
+	}
+	if r.spent != nil {
+		beside.remember(p, r.spent)
 	}
 }
 
-// An aside is what a slot keeps of a packet's message beside the payload.
-type aside struct{ link, secctx, conntrack []byte }
+// An aside is what a slot keeps of a packet beside the payload.
+type aside struct {
+	link, secctx, conntrack []byte
+	packet                  *Packet // nil without Config.OnExpired
+}
+
+// remember keeps what Config.OnExpired is called with: the packet as it is
+// after its verdict, without a payload.
+func (a *aside) remember(p *Packet, spent *ledger.Slot) {
+	if a.packet == nil {
+		a.packet = new(Packet)
+	}
+	*a.packet = *p
+	a.packet.Payload, a.packet.slot, a.packet.seq = nil, spent, 0
+}
 
 // appendTo copies b behind the first n bytes of buf.
 func appendTo(buf []byte, n int, b []byte) (in []byte, end int) {

@@ -1,6 +1,10 @@
 package queue
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/ipqueue/ipqueue/internal/ledger"
+)
 
 // A refusal is a verdict that the kernel did not carry out.
 type refusal struct {
@@ -8,52 +12,64 @@ type refusal struct {
 	err error
 }
 
-// refusals tells the application of refused verdicts, one at a time and from a
+// A teller calls a function of the application, one call at a time and from a
 // goroutine that exists while there is something to tell. So neither the reader
 // nor a verdict call ever runs the application's code.
-type refusals struct {
+type teller[T any] struct {
+	call func(T) // nil if the application has no such function
+
 	mu      sync.Mutex
-	waiting []refusal
+	waiting []T
 	telling bool
 }
 
-// maxRefusals is how many may wait for the application's callback. More are
-// counted but not told.
-const maxRefusals = 1 << 16
+// maxWaiting is how many calls of a function of the application may wait. What
+// comes beyond is counted in Stats, but the function is not called.
+const maxWaiting = 1 << 16
 
-// tellRefused calls Config.OnRefused soon.
-func (q *Queue) tellRefused(id uint64, err error) {
-	r := &q.refusals
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if q.cfg.OnRefused == nil || len(r.waiting) == maxRefusals {
+// tell calls the function soon.
+func (t *teller[T]) tell(what T) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.call == nil || len(t.waiting) == maxWaiting {
 		return
 	}
-	r.waiting = append(r.waiting, refusal{id, q.opError("verdict", err)})
-	if !r.telling {
-		r.telling = true
-		go q.tell()
+	t.waiting = append(t.waiting, what)
+	if !t.telling {
+		t.telling = true
+		go t.run()
 	}
 }
 
-func (q *Queue) tell() {
+func (t *teller[T]) run() {
 	for {
-		told := q.refusals.take()
-		if len(told) == 0 {
+		list := t.take()
+		if len(list) == 0 {
 			return
 		}
-		for _, f := range told {
-			q.cfg.OnRefused(f.id, f.err)
+		for _, what := range list {
+			t.call(what)
 		}
 	}
 }
 
 // take returns what waits, nothing if the goroutine that tells it may end.
-func (r *refusals) take() []refusal {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	waiting := r.waiting
-	r.waiting = nil
-	r.telling = len(waiting) > 0
+func (t *teller[T]) take() []T {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	waiting := t.waiting
+	t.waiting = nil
+	t.telling = len(waiting) > 0
 	return waiting
 }
+
+// tellRefused calls Config.OnRefused soon.
+func (q *Queue) tellRefused(id uint64, err error) {
+	if q.refusals.call != nil {
+		q.refusals.tell(refusal{id, q.opError("verdict", err)})
+	}
+}
+
+// tellExpired calls Config.OnExpired soon. The slot's packet was received when the
+// function was known.
+func (q *Queue) tellExpired(s *ledger.Slot) { q.expiries.tell(*s.Memo.(*aside).packet) }

@@ -68,6 +68,9 @@ type Slot struct {
 	Memo any
 }
 
+// Spent returns a slot whose packet has been decided.
+func (l *Ledger) Spent() *Slot { return &Slot{ledger: l, state: decided} }
+
 // Owner returns Config.Owner of the slot's ledger.
 func (s *Slot) Owner() any { return s.ledger.owner }
 
