@@ -76,16 +76,11 @@ type server struct {
 	queries []string
 }
 
-// asked counts the questions for a name.
-func (s *server) asked(network, name string) (n int) {
+// all returns the questions so far, after the protocol.
+func (s *server) all() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, q := range s.queries {
-		if q == network+" "+name {
-			n++
-		}
-	}
-	return n
+	return slices.Clone(s.queries)
 }
 
 // answer keeps the additional section: the OPT record.
