@@ -1,0 +1,90 @@
+//go:build linux
+
+// Rules installs the netfilter rules that feed examples/firewall, with nothing
+// but CAP_NET_ADMIN and no other program, as a container without a shell needs:
+//
+//	rules -hook forward -bypass        # install, or replace what is installed
+//	rules -remove
+//
+// They are those in the package comment of the firewall, in a table of their own
+// in the family inet, for both IP versions. With -bypass packets pass while no
+// firewall runs; without it they are dropped.
+//
+// To replace the rules is one transaction, but drops the packets that wait for a
+// verdict at that moment.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"syscall"
+
+	"github.com/google/nftables"
+
+	"github.com/ipqueue/ipqueue/examples/internal/cli"
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
+)
+
+var program = cli.Program{Name: "rules", About: "Rules installs the netfilter rules that feed the firewall."}
+
+func main() {
+	o, err := parse(os.Args[1:], os.Stdout)
+	if err == nil {
+		err = o.run()
+	}
+	program.Exit(err)
+}
+
+// options are the command line's.
+type options struct {
+	queue  uint16
+	hooks  []string
+	bypass bool
+	remove bool
+}
+
+// hooks are those that rules can be installed at.
+var hooks = map[string]*nftables.ChainHook{
+	"input": nftables.ChainHookInput, "forward": nftables.ChainHookForward, "output": nftables.ChainHookOutput,
+}
+
+func parse(args []string, help io.Writer) (o options, err error) {
+	flags := program.Flags()
+	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
+	flags.Func("hook", "where packets are queued, a `list` of input, forward and output (default forward)", func(s string) error {
+		o.hooks = strings.Split(s, ",")
+		for _, name := range o.hooks {
+			if hooks[name] == nil {
+				return fmt.Errorf("want input, forward or output, not %q", name)
+			}
+		}
+		return nil
+	})
+	flags.BoolVar(&o.bypass, "bypass", false, "let packets pass while no firewall runs")
+	flags.BoolVar(&o.remove, "remove", false, "remove the rules")
+	err = program.Parse(flags, args, help)
+	if len(o.hooks) == 0 {
+		o.hooks = []string{"forward"}
+	}
+	return o, err
+}
+
+func (o options) run() error {
+	if o.remove {
+		return remove()
+	}
+	var err error
+	for _, form := range o.forms() {
+		// The kernel answers ENOENT to an expression that it lacks.
+		if err = o.install(form); !errors.Is(err, syscall.ENOENT) {
+			break
+		}
+	}
+	if err == nil {
+		fmt.Printf("rules: queue %d at %s\n", o.queue, strings.Join(o.hooks, ", "))
+	}
+	return err
+}
