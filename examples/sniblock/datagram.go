@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/ipqueue/ipqueue/examples/sniblock/internal/quic"
+	"github.com/ipqueue/ipqueue/queue"
 )
 
 // judgeDatagram decides a UDP datagram. Only those that begin with a long
@@ -14,12 +15,23 @@ func (f *filter) judgeDatagram(v packet, now time.Time) outcome {
 	switch {
 	case !ok:
 		return outcome{decision: discard}
-	case f.quic == passQUIC || !isQUIC(b):
+	case f.quic == passQUIC:
 		return outcome{decision: pass}
+	case v.merged:
+		return f.judgeMerged(v.flow, b, now)
+	}
+	return f.judgePackets(v.flow, b, now)
+}
+
+// judgePackets decides the QUIC packets of a datagram.
+func (f *filter) judgePackets(flow queue.Flow, b []byte, now time.Time) outcome {
+	o := outcome{decision: pass}
+	switch {
+	case !isQUIC(b):
+		return o
 	case f.quic == dropQUIC:
 		return outcome{decision: refuse}
 	}
-	o := outcome{decision: pass}
 	for {
 		p, rest, ok, err := quic.Next(b)
 		switch {
@@ -31,13 +43,42 @@ func (f *filter) judgeDatagram(v packet, now time.Time) outcome {
 			return o
 		}
 		if p.Kind == quic.Initial {
-			o = f.initials.take(v.flow, p, now, func(h hello) string { return f.refuses(v.flow, h) })
+			o = f.judgeInitial(flow, p, now)
 			if o.decision == discard {
 				return o
 			}
 		}
 		b = rest
 	}
+}
+
+func (f *filter) judgeInitial(flow queue.Flow, p quic.Packet, now time.Time) outcome {
+	if f.quic == dropQUIC {
+		return outcome{decision: refuse}
+	}
+	return f.initials.take(flow, p, now, func(h hello) string { return f.refuses(flow, h) })
+}
+
+// judgeMerged decides several datagrams that the kernel will only cut apart
+// later (UDP GSO). It does not tell where, so that an Initial packet may begin
+// anywhere.
+func (f *filter) judgeMerged(flow queue.Flow, b []byte, now time.Time) outcome {
+	const most = 64 // of what looks like a packet
+	o, found := f.judgePackets(flow, b, now), 0
+	for at := range b {
+		if o.decision == refuse || o.decision == discard {
+			break
+		}
+		p, _, ok, err := quic.Next(b[at:])
+		if at == 0 || !ok || err != nil || p.Kind != quic.Initial {
+			continue
+		}
+		if found++; found > most {
+			return outcome{decision: discard}
+		}
+		o = f.judgeInitial(flow, p, now)
+	}
+	return o
 }
 
 // datagramData returns what a UDP datagram carries. What lies behind it in the

@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -64,6 +67,38 @@ func TestQUICOnKernel(t *testing.T) {
 		}
 		server.Close()
 		out.Await(t, client.LocalAddr().String())
+	}
+}
+
+// A client may hand the kernel several datagrams at once (UDP GSO).
+func TestMergedOnKernel(t *testing.T) {
+	feed(t)
+	start(t, "")
+	addr := testutil.Loopback(t).IPv4
+	server := listenUDP(t, addr)
+	client, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 443)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, name := range []string{"bad.example", "good.example"} {
+		initial := initialPacket{dcid: "to " + name, frames: pad(crypto(0, quicHello(t, name)))}.seal()
+		short := "\x40" + name + strings.Repeat("x", len(initial)-1-len(name))
+		const segment = 103 // UDP_SEGMENT, linux/udp.h
+		raw, err := client.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = raw.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_UDP, segment, len(initial)) })
+		if err != nil {
+			t.Skip("no UDP GSO: ", err)
+		}
+		if _, err := client.Write([]byte(short + initial)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := testutil.Receive(t, server); !strings.HasPrefix(string(got), "\x40good.example") {
+		t.Errorf("the server got %.20q, want that for good.example", got)
 	}
 }
 
@@ -310,11 +345,34 @@ func TestOpenSSLQUIC(t *testing.T) {
 	}
 }
 
+// transfer sends much to the server and back. The client's kernel makes packets
+// of more than 64 KiB of that.
+func transfer(t *testing.T, addr netip.Addr) {
+	t.Helper()
+	conn, err := tls.Dial("tcp", netip.AddrPortFrom(addr, 443).String(), clientOf("other.example", false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	const size = 20 << 20
+	written := make(chan error, 1)
+	go func() {
+		_, err := conn.Write(make([]byte, size))
+		written <- err
+	}()
+	_, err = io.CopyN(io.Discard, conn, size)
+	if err := errors.Join(err, <-written); err != nil {
+		t.Error(err)
+	}
+}
+
 // As a process it reads lists, again after SIGHUP, and ends with a summary.
 func TestProcess(t *testing.T) {
 	feed(t)
 	addr := testutil.Loopback(t).IPv4
 	serve(t, addr)
+	serve(t, testutil.Loopback(t).IPv6)
 	list := listFile(t, "||ads.example^\n")
 	p := testutil.Start(t, testutil.Build(t), "-v", "-reset", "2", "-list", list)
 	p.Stdout.Await(t, " QUIC: judge, ECH: allow, queue 0\n")
@@ -322,6 +380,9 @@ func TestProcess(t *testing.T) {
 		t.Errorf("handshake = %v, want success", err)
 	}
 	p.Stdout.Await(t, `hello    "other.example"`)
+	for _, addr := range testutil.Loopback(t).Addrs() {
+		transfer(t, addr)
+	}
 	for _, change := range []struct{ content, says string }{
 		{"/[a-z]/\n", "nothing changed: "},
 		{"other.example\n.ads.example\n", "sniblock: now 2 names"},
@@ -339,6 +400,6 @@ func TestProcess(t *testing.T) {
 		p.Stdout.Await(t, `refused  "`+server+`"`)
 	}
 	p.Interrupt(t)
-	p.Stdout.Await(t, "3 ClientHellos, 0 with an encrypted name; 2 connections refused\n")
+	p.Stdout.Await(t, "5 ClientHellos, 0 with an encrypted name; 2 connections refused\n")
 	p.Stdout.Await(t, " packets: 2 refused, 0 dropped that servers need not take\n")
 }

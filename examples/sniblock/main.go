@@ -22,14 +22,13 @@
 //	ip6tables -A OUTPUT -p tcp --dport 443 -m connmark ! --mark 1/1 -j NFQUEUE --queue-num 0 --queue-bypass
 //	ip6tables -A OUTPUT -p udp --dport 443 -j NFQUEUE --queue-num 0 --queue-bypass
 //
-// or FORWARD instead of OUTPUT, on a router. With nft, @th,64,1 leaves the bulk
-// of QUIC in the kernel, for only packets with a long header open connections:
+// or FORWARD instead of OUTPUT, on a router. With nft:
 //
 //	nft add rule inet filter output meta mark and 3 == 1 ct mark set ct mark or 1
 //	nft add rule inet filter output meta mark and 3 == 2 meta l4proto tcp reject with tcp reset
 //	nft add rule inet filter output meta mark and 3 == 2 meta l4proto udp reject
 //	nft add rule inet filter output tcp dport 443 ct mark and 1 == 0 queue flags bypass to 0
-//	nft add rule inet filter output udp dport 443 @th,64,1 1 queue flags bypass to 0
+//	nft add rule inet filter output udp dport 443 queue flags bypass to 0
 //
 // The rules come in this order. Those about marks are for -mark, which keeps the
 // rest of a TCP connection in the kernel once its name is known, and for -reset,

@@ -230,6 +230,38 @@ func TestDatagrams(t *testing.T) {
 	newBlocker(t, "").kernel.Send(p).WantAccepted()
 }
 
+// Datagrams that the kernel has yet to cut apart are judged each.
+func TestMergedDatagrams(t *testing.T) {
+	datagram := func(server string) string {
+		return initialPacket{dcid: "to " + server, frames: pad(crypto(0, quicHello(t, server)))}.seal()
+	}
+	bad, good := datagram("bad.example"), datagram("good.example")
+	short := "\x40" + strings.Repeat("\xc3\x00\x00\x00", len(bad))[:len(bad)-1]
+	flood := strings.Repeat("\xc0\x00\x00\x00\x01\x08longlong\x00\x00\x00", 100)
+	for _, test := range []struct {
+		args, data string
+		passes     bool
+	}{
+		{"", short + short + bad, false},
+		{"", short + good[:len(good)-1] + bad, false},
+		{"", good + bad, false},
+		{"", bad + good, false},
+		{"", short + short + good, true},
+		{"", good + short, true},
+		{"", short + short, true},
+		{"", short + flood, false},
+		{"-quic drop", short + good, false},
+		{"-quic drop", short + short, true},
+		{"-quic pass", short + bad, true},
+	} {
+		p := queuetest.UDP("10.0.0.1:40000", server4, []byte(test.data))
+		p.GSO, p.ChecksumNotReady = len(bad), true
+		if got := newBlocker(t, test.args).kernel.Send(p).Wait().Fate; got.Passes() != test.passes {
+			t.Errorf("%q, %d bytes that begin with %x: %v, want %t", test.args, len(test.data), test.data[:5], got, test.passes)
+		}
+	}
+}
+
 func refixedLength(n uint16) func(p *queuetest.Packet) {
 	return func(p *queuetest.Packet) {
 		binary.BigEndian.PutUint16(p.Payload[24:], n)

@@ -164,6 +164,17 @@ func TestSegmentsIPv6(t *testing.T) {
 	}
 }
 
+// A packet that the kernel has yet to cut into segments may be a jumbogram.
+func TestJumbogram(t *testing.T) {
+	for gso, want := range map[int]queuetest.Fate{1400: queuetest.Accepted, 0: queuetest.Dropped} {
+		p := queuetest.TCP("[2001:db8::1]:40000", "[2001:db8::9]:443", queuetest.TCPHeader{Flags: queuetest.ACK}, make([]byte, 3000))
+		p.Payload = slices.Insert(p.Payload, 40, 6, 0, 0xc2, 4, 0, 0, byte((len(p.Payload)-32)>>8), byte(len(p.Payload)-32))
+		p.Payload[4], p.Payload[5], p.Payload[6] = 0, 0, 0
+		p.GSO, p.ChecksumNotReady = gso, true
+		newBlocker(t, "").kernel.Send(p).Want(want)
+	}
+}
+
 // A SYN goes on without Multipath TCP.
 func TestMultipath(t *testing.T) {
 	c := newBlocker(t, "").client("10.0.0.1:40000")
