@@ -113,13 +113,13 @@ func (s *sink) judgeSegment(f queue.Flow, b []byte) (outcome, verdict) {
 	case seg.flags&flagURG != 0: // the receiver takes a byte out
 		return fails, c.refuse(errUrgent)
 	}
-	ahead := int32(seg.sequence - c.next)
-	if ahead > 0 {
+	behind := c.next - seg.sequence
+	if behind >= 1<<31 { // it is ahead
 		return waits, verdict{}
 	}
-	fresh, known, same := c.compare(int(-ahead), seg.data)
+	fresh, known, same := c.compare(int(behind), seg.data)
 	switch {
-	case !known:
+	case !known, !same && len(seg.data) == 1: // the latter may keep the connection alive (RFC 9293, section 3.8.4)
 		return waits, verdict{}
 	case !same:
 		return fails, c.refuse(errChanged)

@@ -131,8 +131,9 @@ func TestStreamSentAgain(t *testing.T) {
 	wantSegment(t, s, isn+5, flagACK, b[5:9], passes, harmless)
 	wantSegment(t, s, isn+uint32(len(b)), flagACK, nil, passes, harmless)
 	wantSegment(t, s, isn-1, flagSYN|flagACK, nil, passes, harmless)
-	wantSegment(t, s, isn-20, flagACK, make([]byte, 30), waits, harmless) // older than all
-	wantSegment(t, s, isn+uint32(len(b))+1, flagACK, b, waits, harmless)  // a gap
+	wantSegment(t, s, isn-20, flagACK, make([]byte, 30), waits, harmless)          // older than all
+	wantSegment(t, s, isn+uint32(len(b))-1, flagACK, []byte{'?'}, waits, harmless) // keeps it alive
+	wantSegment(t, s, isn+uint32(len(b))+1, flagACK, b, waits, harmless)           // a gap
 	wantSegment(t, s, isn+uint32(len(framed(fine))), flagACK, framed(bad), fails, unreadable)
 	wantSegment(t, s, isn+uint32(len(b)), flagACK, b, empties, harmless) // refused for good
 	wantSegment(t, s, isn-1, flagSYN|flagACK, nil, passes, harmless)
@@ -212,9 +213,12 @@ func TestStreamsForget(t *testing.T) {
 // What passes is never a whole listed message.
 func FuzzStream(f *testing.F) {
 	fine, bad := messages(f)
-	f.Add(framed(fine, bad), []byte{3, 200})
-	f.Add(framed(bad), []byte{})
-	f.Fuzz(func(t *testing.T, b, cuts []byte) {
+	f.Add(framed(fine, bad), []byte{3, 200}, uint32(1<<31))
+	f.Add(framed(bad), []byte{}, ^uint32(0))
+	f.Fuzz(func(t *testing.T, b, cuts []byte, away uint32) {
+		if out, _ := opened(t).judgeSegment(flowFrom(1000), tcp(isn+away, flagACK, b)); away != 0 && out == fails {
+			t.Errorf("a segment at another place is judged")
+		}
 		s, whole := opened(t), opened(t)
 		_, want := whole.judgeSegment(flowFrom(1000), tcp(isn, flagACK, b))
 		at := 0
