@@ -123,8 +123,11 @@ func TestMemory(t *testing.T) {
 		t.Run(fmt.Sprint(k.backend), func(t *testing.T) {
 			r := k.replay(simUDP(false, pattern(1000)))
 			take := taker(r.open(t, queue.Config{Backend: k.backend}), true)
-			before := heap()
 			medium := r.message
+			r.message = k.replay(simUDP(false, nil)).message
+			r.more(650) // after which there are all receive buffers
+			take(650, mustAccept)
+			before := heap()
 			r.message = k.replay(simUDP(false, pattern(60000))).message
 			hold := func(n int) []queue.Packet {
 				packets := make([]queue.Packet, 0, n)

@@ -91,11 +91,6 @@ type extra struct {
 
 func (x *extra) size() int { return len(x.link) + len(x.secctx) + len(x.conntrack) }
 
-// receiveSize fits the largest message of either kernel queue: a packet of
-// 65575 bytes from ip6_queue, or a payload attribute of 65535 bytes and the
-// metadata of nfnetlink_queue.
-const receiveSize = 68 << 10
-
 // A socketConfig is what both kernel queues want of a socket.
 func socketConfig(c *Config, protocol int, statusReader string) sock.Config {
 	return sock.Config{

@@ -73,6 +73,8 @@ func (q *Queue) shut() {
 	close(q.life.stopped)
 	q.reader.wake()
 	q.reader.token <- struct{}{}
+	q.keeper.stop()
+	q.reader.buffers.stop()
 	q.settle()
 	q.links.close()
 	_ = q.reader.sock.Close()

@@ -58,11 +58,18 @@ type Config struct {
 	// context ended, for instance. Make it larger than QueueLength if all may
 	// be held. 0 means 65536, the most that nfnetlink_queue ever holds.
 	//
-	// A packet costs its length, rounded up to 256, 768, 1536, 4096 or (above
-	// 4 KiB) 68 KiB, plus about 250 bytes; this times MaxUndecided is the most
-	// memory a queue uses. Of packets of more than 256 bytes up to 192 may take
-	// 68 KiB each, and as many more as there have been packets above 4 KiB at a
-	// time.
+	// An idle queue uses less than 256 KiB of memory. A busy one uses at most
+	//
+	//	256 × R + MaxUndecided × (C + 400 bytes)
+	//
+	// R is the size of a receive buffer: 68 KiB for whole packets, n + 2 KiB for
+	// Range(n), 2 KiB for MetaOnly. C is the longest copy of a packet, rounded
+	// up to 256, 768, 1536, 4096 bytes or R. For example, Range(128) with a
+	// MaxUndecided of 4096 uses at most 256 × 2176 + 4096 × (256 + 400) bytes,
+	// which is 3.2 MB. Memory that a burst needed is freed when the queue has
+	// been idle for some time.
+	//
+	// More than 2^24 means 2^24.
 	MaxUndecided int
 
 	// NoGSO makes nfnetlink_queue segment large packets and complete their
@@ -108,6 +115,14 @@ type Config struct {
 	// Deadline is the longest time a packet may stay undecided before it gets
 	// OnDeadline. 0 means no limit: a forgotten packet then stays in the kernel
 	// until the queue closes.
+	//
+	// The time counts from when the kernel queued the packet, and it also ends
+	// when the program hangs: while the consumer of the channel or the body of a
+	// loop over All does nothing, the queue reads on, as far as MaxUndecided
+	// allows, and lets packets expire. A packet that has expired is not handed
+	// out. The kernel does not report when it queued a packet. If packets were
+	// there before they were read, the queue takes the earliest time that is
+	// possible, at most an eighth of Deadline before it read them.
 	Deadline time.Duration
 
 	// OnDeadline is the verdict for packets that the application did not
@@ -253,6 +268,14 @@ const (
 	bytesPerPacket      = 2048
 )
 
+// Limits beyond which numbers would not fit. The kernel's own for a receive
+// buffer is half of the largest int (net/core/sock.c, __sock_set_rcvbuf).
+const (
+	mostUndecided  = 1 << 24
+	mostReadBuffer = 1 << 30
+	mostBuffered   = 1 << 24
+)
+
 // complete checks c and returns it with defaults in place of zero values.
 func (c Config) complete() (Config, error) {
 	if err := c.check(); err != nil {
@@ -261,6 +284,8 @@ func (c Config) complete() (Config, error) {
 	setDefault(&c.Buffer, defaultBuffer)
 	c.Buffer = max(c.Buffer, 0)
 	setDefault(&c.MaxUndecided, defaultMaxUndecided)
+	c.MaxUndecided = min(c.MaxUndecided, mostUndecided)
+	c.ReadBuffer = min(c.ReadBuffer, mostReadBuffer)
 	setDefault(&c.Grace, defaultGrace)
 	setDefault(&c.OnDeadline, Drop)
 	setDefault(&c.OnClose, Drop)
@@ -294,6 +319,7 @@ func (c *Config) check() error {
 		notNegative("MaxUndecided", c.MaxUndecided),
 		notNegative("NetNS", c.NetNS),
 		notNegative("Deadline", c.Deadline),
+		atMost("Buffer", c.Buffer, mostBuffered),
 	)
 }
 

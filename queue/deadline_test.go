@@ -3,8 +3,12 @@ package queue_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
@@ -96,9 +100,19 @@ func TestDeadlineOfRefusedVerdict(t *testing.T) {
 	}
 	defer q.Close()
 	tooLong := make([]byte, 70000)
-	for range 100 {
+	raced := 0
+	for raced < 100 {
 		j := k.Inject(kerneltest.Packet{Payload: simUDP(false, pattern(9))})
-		p := <-q.Packets()
+		var p queue.Packet
+		select {
+		case p = <-q.Packets():
+		case <-time.After(10 * time.Millisecond): // it expired before it could be handed out
+			if got := j.Wait(); got != kerneltest.Dropped {
+				t.Fatalf("fate %v, want Dropped", got)
+			}
+			continue
+		}
+		raced++
 		for start := time.Now(); errors.Is(p.Replace(tooLong), queue.ErrInvalid); {
 			if time.Since(start) > patience {
 				t.Fatalf("the packet is %v after %v", j.Fate(), patience)
@@ -108,6 +122,187 @@ func TestDeadlineOfRefusedVerdict(t *testing.T) {
 			t.Fatalf("fate %v, want Dropped", got)
 		}
 	}
+}
+
+// hangs are places at which a program may hang: each reads a few packets, waits
+// and goes on, with every packet that it is given.
+var hangs = map[string]func(s *sim, wait func(), judge func(queue.Packet)){
+	"before Packets": func(s *sim, wait func(), judge func(queue.Packet)) {
+		wait()
+		for p := range s.q.Packets() {
+			judge(p)
+		}
+	},
+	"after Packets": func(s *sim, wait func(), judge func(queue.Packet)) {
+		packets := s.q.Packets()
+		wait()
+		for p := range packets {
+			judge(p)
+		}
+	},
+	"in a loop over the channel": func(s *sim, wait func(), judge func(queue.Packet)) {
+		n := 0
+		for p := range s.q.Packets() {
+			judge(p)
+			if n++; n == 10 || n == 100 {
+				wait()
+			}
+		}
+	},
+	"before All": func(s *sim, wait func(), judge func(queue.Packet)) {
+		wait()
+		for p := range s.q.All() {
+			judge(p)
+		}
+	},
+	"in a loop over All": func(s *sim, wait func(), judge func(queue.Packet)) {
+		n := 0
+		for p := range s.q.All() {
+			judge(p)
+			if n++; n == 10 || n == 100 {
+				wait()
+			}
+		}
+	},
+	"between loops over All": func(s *sim, wait func(), judge func(queue.Packet)) {
+		for range 2 {
+			n := 0
+			for p := range s.q.All() {
+				judge(p)
+				if n++; n == 10 {
+					break
+				}
+			}
+			wait()
+		}
+		for p := range s.q.All() {
+			judge(p)
+		}
+	},
+}
+
+// TestDeadlineWhoeverHangs has programs that hang while traffic goes on: no
+// packet waits for its verdict longer than the deadline, read or not, none gets
+// it much earlier, and none is handed out that has expired.
+func TestDeadlineWhoeverHangs(t *testing.T) {
+	const deadline = 80 * time.Millisecond
+	for _, c := range []queue.Config{
+		{},
+		{Buffer: -1},
+		{Buffer: 1},
+		{Buffer: 1000},
+		{WhenFull: queue.Accept, Buffer: 3},
+	} {
+		for name, program := range hangs {
+			t.Run(fmt.Sprintf("%s, %d, %v", name, c.Buffer, c.WhenFull), func(t *testing.T) {
+				simulate(t, both, kerneltest.Options{}, func(s *sim) {
+					c.Deadline, c.OnDeadline = deadline, queue.Drop
+					s.open(c)
+					var given, late atomic.Int32
+					over := make(chan struct{})
+					go func() {
+						defer close(over)
+						program(s, func() { time.Sleep(time.Second + 333*time.Microsecond) }, func(p queue.Packet) {
+							given.Add(1)
+							if err := p.Accept(); errors.Is(err, queue.ErrDecided) {
+								late.Add(1)
+							}
+						})
+					}()
+					var watched sync.WaitGroup
+					for range 3000 {
+						j, injected := s.injectOne(), time.Now()
+						watched.Go(func() {
+							got := j.Wait()
+							if waited := time.Since(injected); waited > deadline+2*time.Millisecond {
+								s.Errorf("%v after %v, want at most %v", got, waited, deadline)
+							} else if got == kerneltest.Dropped && waited < deadline*7/8 {
+								s.Errorf("dropped after %v, want at least %v", waited, deadline*7/8)
+							}
+						})
+						time.Sleep(time.Millisecond)
+					}
+					watched.Wait()
+					s.ok(s.q.Close())
+					<-over
+					if late.Load() > 0 {
+						s.Errorf("%d of %d packets had expired when they were handed out", late.Load(), given.Load())
+					}
+					if given.Load() < 500 {
+						s.Errorf("%d packets were handed out", given.Load())
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestDeadlineInGroup has the consumer of a group's channel hang: the packets of
+// its queues expire, those of a queue without a deadline stay, and each queue's
+// come in order.
+func TestDeadlineInGroup(t *testing.T) {
+	const deadline = 80 * time.Millisecond
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, nfqueueKind, kerneltest.Options{})
+		configs := queue.Config{Number: 1, Buffer: 20, OnDeadline: queue.Drop}.Balance(3)
+		configs[1].Deadline, configs[2].Deadline = deadline, 2*deadline
+		g, err := queue.OpenGroup(s.ctx, configs...)
+		s.ok(err)
+		defer g.Close()
+		packets := g.Packets()
+		inject := func() {
+			for i := range configs {
+				s.injectPacket(kerneltest.Packet{Queue: uint16(i + 1)})
+			}
+			time.Sleep(1003 * time.Microsecond) // not at the moment at which others expire
+		}
+		var last [4]uint64
+		n, late := 0, 0
+		for range 5 {
+			for range 1000 {
+				inject()
+			}
+			for range 1000 {
+				p := <-packets
+				number := p.Queue().Number()
+				if p.ID <= last[number] {
+					s.Fatalf("queue %d: packet %d after %d", number, p.ID, last[number])
+				}
+				last[number] = p.ID
+				if errors.Is(p.Accept(), queue.ErrDecided) {
+					late++
+				}
+				if n++; n%5 == 0 {
+					inject()
+				}
+			}
+		}
+		if late > 0 {
+			s.Errorf("%d of %d packets had expired when they were handed out", late, n)
+		}
+		for i, q := range g.Queues() {
+			stats := q.Stats()
+			if expired := stats.Expired > 0; expired != (i > 0) {
+				s.Errorf("queue %d: %d packets expired", i+1, stats.Expired)
+			}
+			checkSum(s, stats)
+		}
+	})
+}
+
+// TestDeadlineWithoutRoom hangs with as many packets as may be undecided: each
+// that expires makes room for another.
+func TestDeadlineWithoutRoom(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{Deadline: 10 * time.Millisecond, MaxUndecided: 3})
+		s.injectOne()
+		for range s.q.All() {
+			j := s.inject(100)
+			time.Sleep(time.Second)
+			s.fates(j, kerneltest.Dropped)
+			break
+		}
+	})
 }
 
 // TestAge tells how old the oldest packet is, if somebody asked for a clock.

@@ -70,6 +70,13 @@ func notNegative[T int | time.Duration](name string, v T) error {
 	return fmt.Errorf("%w: Config.%s must not be negative, but is %v", ErrInvalid, name, v)
 }
 
+func atMost(name string, v, most int) error {
+	if v > most {
+		return fmt.Errorf("%w: Config.%s must be at most %d, not %d", ErrInvalid, name, most, v)
+	}
+	return nil
+}
+
 // refuse returns an error that names the first of fields that is set.
 func refuse(queue string, fields []field) error {
 	for _, f := range fields {

@@ -125,15 +125,17 @@ func (g *Group) Packets() <-chan Packet {
 
 // merge makes the channel and has every queue feed it.
 func (g *Group) merge() {
-	capacity := 0
+	capacity, expire := 0, false
 	for _, q := range g.queues {
 		capacity += q.cfg.Buffer
+		expire = expire || q.cfg.Deadline > 0
 	}
-	g.merged = make(chan Packet, capacity)
+	o := newOutlet(capacity, expire)
+	g.merged = o.to
 	g.streams.Store(int32(len(g.queues)))
 	for _, q := range g.queues {
 		fed := false
-		q.stream.start.Do(func() { fed = q.stream.feed(byGroup, g.merged, g.streamEnded) })
+		q.stream.start.Do(func() { fed = q.stream.feed(byGroup, o, g.streamEnded) })
 		if !fed {
 			g.refused = true
 			g.streamEnded()

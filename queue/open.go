@@ -202,5 +202,6 @@ func (q *Queue) opened(ctx context.Context, err error) (*Queue, error) {
 		return nil, q.opError("open", err)
 	}
 	q.watch(ctx)
+	q.keeper.start()
 	return q, nil
 }

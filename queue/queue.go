@@ -21,6 +21,7 @@ type Queue struct {
 	ledger   *ledger.Ledger
 	reader   reader
 	stream   stream
+	keeper   keeper
 	links    links
 	refusals teller[refusal]
 	expiries teller[Packet]
@@ -37,6 +38,7 @@ func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
 	q.life.init()
 	listener := ledger.Listener{
 		Refused: q.tellRefused,
+		Expired: q.packetExpired,
 		Dead:    func(err error) { q.fail("verdict", q.explain(err)) },
 		Drained: func() { go q.shut() },
 	}
@@ -45,7 +47,6 @@ func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
 	}
 	if c.OnExpired != nil {
 		q.expiries.call = c.OnExpired
-		listener.Expired = q.tellExpired
 	}
 	var clock func() int64
 	if c.Deadline > 0 || c.TrackAge {
@@ -69,8 +70,9 @@ func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
 	q.reader = reader{
 		binding: binding{cfg: c, host: host},
 		backend: b, life: &q.life, ledger: l, intake: intake, clock: clock,
-		fail:    q.fail,
-		refused: func(id uint64, errno errno) { q.tellRefused(id, errno) },
+		released: q.keeper.goOn,
+		fail:     q.fail,
+		refused:  func(id uint64, errno errno) { q.tellRefused(id, errno) },
 	}
 	if c.OnExpired != nil {
 		q.reader.spent = l.Spent()
@@ -78,7 +80,17 @@ func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
 	q.reader.init()
 	q.stream = stream{reader: &q.reader, life: &q.life, ledger: l, whenFull: c.WhenFull}
 	q.stream.init()
+	q.keeper.init(&q.reader)
 	return q
+}
+
+// packetExpired is told by the ledger of a packet that the deadline decided.
+func (q *Queue) packetExpired(s *ledger.Slot) {
+	q.keeper.stale.Store(true)
+	q.stream.packetExpired()
+	if q.cfg.OnExpired != nil {
+		q.tellExpired(s)
+	}
 }
 
 // Backend returns which of the kernel's two queues q is: IPQueue or NFQueue, also
@@ -103,7 +115,8 @@ func (q *Queue) Packets() <-chan Packet { return q.stream.channel(q.cfg.Buffer) 
 // goroutine, which reads the kernel's queue itself: there is no other
 // goroutine and no channel between. The loop ends when the stream does; Err
 // then returns why. A break leaves the queue open, and a later loop goes on
-// where this one stopped; between loops nothing is read.
+// where this one stopped; between loops nothing is read, unless Config.Deadline
+// is set.
 //
 // One loop may run at a time. A second one, or a call after Packets, panics.
 func (q *Queue) All() iter.Seq[Packet] {
@@ -132,9 +145,7 @@ func (q *Queue) SetMode(ctx context.Context, m Mode) error {
 	if err := m.check(); err != nil {
 		return q.opError("set mode", err)
 	}
-	return q.opError("set mode", q.reader.ask(ctx, func(seq uint32) []byte {
-		return q.backend.appendMode(nil, seq, m)
-	}))
+	return q.opError("set mode", q.reader.setMode(ctx, m))
 }
 
 // Stats returns the queue's counters, taken at one moment, and the kernel's,

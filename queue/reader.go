@@ -3,6 +3,7 @@ package queue
 import (
 	"errors"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -18,15 +19,17 @@ import (
 //	socket -> fill: decode, copy into a slot -> enter -> ready -> channel or yield
 type reader struct {
 	binding
-	backend backend
-	life    *life
-	ledger  *ledger.Ledger
-	clock   func() int64 // nanoseconds; nil if nobody needs it
-	mayWait func() bool  // isIdle, bound once
+	backend    backend
+	life       *life
+	ledger     *ledger.Ledger
+	clock      func() int64 // nanoseconds; nil if nobody needs it
+	mayWait    func() bool  // isIdle, bound once
+	mayNotWait func() bool  // the same, and false
 
-	fail    func(op string, err error)   // ends the queue
-	refused func(id uint64, errno errno) // the kernel refused a verdict
-	counts  readCounts
+	released func()                       // the token was given back
+	fail     func(op string, err error)   // ends the queue
+	refused  func(id uint64, errno errno) // the kernel refused a verdict
+	counts   readCounts
 
 	answers chan error    // the kernel's answer to the request under way
 	wanted  atomic.Uint64 // that request's sequence number, and asked; 0 for none
@@ -36,13 +39,16 @@ type reader struct {
 	token chan struct{} // holds one value while somebody reads
 
 	// The rest belongs to the holder of the token.
-	batch  [sock.MaxBatch]sock.Datagram
-	ready  []Packet // decoded and entered, not yet taken by next
-	intake *ledger.Intake
-	room   int          // at least so many packets may be taken
-	slack  int          // packets that may be taken beyond MaxUndecided
-	extra  extra        // what lay beside the packet decoded last
-	spent  *ledger.Slot // of packets for Config.OnExpired; nil without
+	buffers             buffers
+	ready               []Packet // decoded and entered, not yet taken by next
+	intake              *ledger.Intake
+	room                int           // at least so many packets may be taken
+	every               time.Duration // how long packets may be unread, with Config.Deadline
+	lastRead, lastEmpty int64         // when there was a read, and the socket was found empty, by the clock
+	waited              bool          // the socket was found empty in the read under way
+	slack               int           // packets that may be taken beyond MaxUndecided
+	extra               extra         // what lay beside the packet decoded last
+	spent               *ledger.Slot  // of packets for Config.OnExpired; nil without
 }
 
 // readCounts count what is rare, as it happens.
@@ -61,10 +67,20 @@ func (r *reader) init() {
 	r.room = r.cfg.MaxUndecided
 	r.request = r.ask
 	r.mayWait = r.isIdle
-	for i := range r.batch {
-		r.batch[i].Buf = make([]byte, receiveSize)
+	r.mayNotWait = func() bool {
+		r.isIdle()
+		return false
 	}
-	r.intake.SetSize(receiveSize)
+	r.every = readEvery(r.cfg.Deadline)
+	r.buffers.init(&r.cfg, func() {
+		r.wake()
+		select {
+		case r.token <- struct{}{}: // nobody reads who would do it
+			r.trim()
+			r.release()
+		default:
+		}
+	})
 }
 
 // next returns the packets that have been received, waiting for some. The
@@ -76,12 +92,12 @@ func (r *reader) next(spent []Packet) ([]Packet, error) {
 	full := false
 	if len(r.ready) == 0 {
 		if full = !r.hasRoom(); !full {
-			err = r.fill()
+			err = r.fill(r.mayWait)
 		}
 	}
 	batch := r.ready
 	r.ready = spent[:0]
-	<-r.token
+	r.release()
 	if len(batch) > 0 || !full {
 		if len(batch) > 0 {
 			err = nil
@@ -98,6 +114,12 @@ func (r *reader) next(spent []Packet) ([]Packet, error) {
 	}
 }
 
+// release gives the token back.
+func (r *reader) release() {
+	<-r.token
+	r.released()
+}
+
 // hasRoom reports whether a packet may be taken without exceeding
 // MaxUndecided. If not, the ledger's Vacancy receives when one may.
 func (r *reader) hasRoom() bool {
@@ -111,29 +133,76 @@ func (r *reader) hasRoom() bool {
 // whether to wait. Verdicts that wait for others are sent before the reader
 // sleeps.
 func (r *reader) isIdle() bool {
+	r.waited = true
+	r.buffers.socketEmpty()
 	r.intake.SocketEmpty()
 	return !r.life.isAt(draining)
 }
 
 // fill receives one batch. The caller holds the token and there is room. It
 // returns nil if it is worth calling again, also when nothing came.
-func (r *reader) fill() error {
+func (r *reader) fill(idle func() bool) error {
 	if r.life.isAt(closing) {
 		return errStop
 	}
-	n, err := r.sock.Receive(r.batch[:min(r.room, len(r.batch))], r.mayWait)
+	r.trim()
+	batch := r.buffers.next(r.room)
+	r.waited = false
+	n, err := r.sock.Receive(batch, idle)
 	switch {
 	case err != nil:
 		return r.receiveFailed(err)
 	case n == 0:
 		return errStop // it did not wait: draining, and all is read
 	}
-	now := r.now()
-	for i := range r.batch[:n] {
-		r.datagram(&r.batch[i], now)
+	arrived, before := r.arrival(n < len(batch)), len(r.ready)
+	for i := range batch[:n] {
+		r.datagram(&batch[i], arrived)
 	}
+	r.buffers.filled(len(r.ready) - before)
 	r.enter(n)
 	return nil
+}
+
+// arrival returns when packets arrived of which one read brought all there were,
+// or did not. That is known if the reader waited for them; else they may have
+// arrived as early as the socket was last found empty. Unless MaxUndecided kept
+// the reader from it, there was a read since, at most every ago.
+func (r *reader) arrival(all bool) int64 {
+	if r.clock == nil {
+		return 0
+	}
+	now, empty := r.clock(), r.lastEmpty
+	r.lastRead = now
+	if all {
+		r.lastEmpty = now
+	}
+	if r.waited || r.every == 0 {
+		return now
+	}
+	return max(empty, now-int64(r.every))
+}
+
+// readOn receives what is there, in at most so many reads, without waiting. It
+// returns how many there were. The caller holds the token.
+func (r *reader) readOn(most int) (reads int) {
+	for reads < most && r.hasRoom() && r.fill(r.mayNotWait) == nil {
+		reads++
+	}
+	return reads
+}
+
+// dropExpired forgets the packets that expired before the application took
+// them. The caller holds the token.
+func (r *reader) dropExpired() {
+	r.ready = slices.DeleteFunc(r.ready, func(p Packet) bool { return !p.slot.Open(p.seq) })
+}
+
+// trim drops memory that a burst needed long ago.
+func (r *reader) trim() {
+	if r.buffers.reduce() {
+		r.intake.Trim()
+	}
 }
 
 // receiveFailed decides whether the stream survives an error of Receive.
@@ -143,6 +212,9 @@ func (r *reader) receiveFailed(err error) error {
 		// Whoever wants the reader's attention sets its condition first and
 		// the deadline then: the condition is seen after this, or the
 		// deadline ends the next wait.
+		if r.waited && r.clock != nil {
+			r.lastEmpty = r.clock()
+		}
 		return r.sock.SetReadDeadline(time.Time{})
 	case errors.Is(err, enobufs):
 		r.counts.overruns.Add(1)
@@ -206,6 +278,9 @@ func (r *reader) packet(d *sock.Datagram, body []byte, damaged bool, now int64) 
 	if x.missed > 0 {
 		r.counts.missed.Add(x.missed)
 	}
+	if d.Truncated {
+		r.buffers.truncated()
+	}
 	s, seq, whole := r.intake.Slot(p.ID, len(p.Payload)+x.size())
 	r.intake.Arrived(now, x.missed > 0)
 	if damaged || err != nil {
@@ -217,7 +292,7 @@ func (r *reader) packet(d *sock.Datagram, body []byte, damaged bool, now int64) 
 	p.slot, p.seq = s, seq
 	beside, _ := s.Memo.(*aside)
 	if whole {
-		s.Buf, d.Buf = d.Buf, s.Buf
+		s.Buf = r.buffers.exchange(d, s.Buf)
 	} else {
 		n := copy(s.Buf, p.Payload)
 		p.Payload = s.Buf[:n:n]
@@ -292,13 +367,18 @@ func (r *reader) errorReply(h wire.Header, body []byte) {
 // packets any more; the bound is for other processes that might send.
 func (r *reader) readOut(handle func(*sock.Datagram)) {
 	for range 1 << 12 {
-		n, err := r.sock.Receive(r.batch[:], func() bool { return false })
-		if n == 0 && !errors.Is(err, enobufs) {
+		batch := r.buffers.next(sock.MaxBatch)
+		n, err := r.sock.Receive(batch, func() bool { return false })
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded): // of a call to wake that came late
+			_ = r.sock.SetReadDeadline(time.Time{})
+		case n == 0 && !errors.Is(err, enobufs):
 			return
 		}
-		for i := range r.batch[:n] {
-			handle(&r.batch[i])
+		for i := range batch[:n] {
+			handle(&batch[i])
 		}
+		r.buffers.filled(n) // mostly answers
 		r.enter(n)
 		clear(r.ready)
 		r.ready = r.ready[:0]

@@ -76,7 +76,7 @@ func (r *reader) await(ctx context.Context) (err error, ok bool) {
 			return r.giveUp(nil)
 		case r.token <- struct{}{}:
 			err = r.readForAnswer(ctx, repeatAfter)
-			<-r.token
+			r.release()
 			if err != nil {
 				return r.giveUp(err)
 			}
@@ -109,7 +109,43 @@ func (r *reader) readForAnswer(ctx context.Context, limit time.Duration) error {
 		if err := r.sock.SetReadDeadline(end); err != nil {
 			return ErrClosed
 		}
-		if err := r.fill(); err != nil {
+		if err := r.fill(r.mayWait); err != nil {
+			return ErrClosed
+		}
+	}
+	return nil
+}
+
+// setMode asks the kernel for another mode, with buffers that fit its messages.
+func (r *reader) setMode(ctx context.Context, m Mode) error {
+	if err := r.enlarge(ctx, messageSize(&r.cfg, m)); err != nil {
+		return err
+	}
+	return r.ask(ctx, func(seq uint32) []byte { return r.backend.appendMode(nil, seq, m) })
+}
+
+// enlarge has all later reads use buffers of at least that size: whoever reads
+// sees the size before the next read, which the wake brings about.
+func (r *reader) enlarge(ctx context.Context, size int) error {
+	b := &r.buffers
+	for {
+		want := b.wanted.Load()
+		if want >= int64(size) || b.wanted.CompareAndSwap(want, int64(size)) {
+			break
+		}
+	}
+	for woken := false; b.size.Load() < int64(size); woken = true {
+		if !woken {
+			r.wake()
+		}
+		select {
+		case r.token <- struct{}{}:
+			b.next(1)
+			r.release()
+		case <-b.resized:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-r.life.stopped:
 			return ErrClosed
 		}
 	}

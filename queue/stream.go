@@ -17,12 +17,72 @@ type stream struct {
 
 	use   atomic.Int32
 	start sync.Once
-	to    chan Packet   // nil until a channel is asked for; a group's is for all its queues
-	last  func()        // what the goroutine that feeds the channel does last with it
-	done  chan struct{} // closed at the end of that goroutine
+	out   atomic.Pointer[outlet] // nil until a channel is asked for
+	last  func()                 // what the goroutine that feeds the channel does last with it
+	done  chan struct{}          // closed at the end of that goroutine
 
 	batch []Packet // of a loop over All
 	at    int
+
+	expired atomic.Bool // the deadline has decided a packet
+	suspect int         // so many batches may have packets that have expired
+}
+
+// An outlet is the channel that the streams of one or several queues feed.
+type outlet struct {
+	to      chan Packet
+	expired chan struct{} // receives when a packet has expired, which may be in the channel
+	turn    chan struct{} // nil, or holds one value while a stream sends
+	kept    []Packet      // memory of sweep
+}
+
+// newOutlet returns an outlet. Where several streams feed it they take turns if
+// packets may expire.
+func newOutlet(capacity int, takeTurns bool) *outlet {
+	o := &outlet{to: make(chan Packet, capacity), expired: make(chan struct{}, 1)}
+	if takeTurns {
+		o.turn = make(chan struct{}, 1)
+	}
+	return o
+}
+
+// begin waits for the caller's turn to send. It returns false if the queue is
+// stopped before.
+func (o *outlet) begin(stopped <-chan struct{}) bool {
+	if o.turn == nil {
+		return true
+	}
+	select {
+	case o.turn <- struct{}{}:
+		return true
+	case <-stopped:
+		return false
+	}
+}
+
+func (o *outlet) end() {
+	if o.turn != nil {
+		<-o.turn
+	}
+}
+
+// sweep takes the packets that have expired out of the channel. It is the
+// caller's turn to send, so that the others keep their order.
+func (o *outlet) sweep() {
+	for n := len(o.to); n > 0; n-- {
+		select {
+		case p := <-o.to:
+			if p.slot.Open(p.seq) {
+				o.kept = append(o.kept, p)
+			}
+		default: // the application took it
+		}
+	}
+	for _, p := range o.kept {
+		o.to <- p // has room: nobody else sends
+	}
+	clear(o.kept)
+	o.kept = o.kept[:0]
 }
 
 // How a queue's packets are taken.
@@ -37,49 +97,93 @@ const (
 func (s *stream) init() { s.done = make(chan struct{}) }
 
 // hasBacklog reports whether packets in the channel wait for the application.
-func (s *stream) hasBacklog() bool { return len(s.to) > 0 }
+func (s *stream) hasBacklog() bool {
+	o := s.out.Load()
+	return o != nil && len(o.to) > 0
+}
+
+// packetExpired is told that the deadline has decided a packet, which may be on
+// its way to the application.
+func (s *stream) packetExpired() {
+	s.expired.Store(true)
+	if o := s.out.Load(); o != nil {
+		select {
+		case o.expired <- struct{}{}:
+			s.reader.wake()
+		default: // whoever has the last call to answer will sweep for both
+		}
+	}
+}
+
+// isLive reports whether the next packet has not expired. The packets of the
+// batch at hand may have, and those that the reader has ready, when some has.
+func (s *stream) isLive(p *Packet) bool {
+	if s.expired.Load() {
+		s.expired.Store(false)
+		s.suspect = 2
+	}
+	return s.suspect == 0 || p.slot.Open(p.seq)
+}
+
+// next is reader.next.
+func (s *stream) next(spent []Packet) ([]Packet, error) {
+	batch, err := s.reader.next(spent)
+	if s.suspect > 0 && len(batch) > 0 {
+		s.suspect--
+	}
+	return batch, err
+}
 
 // channel returns the queue's own channel.
 func (s *stream) channel(capacity int) <-chan Packet {
 	s.start.Do(func() {
-		to := make(chan Packet, capacity)
-		s.feed(byChannel, to, func() { close(to) })
+		o := newOutlet(capacity, false)
+		s.feed(byChannel, o, func() { close(o.to) })
 	})
 	if s.use.Load() != byChannel {
 		panic("queue: Packets is called on a Queue whose packets are taken already, with All or by a Group")
 	}
-	return s.to
+	return s.out.Load().to
 }
 
 // feed starts the goroutine that sends the packets to a channel and calls last
 // after the last one. It returns false if they are taken already. It is called
 // by start alone.
-func (s *stream) feed(use int32, to chan Packet, last func()) bool {
+func (s *stream) feed(use int32, o *outlet, last func()) bool {
 	if s.use.Load() != unused {
 		return false
 	}
-	s.to, s.last = to, last
+	s.out.Store(o)
+	s.last = last
 	if !s.use.CompareAndSwap(unused, use) {
 		return false
 	}
-	go s.run()
+	go s.run(o)
 	return true
 }
 
 // run is the reader goroutine: it alone ends the channel. Close waits for its
 // end, so it never waits for the application once the queue is closing.
-func (s *stream) run() {
+func (s *stream) run(o *outlet) {
 	defer close(s.done)
 	defer s.ledger.Drain()
 	defer s.last()
 	var batch []Packet
 	var err error
 	for {
-		if batch, err = s.reader.next(batch); err != nil {
+		if batch, err = s.next(batch); err != nil {
 			break
 		}
+		select {
+		case <-o.expired:
+			if o.begin(s.life.stopped) {
+				o.sweep()
+				o.end()
+			}
+		default:
+		}
 		for i := range batch {
-			s.deliver(&batch[i])
+			s.deliver(o, &batch[i])
 		}
 	}
 	s.life.streamEnded()
@@ -87,9 +191,16 @@ func (s *stream) run() {
 
 // deliver sends a packet to the application, or does what is to be done when
 // the channel is full.
-func (s *stream) deliver(p *Packet) {
+func (s *stream) deliver(o *outlet, p *Packet) {
+	if !o.begin(s.life.stopped) {
+		return
+	}
+	defer o.end()
+	if !s.isLive(p) {
+		return
+	}
 	select {
-	case s.to <- *p:
+	case o.to <- *p:
 		return
 	default:
 	}
@@ -97,9 +208,15 @@ func (s *stream) deliver(p *Packet) {
 		p.slot.Impose(p.seq, ledger.Action(s.whenFull), ledger.ByWhenFull)
 		return
 	}
-	select {
-	case s.to <- *p:
-	case <-s.life.stopped:
+	for s.isLive(p) {
+		select {
+		case o.to <- *p:
+			return
+		case <-o.expired:
+			o.sweep()
+		case <-s.life.stopped:
+			return
+		}
 	}
 }
 
@@ -113,8 +230,9 @@ func (s *stream) each(yield func(Packet) bool) {
 		s.use.Store(byPull)
 	}()
 	for s.more() {
+		p := &s.batch[s.at]
 		s.at++
-		if !yield(s.batch[s.at-1]) {
+		if s.isLive(p) && !yield(*p) {
 			return
 		}
 	}
@@ -127,7 +245,7 @@ func (s *stream) more() bool {
 	for s.at == len(s.batch) {
 		var err error
 		s.at = 0
-		if s.batch, err = s.reader.next(s.batch); err != nil {
+		if s.batch, err = s.next(s.batch); err != nil {
 			return false
 		}
 	}
@@ -141,7 +259,7 @@ func (s *stream) empty() {
 	switch s.use.Load() {
 	case byChannel:
 		<-s.done
-		for range s.to {
+		for range s.out.Load().to {
 		}
 	case byGroup:
 		<-s.done // the group empties its channel

@@ -59,3 +59,26 @@ func (f *freeList) stock(to *freeList) {
 		}
 	}
 }
+
+// drop forgets up to n slots, those with the largest buffers first, and returns
+// how many.
+func (f *freeList) drop(n int) (dropped int) {
+	for class := classes - 1; class >= 0; class-- {
+		list := f[class]
+		k := max(len(list)-(n-dropped), 0)
+		dropped += len(list) - k
+		clear(list[k:])
+		f[class] = list[:k]
+	}
+	return dropped
+}
+
+// empty forgets all slots, and the memory of the list, and returns how many
+// there were.
+func (f *freeList) empty() (dropped int) {
+	for _, list := range f {
+		dropped += len(list)
+	}
+	*f = freeList{}
+	return dropped
+}

@@ -9,17 +9,14 @@ type Intake struct {
 	filled  []*Slot  // taken, not yet entered
 	damaged []*Slot  // those of them that are to be decided at once
 	seq     uint64   // of the packet taken last
-	size    int      // of receive buffers
 	spares  int      // receive buffers made for packets that could have been copied
 	created int      // slots made since the last Enter
 }
 
-// SetSize sets the size of receive buffers that Slot makes from now on.
-func (in *Intake) SetSize(bytes int) { in.size = bytes }
-
 // Slot takes a slot for the next packet, of size bytes, and numbers it. If
 // whole is true the packet stays in the buffer it was received in, for which
-// the slot's buffer is to be exchanged; otherwise it is to be copied.
+// the slot's buffer, if it has one, is to be exchanged; otherwise it is to be
+// copied.
 //
 // The smallest packets are copied as fast as they are handed over in the buffer
 // they came in. Larger ones keep that while there are spare buffers.
@@ -47,10 +44,10 @@ func (in *Intake) Slot(id uint64, size int) (s *Slot, seq uint64, whole bool) {
 // makeSlots adds slots of a class to the stash, several at once unless they
 // are large.
 func (in *Intake) makeSlots(class int) {
-	size, n := in.size, 1
+	size, n := 0, 1
 	if class < bigClass {
 		size = classSize[class]
-		n = max(chunkBytes/size, 1)
+		n = chunkBytes / size
 	}
 	slots, memory := make([]Slot, n), make([]byte, n*size)
 	for i := range slots {
@@ -91,6 +88,7 @@ func (in *Intake) Enter(flowing bool) (undecided int) {
 		in.filled[i] = nil
 	}
 	l.slots += in.created
+	l.slots -= l.free.drop(max(l.slots-l.maxUndecided-spareSlots, 0))
 	l.flowing = flowing
 	l.free.stock(&in.stash)
 	l.watchDeadline()
@@ -105,6 +103,16 @@ func (in *Intake) Enter(flowing bool) (undecided int) {
 	}
 	in.filled, in.damaged, in.created = in.filled[:0], in.damaged[:0], 0
 	return l.arrivals.n
+}
+
+// Trim forgets the slots that are free. It is for a queue that has been idle
+// for long.
+func (in *Intake) Trim() {
+	l := in.ledger
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.slots -= l.free.empty() + in.stash.empty()
+	in.spares = 0
 }
 
 // SocketEmpty reports that nothing was left to read after the packets entered:

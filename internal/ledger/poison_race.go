@@ -4,6 +4,9 @@ package ledger
 
 // poison overwrites a packet's bytes, so that a read after the verdict shows.
 func poison(b []byte) {
+	if len(b) == 0 {
+		return
+	}
 	b[0] = 0xdb
 	for n := 1; n < len(b); n *= 2 {
 		copy(b[n:], b[:n])

@@ -35,6 +35,7 @@ type receiver struct {
 	named bool // senders are asked for
 	batch []Datagram
 	idle  func() bool
+	used  int // iovs that are set
 	n     int
 	err   error
 	calls uint
@@ -72,6 +73,10 @@ func (r *receiver) receive(batch []Datagram, idle func() bool) (int, error) {
 			r.hdrs[i].hdr.Namelen = sizeofSockaddrNetlink
 		}
 	}
+	for i := len(batch); i < r.used; i++ { // buffers that the caller may no longer have
+		r.iovs[i] = unix.Iovec{}
+	}
+	r.used = len(batch)
 	err := r.gate.rc.Read(r.try)
 	r.batch, r.idle = nil, nil
 	if err == nil {
@@ -222,7 +227,9 @@ func (s *sender) send(datagrams [][]byte) (int, error) {
 		s.iovs[i].SetLen(len(d))
 	}
 	s.n, s.sent, s.errno = len(datagrams), 0, 0
-	if err := s.gate.rc.Control(s.try); err != nil {
+	err := s.gate.rc.Control(s.try)
+	clear(s.iovs[:len(datagrams)]) // memory that the caller may drop
+	if err != nil {
 		return 0, err
 	}
 	if s.errno != 0 {
