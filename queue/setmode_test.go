@@ -332,3 +332,29 @@ func TestSetModeAfterClose(t *testing.T) {
 		}
 	})
 }
+
+// A range of no bytes is refused, whatever number it was made of: it is neither
+// the whole packet nor a mode of another name.
+func TestSetModeRefusesRange(t *testing.T) {
+	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{Mode: queue.Range(20)})
+		s.setOnSend(func([]byte) { s.Error("the kernel was asked") })
+		for _, n := range []int{0, -1, -2, -3, math.MinInt} {
+			m := queue.Range(n)
+			if err := s.q.SetMode(s.ctx, m); !errors.Is(err, queue.ErrInvalid) {
+				s.Errorf("SetMode(Range(%d)): %v, want %v", n, err, queue.ErrInvalid)
+			}
+			q, err := queue.Open(s.ctx, queue.Config{Backend: queue.NFQueue, Number: 77, Mode: m})
+			if q != nil || !errors.Is(err, queue.ErrInvalid) {
+				s.Errorf("Open with Range(%d) = %v, %v, want %v", n, q, err, queue.ErrInvalid)
+			}
+		}
+		s.setOnSend(nil)
+		s.injectOne()
+		p := s.next()
+		if len(p.Payload) != 20 {
+			s.Errorf("a packet has %d bytes, want 20", len(p.Payload))
+		}
+		s.ok(p.Accept())
+	})
+}
