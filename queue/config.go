@@ -148,12 +148,20 @@ type Config struct {
 
 	// OnClose is the verdict for packets that are undecided when the queue
 	// closes: Drop (also the zero value; the kernel does so by itself) or
-	// Accept.
+	// Accept. It is also what becomes of new packets between the end of the
+	// context and that moment, at most Grace: with Drop the kernel drops them, also
+	// where the rule says bypass; with Accept nfnetlink_queue lets them pass, and
+	// ip_queue, which cannot, drops them.
 	OnClose Action
 
 	// Grace is how long after the end of the context the packets already
-	// received may still be decided. 0 means one second, negative means no
-	// limit.
+	// received may still be decided. 0 means 100 milliseconds, negative means no
+	// limit. The queue closes earlier once they all are decided.
+	//
+	// During Grace new packets get what OnClose says. A program that decides at
+	// once needs little of it. One that holds packets, while it asks somebody for
+	// example, always needs all of it, and with OnClose Drop loses about as many
+	// new packets meanwhile as it saves of those it holds.
 	Grace time.Duration
 
 	// TrackAge keeps the arrival time of each packet, so that Stats can tell
@@ -264,7 +272,7 @@ const (
 	defaultQueueLength  = 4096
 	defaultBuffer       = sock.MaxBatch
 	defaultMaxUndecided = 65536
-	defaultGrace        = time.Second
+	defaultGrace        = 100 * time.Millisecond
 	bytesPerPacket      = 2048
 )
 

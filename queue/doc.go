@@ -2,22 +2,20 @@
 // a Go channel. Each packet waits in the kernel until it gets a verdict:
 // accept, drop, or something else in its place.
 //
-//	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-//	defer stop()
-//	q, err := queue.Open(ctx, queue.Config{})
-//	if err != nil {
-//		log.Fatal(err)
-//	}
-//	defer q.Close()
-//	for p := range q.Packets() {
-//		if bad(p) {
-//			p.Drop()
-//			continue
+//	func serve(ctx context.Context) error {
+//		q, err := queue.Open(ctx, queue.Config{})
+//		if err != nil {
+//			return err
 //		}
-//		p.Accept()
-//	}
-//	if err := q.Err(); err != nil {
-//		log.Fatal(err)
+//		defer q.Close()
+//		for p := range q.Packets() {
+//			if bad(p) {
+//				_ = p.Drop()
+//			} else {
+//				_ = p.Accept()
+//			}
+//		}
+//		return q.Err()
 //	}
 //
 // Packets come to a queue by a firewall rule, for instance
@@ -41,11 +39,16 @@
 //
 // Each packet takes exactly one verdict. Any goroutine may give it, in any
 // order; of several that try, one succeeds and the others get ErrDecided. A
-// verdict call does not wait: several verdicts travel to the kernel together
-// where there are several, and at once where there is one. nil means that the
-// verdict was taken for sending. Should the kernel refuse it, because the packet
-// has meanwhile gone with its network interface say, Stats counts it and
-// Config.OnRefused hears of it.
+// verdict call does not wait: verdicts travel to the kernel together if there are
+// several, and at once if there is one. nil means that the verdict was taken for
+// sending. If the kernel later refuses it, for example because the interface went
+// down, Stats counts that and Config.OnRefused is called.
+//
+// Accept, Drop and Repeat fail only if the packet needs no verdict any more: it
+// has one, or the queue is closed. Their errors may be ignored. Decide and Replace
+// can refuse what they are asked (ErrInvalid, ErrTruncated, ErrUnsupported). The
+// packet then still waits in the kernel: give it another verdict, Drop for
+// example, or set Config.Deadline.
 //
 // # Memory
 //
@@ -84,9 +87,15 @@
 // When the context ends, the kernel queues no more packets, those that were
 // received can still be decided for Config.Grace, and the channel is closed
 // after the last of them. Close ends all of this at once. Packets that are
-// undecided then get Config.OnClose. A process that dies leaves nothing behind:
-// the kernel drops the packets, and from then on its rules drop every packet
-// they queue, unless they say "bypass".
+// undecided then get Config.OnClose.
+//
+// Between the end of the context and the end of Grace the queue is still bound.
+// New packets are then dropped, also those of a rule that says "bypass", unless
+// OnClose is Accept, with which nfnetlink_queue lets them pass unseen. A program
+// that holds packets for long loses fewer by a short Grace, or by Close.
+//
+// A process that dies leaves nothing behind: the kernel drops its packets, and
+// from then on its rules drop every packet they queue, unless they say "bypass".
 //
 // # Checksums
 //

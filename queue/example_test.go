@@ -20,18 +20,20 @@ func Example() {
 	defer stop()
 	q, err := queue.Open(ctx, queue.Config{})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	defer q.Close()
 	for p := range q.Packets() {
+		// Accept and Drop fail only if the packet needs no verdict any more.
 		if len(p.Payload) > 1000 {
-			p.Drop()
-			continue
+			_ = p.Drop()
+		} else {
+			_ = p.Accept()
 		}
-		p.Accept()
 	}
 	if err := q.Err(); err != nil {
-		log.Fatal(err)
+		log.Print(err)
 	}
 }
 
@@ -40,7 +42,8 @@ func Example() {
 func ExampleQueue_All() {
 	q, err := queue.Open(context.Background(), queue.Config{Number: 5})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	defer q.Close()
 	for p := range q.All() {
@@ -59,7 +62,8 @@ func ExampleQueue_SetMode() {
 	ctx := context.Background()
 	q, err := queue.Open(ctx, queue.Config{Mode: queue.Range(128)})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	defer q.Close()
 	for p := range q.Packets() {
@@ -68,7 +72,7 @@ func ExampleQueue_SetMode() {
 				log.Print(err)
 			}
 		}
-		p.Accept()
+		_ = p.Accept()
 	}
 }
 
@@ -77,14 +81,15 @@ func ExampleQueue_SetMode() {
 func ExamplePacket_Replace() {
 	q, err := queue.Open(context.Background(), queue.Config{})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	defer q.Close()
 	for p := range q.Packets() {
 		changed := bytes.ReplaceAll(p.Payload, []byte("colour"), []byte("colors"))
 		if err := p.Replace(changed); err != nil {
 			log.Print(err)
-			p.Drop() // a refused replacement leaves the packet undecided
+			_ = p.Drop() // a refused replacement leaves the packet undecided
 		}
 	}
 }
@@ -94,11 +99,15 @@ func ExamplePacket_Replace() {
 func ExamplePacket_Decide() {
 	q, err := queue.Open(context.Background(), queue.Config{Number: 1})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	defer q.Close()
 	for p := range q.Packets() {
-		p.Decide(queue.Verdict{Action: queue.Repeat, Mark: 7})
+		if err := p.Decide(queue.Verdict{Action: queue.Repeat, Mark: 7}); err != nil {
+			log.Print(err)
+			_ = p.Drop() // ip_queue, for example, refuses marks
+		}
 	}
 }
 
@@ -108,16 +117,21 @@ func ExamplePacket_Decide() {
 func ExamplePacket_Conntrack() {
 	q, err := queue.Open(context.Background(), queue.Config{Conntrack: true})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	defer q.Close()
 	for p := range q.Packets() {
 		c, tracked := p.Conntrack()
 		if !tracked || c.State != queue.CTNew || c.Original.Destination.Port() != 53 {
-			p.Drop()
+			_ = p.Drop()
 			continue
 		}
-		p.Decide(queue.Verdict{Action: queue.Accept, Conntrack: queue.CTChange{Mark: 1}})
+		v := queue.Verdict{Action: queue.Accept, Conntrack: queue.CTChange{Mark: 1}}
+		if err := p.Decide(v); err != nil {
+			log.Print(err)
+			_ = p.Drop()
+		}
 	}
 }
 
@@ -132,11 +146,12 @@ func ExampleConfig_onRefused() {
 		},
 	})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	defer q.Close()
 	for p := range q.Packets() {
-		p.Accept()
+		_ = p.Accept()
 	}
 }
 
@@ -149,7 +164,8 @@ func ExampleConfig_deadline() {
 		WhenFull:   queue.Accept,
 	})
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	defer q.Close()
 	for p := range q.Packets() {
@@ -171,20 +187,21 @@ func ExampleOpenGroup() {
 	defer stop()
 	g, err := queue.OpenGroup(ctx, queue.Config{Number: 0}.Balance(4)...) // --queue-balance 0:3
 	if err != nil {
-		log.Fatal(err)
+		log.Print(err)
+		return
 	}
 	defer g.Close()
 	var servers sync.WaitGroup
 	for _, q := range g.Queues() {
 		servers.Go(func() {
 			for p := range q.All() {
-				p.Accept()
+				_ = p.Accept()
 			}
 		})
 	}
 	servers.Wait()
 	if err := g.Err(); err != nil {
-		log.Fatal(err)
+		log.Print(err)
 	}
 }
 

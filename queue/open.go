@@ -15,6 +15,10 @@ import (
 // Config.Grace, and then the queue closes. ctx is not a limit for Open itself,
 // although it ends that too.
 //
+// While packets are still decided after the end of ctx, the kernel drops new ones,
+// also where the rule says bypass, because the queue is bound. Config.OnClose
+// Accept lets them pass instead; Queue.Close ends that time.
+//
 // Open needs CAP_NET_ADMIN in the user namespace of the network namespace, and
 // so does every verdict. It starts no goroutine that reads: packets wait in
 // the kernel until Packets or All is called.

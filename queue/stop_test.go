@@ -148,7 +148,7 @@ func TestGrace(t *testing.T) {
 		grace time.Duration
 		want  time.Duration // 0: no limit
 	}{
-		{0, time.Second},
+		{0, 100 * time.Millisecond},
 		{50 * time.Millisecond, 50 * time.Millisecond},
 		{time.Hour, time.Hour},
 		{-1, 0},

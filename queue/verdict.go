@@ -150,13 +150,15 @@ func (v *Verdict) op() string {
 	return v.Action.op()
 }
 
-// Accept lets the packet go on. See Decide.
+// Accept lets the packet go on. It fails only if the packet needs no verdict any
+// more: with ErrDecided, ErrGone or ErrClosed. See Decide.
 func (p Packet) Accept() error { return p.judge(Accept) }
 
-// Drop ends the packet. See Decide.
+// Drop ends the packet. It fails as Accept does.
 func (p Packet) Drop() error { return p.judge(Drop) }
 
-// Repeat sends the packet through its hook again. See Action and Decide.
+// Repeat sends the packet through its hook again. It fails as Accept does. See
+// Action.
 func (p Packet) Repeat() error { return p.judge(Repeat) }
 
 // judge decides with nothing but an action.
@@ -224,8 +226,9 @@ func nonNil(b []byte) []byte {
 // that and Config.OnRefused is called.
 //
 // Errors: ErrDecided if the packet has its verdict already; ErrGone; ErrClosed
-// after Close; and, leaving the packet undecided, ErrInvalid, ErrTruncated and
-// ErrUnsupported.
+// after Close; and, for a verdict that is refused, ErrInvalid, ErrTruncated and
+// ErrUnsupported. A refused verdict leaves the packet undecided: it waits in the
+// kernel until it gets another one, such as Drop, or until Config.Deadline.
 func (p Packet) Decide(v Verdict) error {
 	err := p.decide(&v)
 	if err != nil {
@@ -316,8 +319,8 @@ func (p *Packet) refuse(op string, err error) error {
 // Accept or Drop, with a mark and a priority or without, suits any packet, as do
 // the other actions. A change of Verdict.Conntrack goes to the connection of
 // each packet, as far as that admits it (CTChange). What belongs to one packet,
-// such as a payload or the status of its connection, is refused with ErrInvalid. Errors: ErrInvalid, ErrUnsupported and ErrClosed, with nothing
-// decided.
+// such as a payload or the status of its connection, is refused with ErrInvalid.
+// Errors: ErrInvalid, ErrUnsupported and ErrClosed, with nothing decided.
 func (p Packet) DecideUpTo(v Verdict) (int, error) {
 	n, err := p.decideUpTo(&v)
 	if err != nil {
