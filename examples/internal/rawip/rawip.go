@@ -14,7 +14,9 @@ type Socket struct{ four, six int } // descriptors
 
 // Open returns a socket whose packets have the firewall mark, by which rules
 // can tell them from others. It needs CAP_NET_RAW and, for a mark other than 0,
-// CAP_NET_ADMIN.
+// CAP_NET_ADMIN. On a system that lacks one of the IP versions Open returns a
+// socket for the other, and Send of a packet of the missing one fails with
+// EAFNOSUPPORT.
 func Open(mark uint32) (*Socket, error) { return open(mark) }
 
 // Send sends a packet to the destination in its header, through the host's

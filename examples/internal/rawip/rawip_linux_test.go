@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"os"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -99,5 +101,41 @@ func TestSendRefuses(t *testing.T) {
 	defer link.SetMTU(65536)
 	if err := s.Send(large); !errors.Is(err, syscall.EMSGSIZE) {
 		t.Errorf("Send of %d bytes = %v, want EMSGSIZE", len(large), err)
+	}
+}
+
+// One IP version is enough.
+func TestOneVersion(t *testing.T) {
+	testutil.RequireKernel(t)
+	lo := testutil.Loopback(t)
+	without := func(families ...int) (*Socket, error) {
+		return openWith(0, func(family int, mark uint32) (int, error) {
+			if slices.Contains(families, family) {
+				return missing, os.NewSyscallError("socket", syscall.EAFNOSUPPORT)
+			}
+			return rawSocket(family, mark)
+		})
+	}
+	for missing, there := range map[int]netip.Addr{syscall.AF_INET: lo.IPv6, syscall.AF_INET6: lo.IPv4} {
+		s, err := without(missing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, addr := range lo.Addrs() {
+			err := s.Send(datagram(t, netip.AddrPortFrom(addr, 9), "raw"))
+			if addr == there && err != nil || addr != there && !errors.Is(err, syscall.EAFNOSUPPORT) {
+				t.Errorf("without family %d, to %v: %v", missing, addr, err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := without(syscall.AF_INET, syscall.AF_INET6); !errors.Is(err, syscall.EAFNOSUPPORT) {
+		t.Errorf("without both: %v, want EAFNOSUPPORT", err)
+	}
+	refused := func(int, uint32) (int, error) { return missing, os.NewSyscallError("socket", syscall.EPERM) }
+	if _, err := openWith(0, refused); !errors.Is(err, syscall.EPERM) {
+		t.Errorf("without the privilege: %v, want EPERM", err)
 	}
 }
