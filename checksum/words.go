@@ -12,19 +12,61 @@ import (
 // loads cost nothing on most machines and have an odd last byte, zero-extended,
 // already in its place.
 //
-// All words but the last one are loaded in steps; the last one is loaded from
-// the end of the data, and what the steps have counted already is shifted out.
+// All words but the last one are loaded in order; the last one is loaded from
+// the end of the data, and what has been counted already is shifted out.
 
-// sum64 is Sum for machines with 64-bit words.
+// sum64 is Sum for machines with 64-bit words. Up to 64 bytes every step of a
+// loop would cost more than it adds, so there is none; and the check for room on
+// the stack costs as much as 16 bytes.
+//
+//go:nosplit
 func sum64(b []byte) uint64 {
-	if len(b) <= 8 {
+	n := len(b)
+	if n > 64 {
+		if n > minVector && n <= maxVector && hasVector() {
+			return sumVector(b)
+		}
+		return sumLong(b)
+	}
+	if n <= 8 {
 		return swap(short(b))
 	}
-	if len(b) > minVector && hasVector() {
-		if len(b) > maxVector {
-			return sumPieces(b)
+	tail := binary.LittleEndian.Uint64(b[n-8:]) >> (8 * (-uint(n) & 7))
+	if n <= 32 {
+		if n <= 16 {
+			return swap(add(binary.LittleEndian.Uint64(b), tail))
 		}
-		return sumVector(b)
+		acc, carry := bits.Add64(binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), 0)
+		if n > 24 {
+			acc, carry = bits.Add64(acc, binary.LittleEndian.Uint64(b[16:]), carry)
+		}
+		acc, carry = bits.Add64(acc, tail, carry)
+		return swap(acc + carry)
+	}
+	acc, carry := bits.Add64(binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:]), 0)
+	acc, carry = bits.Add64(acc, binary.LittleEndian.Uint64(b[16:]), carry)
+	acc, carry = bits.Add64(acc, binary.LittleEndian.Uint64(b[24:]), carry)
+	acc, carry = bits.Add64(acc, tail, carry)
+	acc += carry
+	if n <= 40 {
+		return swap(acc)
+	}
+	if n <= 48 {
+		return swap(add(acc, binary.LittleEndian.Uint64(b[32:])))
+	}
+	two, carry := bits.Add64(binary.LittleEndian.Uint64(b[32:]), binary.LittleEndian.Uint64(b[40:]), 0)
+	two += carry
+	if n > 56 {
+		two = add8(two, b[48:])
+	}
+	return swap(add(acc, two))
+}
+
+// sumLong is sum64 for more than 64 bytes, if there is no vector routine for them
+// or they are more than it takes at once.
+func sumLong(b []byte) uint64 {
+	if len(b) > maxVector && hasVector() {
+		return sumPieces(b)
 	}
 	b = b[:len(b):len(b)] // saves the compiler from keeping track of cap
 	tail := binary.LittleEndian.Uint64(b[len(b)-8:]) >> (8 * (-uint(len(b)) & 7))
