@@ -65,7 +65,7 @@ func TestKernelZooSockets(t *testing.T) {
 					q := l.open(queue.Config{NoGSO: noGSO})
 					var g giveBack
 					l.judge(channel(q), g.decide)
-					carryAll(t, l.ns, l.ns, lo.addr)
+					carryAll(t, l.ns, l.ns, lo.addr, bulkFor(noGSO))
 					if g.replaced.Load() == 0 || noGSO != (g.refused.Load() == 0) {
 						t.Errorf("%d replaced, %d refused", g.replaced.Load(), g.refused.Load())
 					}
@@ -77,8 +77,17 @@ func TestKernelZooSockets(t *testing.T) {
 	}
 }
 
-// carryAll sends data of every kind to addr, and wants all of it to arrive.
-func carryAll(t *testing.T, from, to *netns.Namespace, addr netip.Addr) {
+// bulkFor is enough for super-packets of the longest kind, or for many segments.
+func bulkFor(noGSO bool) int {
+	if noGSO {
+		return 64 << 10
+	}
+	return 512 << 10
+}
+
+// carryAll sends data of every kind to addr, in TCP that many bytes, and wants
+// all of it to arrive.
+func carryAll(t *testing.T, from, to *netns.Namespace, addr netip.Addr, bulk int) {
 	t.Helper()
 	f := newFlow(t, from, to, addr)
 	for _, n := range []int{0, 1, 2, 1200, 1400} {
@@ -86,7 +95,7 @@ func carryAll(t *testing.T, from, to *netns.Namespace, addr netip.Addr) {
 		f.want(string(pattern(n)))
 	}
 	client, server := testutil.TCP(t, from, to, addr)
-	testutil.EchoTCP(t, client, server, bytes.Repeat([]byte("0123456789abcdef"), 1<<15))
+	testutil.EchoTCP(t, client, server, bytes.Repeat([]byte("0123456789abcdef"), bulk/16))
 	const udpSegment = 103 // UDP_SEGMENT
 	segments := func(f *flow) {
 		t.Helper()
@@ -180,7 +189,7 @@ func tunnelZoo(t *testing.T, tunnel netns.Tunnel, six bool) {
 			var g giveBack
 			wait := judge.judge(channel(q), g.decide)
 			for _, addr := range addrs {
-				carryAll(t, near.NS, far.NS, addr)
+				carryAll(t, near.NS, far.NS, addr, bulkFor(noGSO))
 			}
 			if g.replaced.Load() == 0 || noGSO != (g.refused.Load() == 0) {
 				t.Errorf("hook %d, NoGSO %t: %d replaced, %d refused", place.hook, noGSO, g.replaced.Load(), g.refused.Load())
