@@ -46,6 +46,15 @@ need() {
 		die "$1 is missing: install package $2"
 }
 
+# judges installs the programs that tests hold our output against: rules, packet
+# files and metrics. Without them these tests are skipped.
+judges() {
+	need nft nftables
+	need iptables iptables
+	need tshark tshark
+	need promtool prometheus
+}
+
 # staticcheck runs the newest version for the toolchain.
 staticcheck() {
 	local version=v0.8.2
