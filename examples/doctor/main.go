@@ -14,22 +14,26 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 
+	"github.com/ipqueue/ipqueue/examples/internal/cli"
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 	"github.com/ipqueue/ipqueue/queue/diagnose"
 )
 
+var program = cli.Program{Name: "doctor", About: "Doctor reports why no packet comes through a queue, or that all is well."}
+
 func main() {
-	c, quiet := parse()
+	c, quiet, err := parse(os.Args[1:], os.Stdout)
+	if err != nil {
+		program.Exit(err)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	report := diagnose.Run(ctx, c)
@@ -92,31 +96,25 @@ func result(r diagnose.Report) string {
 	return fmt.Sprintf("%s: %s.", verdict, strings.Join(parts, ", "))
 }
 
-// parse reads the command line. It ends the program if that is wrong.
-func parse() (c queue.Config, quiet bool) {
-	flag.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
-		n, err := strconv.ParseUint(s, 10, 16)
-		c.Number, c.Backend = uint16(n), queue.NFQueue
-		return errors.Unwrap(err)
+func parse(args []string, help io.Writer) (c queue.Config, quiet bool, err error) {
+	flags := program.Flags()
+	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
+		c.Backend = queue.NFQueue
+		return numbers.Decimal(&c.Number)(s)
 	})
-	flag.BoolFunc("ip_queue", "ip_queue, of Linux before 3.5", func(string) error {
+	flags.BoolFunc("ip_queue", "ip_queue, of Linux before 3.5", func(string) error {
 		c.Backend = queue.IPQueue
 		return nil
 	})
-	flag.BoolFunc("6", "the IPv6 queue of ip_queue", func(string) error {
+	flags.BoolFunc("6", "the IPv6 queue of ip_queue", func(string) error {
 		c.Backend, c.Family = queue.IPQueue, queue.IPv6
 		return nil
 	})
-	flag.IntVar(&c.QueueLength, "length", 0, "queue length that the program will ask for, in `packets`")
-	flag.BoolVar(&c.Conntrack, "conntrack", false, "the program will ask for conntrack entries")
-	flag.BoolVar(&c.Owner, "owner", false, "the program will ask for user and group")
-	flag.BoolVar(&c.FailOpen, "failopen", false, "the program will ask to let packets pass when the queue is full")
-	flag.BoolVar(&quiet, "quiet", false, "leave out what is good")
-	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "doctor: unexpected argument %q\n", flag.Arg(0))
-		flag.Usage()
-		os.Exit(2)
-	}
-	return c, quiet
+	flags.IntVar(&c.QueueLength, "length", 0, "queue length that the program will ask for, in `packets`")
+	flags.BoolVar(&c.Conntrack, "conntrack", false, "the program will ask for conntrack entries")
+	flags.BoolVar(&c.Owner, "owner", false, "the program will ask for user and group")
+	flags.BoolVar(&c.FailOpen, "failopen", false, "the program will ask to let packets pass when the queue is full")
+	flags.BoolVar(&quiet, "quiet", false, "leave out what is good")
+	err = program.Parse(flags, args, help)
+	return c, quiet, err
 }

@@ -100,8 +100,8 @@ func TestDoctorCommandLine(t *testing.T) {
 	testutil.RequireKernel(t)
 	program := testutil.Build(t)
 	for args, want := range map[string]string{
-		"-queue 65536": "value out of range",
-		"-queue all":   "invalid syntax",
+		"-queue 65536": "want a number from 0 to 65535",
+		"-queue all":   "want a number from 0 to 65535",
 		"4":            `unexpected argument "4"`,
 	} {
 		wantEnd(t, testutil.Start(t, program, strings.Fields(args)...), 2, want)

@@ -37,31 +37,26 @@ package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/ipqueue/ipqueue/examples/internal/cli"
 	"github.com/ipqueue/ipqueue/examples/internal/rawip"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
+var program = cli.Program{Name: "netem", About: "Netem delays, loses, reorders and duplicates the packets of a queue."}
+
 func main() {
-	o, err := parse(os.Args[1:], os.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return
-	case err != nil:
-		os.Exit(2) // parse has said why
+	o, err := parse(os.Args[1:], os.Stdout)
+	if err == nil {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		err = run(ctx, o)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "netem:", err)
-		os.Exit(1)
-	}
+	program.Exit(err)
 }
 
 // run emulates the network until ctx ends.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ipqueue/ipqueue/examples/internal/cli"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 )
 
@@ -21,42 +21,33 @@ type options struct {
 	limit  int
 }
 
-// parse reads the command line, and tells output what is wrong with it.
-func parse(args []string, output io.Writer) (options, error) {
+func parse(args []string, help io.Writer) (options, error) {
 	o := options{network: network{seed: rand.Uint64(), mark: defaultMark}}
-	set := flag.NewFlagSet("netem", flag.ContinueOnError)
-	set.SetOutput(output)
-	set.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.number))
-	set.DurationVar(&o.delay, "delay", 0, "`time` by which each packet is delayed")
-	set.DurationVar(&o.jitter, "jitter", 0, "`time` that is at random added to or taken from that")
-	set.Var(&o.loss, "loss", "`percent` of the packets that are lost")
-	set.Var(&o.reorder, "reorder", "`percent` of the packets that are not delayed")
-	set.Var(&o.duplicate, "duplicate", "`percent` of the packets that are sent twice")
-	set.Func("mark", fmt.Sprintf("`mark` of duplicates (default %#x)", defaultMark), numbers.Mark(&o.mark))
-	set.Var(&o.rate, "rate", "bits in a second, such as `64kbit` or 2mbit (default no limit)")
-	set.IntVar(&o.limit, "limit", 1000, "most `packets` to hold")
-	set.Uint64Var(&o.seed, "seed", o.seed, "`number` that decides about each packet (default random)")
-	if err := set.Parse(args); err != nil {
+	flags := program.Flags()
+	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.number))
+	flags.DurationVar(&o.delay, "delay", 0, "`time` by which each packet is delayed")
+	flags.DurationVar(&o.jitter, "jitter", 0, "`time` that is at random added to or taken from that")
+	flags.Var(&o.loss, "loss", "`percent` of the packets that are lost")
+	flags.Var(&o.reorder, "reorder", "`percent` of the packets that are not delayed")
+	flags.Var(&o.duplicate, "duplicate", "`percent` of the packets that are sent twice")
+	flags.Func("mark", fmt.Sprintf("`mark` of duplicates (default %#x)", defaultMark), numbers.Mark(&o.mark))
+	flags.Var(&o.rate, "rate", "bits in a second, such as `64kbit` or 2mbit (default no limit)")
+	flags.IntVar(&o.limit, "limit", 1000, "most `packets` to hold")
+	flags.Uint64Var(&o.seed, "seed", o.seed, "`number` that decides about each packet (default random)")
+	if err := program.Parse(flags, args, help); err != nil {
 		return o, err
 	}
-	err := o.check(set.Args())
-	if err != nil {
-		fmt.Fprintln(output, err)
-		set.Usage()
-	}
-	return o, err
+	return o, o.check()
 }
 
-func (o options) check(arguments []string) error {
+func (o options) check() error {
 	switch {
-	case len(arguments) > 0:
-		return fmt.Errorf("unexpected argument %q", arguments[0])
 	case o.delay < 0 || o.jitter < 0 || o.delay > maxTime || o.jitter > maxTime:
-		return fmt.Errorf("-delay and -jitter are from 0 to %v", maxTime)
+		return cli.Misuse("-delay and -jitter are from 0 to %v", maxTime)
 	case o.mark == 0:
-		return errors.New("-mark 0 is that of all packets")
+		return cli.Misuse("-mark 0 is that of all packets")
 	case o.limit < 1 || o.limit > maxLimit:
-		return fmt.Errorf("-limit is from 1 to %d, all that the kernel holds", maxLimit)
+		return cli.Misuse("-limit is from 1 to %d, all that the kernel holds", maxLimit)
 	}
 	return nil
 }

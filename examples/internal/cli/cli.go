@@ -43,7 +43,7 @@ func (p Program) Parse(flags *flag.FlagSet, args []string, help io.Writer) error
 }
 
 func (p Program) print(flags *flag.FlagSet, help io.Writer) {
-	usage := "usage: " + p.Name + " [flags]"
+	usage := "Usage: " + p.Name + " [flags]"
 	if p.Arguments != "" {
 		usage += " " + p.Arguments
 	}

@@ -49,7 +49,7 @@ func TestHelp(t *testing.T) {
 		if err := program.Parse(flags, []string{"-help"}, &help); !errors.Is(err, flag.ErrHelp) {
 			t.Errorf("Parse = %v, want %v", err, flag.ErrHelp)
 		}
-		if want := "usage: " + usage + "\n\n" + program.About + "\n\n  -n number\n    \ta number (default 7)\n"; help.String() != want {
+		if want := "Usage: " + usage + "\n\n" + program.About + "\n\n  -n number\n    \ta number (default 7)\n"; help.String() != want {
 			t.Errorf("help %q, want %q", &help, want)
 		}
 	}
