@@ -83,7 +83,7 @@ func TestKernelManyQueues(t *testing.T) {
 			b.command(number, wire.CommandBind)
 		}
 	})
-	for range 200 {
+	for range 50 {
 		if err := q.Stats().Kernel.Err; err != nil {
 			t.Error(err)
 			break
