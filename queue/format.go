@@ -38,7 +38,7 @@ func (p Packet) String() string {
 
 // idText shows a number as a number and an address of ip_queue as an address.
 func (p *Packet) idText() string {
-	if p.ID>>32 != 0 {
+	if q := p.Queue(); q != nil && q.Backend() == IPQueue {
 		return fmt.Sprintf("%#x", p.ID)
 	}
 	return fmt.Sprint(p.ID)

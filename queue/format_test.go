@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
@@ -45,10 +46,17 @@ func TestPacketString(t *testing.T) {
 
 // Ids of ip_queue are addresses.
 func TestPacketStringOfIPQueue(t *testing.T) {
-	const want = "#0xffff880000001000 Prerouting: ICMP 192.0.2.1 > 192.0.2.2 echo reply, 28 bytes"
-	simulate(t, []kind{ipqueueKind}, kerneltest.Options{}, func(s *sim) {
+	simulate(t, nativeKinds(), kerneltest.Options{}, func(s *sim) {
+		if s.family != kerneltest.IPv4 {
+			return
+		}
+		id := uint64(0xffff880000001000)
+		if s.words.WordSize() == 4 {
+			id = 0xdf8b1000
+		}
+		want := fmt.Sprintf("#%#x Prerouting: ICMP 192.0.2.1 > 192.0.2.2 echo reply, 28 bytes", id)
 		s.open(queue.Config{})
-		s.kernel.ForceID(kerneltest.IPv4, 0xffff880000001000)
+		s.kernel.ForceID(kerneltest.IPv4, id)
 		s.injectPayload(join(icmp4, make([]byte, 8)))
 		p := s.next()
 		if got := p.String(); got != want {

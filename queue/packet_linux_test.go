@@ -139,12 +139,12 @@ func outerID(t *testing.T, file string, id int) uint32 {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(b)) {
-		var inner, outer, n int
+		var inner, outer, n int64 // n may be 1<<32 - 1
 		if _, err := fmt.Sscan(line, &inner, &outer, &n); err != nil {
 			t.Fatal(err)
 		}
-		if id >= inner && id-inner < n {
-			return uint32(outer + id - inner)
+		if i := int64(id) - inner; i >= 0 && i < n {
+			return uint32(outer + i)
 		}
 	}
 	t.Fatalf("%d is not in %s: %s", id, file, b)
