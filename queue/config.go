@@ -102,9 +102,10 @@ type Config struct {
 	// fails. ip_queue, which reports names, needs no watch.
 	WatchDevices bool
 
-	// NetNS is a descriptor of the network namespace to open the queue in,
-	// which needs CAP_SYS_ADMIN. 0 is the caller's namespace. It may be closed
-	// after Open.
+	// NetNS is a descriptor of the network namespace to open the queue in, for
+	// example of /run/netns/NAME, which needs CAP_SYS_ADMIN in both namespaces.
+	// 0 is the caller's namespace. It may be closed after Open. Before Linux
+	// 3.10 queues exist in the initial network namespace only.
 	NetNS int
 
 	// WordSize is the number of bits in an unsigned long of a kernel with

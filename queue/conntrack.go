@@ -33,7 +33,7 @@ type Conntrack struct {
 
 	// Timeout is for how long the entry lives on without another packet, in
 	// whole seconds. An entry that is not CTConfirmed yet has the timeout it will
-	// begin with, before Linux 6.4 0.
+	// begin with; before Linux 6.4 its Timeout has no meaning.
 	Timeout time.Duration
 
 	// Zone is the zone of both directions (Linux 2.6.34).

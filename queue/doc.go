@@ -32,8 +32,15 @@
 // each network namespace, served by any process with CAP_NET_ADMIN there.
 // ip_queue and ip6_queue (Linux 2.4 to 3.4, "-j QUEUE") were the one queue of
 // the machine for IPv4 and for IPv6. Config.Backend chooses; by default Open
-// takes the one that the kernel has. Nothing else differs, except for what
-// ip_queue has no words for, which is refused with ErrUnsupported.
+// takes the one that has the family's packets. They behave the same; features
+// that ip_queue lacks return ErrUnsupported.
+//
+// On old kernels Open does what is needed and refuses what does not work. Up to
+// Linux 3.7 it gives nfnetlink_queue the packets of IPv4 and IPv6 if no other
+// module has them; they stay with it after Close. Up to Linux 3.9 queues exist in
+// the initial network namespace only. On Linux 3.4, an IPv6 UDP packet of this
+// host above the MTU panics the kernel if a rule at Output queues it on the
+// loopback interface, whichever program reads the queue.
 //
 // # Verdicts
 //

@@ -23,11 +23,15 @@ import (
 // so does every verdict. It starts no goroutine that reads: packets wait in
 // the kernel until Packets or All is called.
 //
-// Errors, as *OpError: ErrInvalid and ErrUnsupported for what Config asks; the
-// kernel's errno, above all EPERM (no privilege, or the nfnetlink_queue belongs
-// to another socket), EBUSY (ip_queue has another peer) and EPROTONOSUPPORT (no
-// such queue in this kernel), with a text that says which and what to do; the
-// cause of ctx's end.
+// If the queue belongs to another program, Open waits for that to go: half a
+// second, and up to ten if it is seen to exit, which takes a large process a
+// moment.
+//
+// An error is an *OpError whose text is one line that says what to do. It matches
+// ErrInvalid or ErrUnsupported for what Config asks, the cause of ctx's end, or
+// the kernel's errno, for example EPERM (no privilege, or the queue of
+// nfnetlink_queue belongs to another socket), EBUSY (the same for ip_queue) and
+// EPROTONOSUPPORT (this kernel has no such queue).
 func Open(ctx context.Context, c Config) (*Queue, error) {
 	c, err := c.complete()
 	if err == nil && ctx.Err() != nil {

@@ -24,8 +24,9 @@ type Stats struct {
 	// Damaged is those that Config.OnDeadline decided because their message
 	// was cut or could not be decoded.
 	Damaged uint64
-	// Gone is those of which ip_queue used the id again before they were
-	// decided, because it had dropped them.
+	// Gone counts packets that ip_queue had dropped before they were decided,
+	// which shows when it uses their id again. A full queue is no cause of that
+	// on Linux 3.4: see Kernel.QueueDropped.
 	Gone uint64
 	// Abandoned is those that were undecided when the queue closed.
 	Abandoned uint64
@@ -80,7 +81,9 @@ type Stats struct {
 // /proc/net/netfilter/nfnetlink_queue or /proc/net/ip_queue. Its counters wrap
 // at 32 bits. After Close it is as it was just before.
 type KernelStats struct {
-	// Err says why there is no row; the rest is zero then.
+	// Err says why there is no row; the rest is zero then. The row of
+	// nfnetlink_queue is for root and group root, also where CAP_NET_ADMIN is
+	// held; Missed counts losses without it.
 	Err error
 	// Pending is the packets that wait for a verdict, read or not.
 	Pending uint32

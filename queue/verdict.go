@@ -84,7 +84,9 @@ type Verdict struct {
 	LinkHeader []byte
 
 	// Conntrack changes the packet's connection tracking entry, with
-	// Config.Conntrack.
+	// Config.Conntrack. Together with a Payload of another length, a TCP
+	// connection that is translated (NAT) and has no conntrack helper breaks: the
+	// kernel cannot adjust its sequence numbers, and warns.
 	Conntrack CTChange
 }
 
