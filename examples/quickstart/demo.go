@@ -40,7 +40,9 @@ func demonstrate(ctx context.Context, show *screen, on stage) error {
 	if ctx.Err() != nil {
 		return errors.New("interrupted")
 	}
-	heard.refusal = y.refusal
+	if y.unsupported() {
+		heard.refusal = y.refusal
+	}
 	return conclude(show, q, heard)
 }
 
@@ -53,6 +55,7 @@ func conclude(show *screen, q *queue.Queue, heard outcome) error {
 	checks := append(heard.checks(), heard.ledger(stats))
 	show.checks(checks)
 	show.stats(stats)
+	show.next()
 	return failures(checks)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/ipqueue/ipqueue/queue"
 )
@@ -30,9 +31,17 @@ func TestDemonstrate(t *testing.T) {
 		"drop     UDP        39  127.0.0.1:40000 > 127.0.0.1:7      \"my password\"\n",
 		"replace  UDP        33  127.0.0.1:40000 > 127.0.0.1:7      \"to be\"\n",
 		"\n14 packets: 13 accepted (1 replaced), 1 dropped; 0 missed, 0 refused\n",
+		"\n    func (y *policy) decide(p queue.Packet) (verdict, error) {\n",
+		"\n            return dropped, p.Drop()\n",
+		"\n    examples/hello ",
 	} {
 		if !strings.Contains(shown, want) {
 			t.Errorf("not shown: %q, but:\n%s", want, shown)
+		}
+	}
+	for shownLine := range strings.Lines(shown) {
+		if n := utf8.RuneCountInString(strings.TrimRight(shownLine, "\n")); n > 80 {
+			t.Errorf("%d columns, want at most 80: %s", n, shownLine)
 		}
 	}
 }

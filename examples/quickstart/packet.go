@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/ipqueue/ipqueue/queue"
@@ -100,21 +99,4 @@ func explainICMP(b []byte, request, reply uint8) string {
 		return "echo reply"
 	}
 	return fmt.Sprintf("type %d", b[0])
-}
-
-// udpData is what an unfragmented UDP packet carries, nil for other packets.
-func udpData(b []byte) []byte {
-	protocol, segment := queue.Packet{Payload: b}.Transport()
-	if protocol != protoUDP || len(segment) < udpHeader {
-		return nil
-	}
-	return segment[udpHeader:]
-}
-
-// withUDPData returns a copy of UDP packet b that carries text instead. The
-// lengths and checksums in its headers are still those of b: Replace repairs
-// them.
-func withUDPData(b []byte, text string) []byte {
-	headers := b[:len(b)-len(udpData(b))]
-	return slices.Concat(headers, []byte(text))
 }

@@ -98,15 +98,3 @@ func TestDescribeAnyPrefix(t *testing.T) {
 		}
 	}
 }
-
-func TestWithUDPData(t *testing.T) {
-	b := unhex(t, packet(ipv4Opts, "11", udpHello))
-	before := string(b)
-	got := withUDPData(b, "good bye, all")
-	if want := before[:len(before)-8] + "good bye, all"; string(got) != want {
-		t.Errorf("withUDPData = %q, want %q", got, want)
-	}
-	if string(b) != before {
-		t.Error("withUDPData changed its argument")
-	}
-}

@@ -64,7 +64,7 @@ func (s *screen) feed(number uint16) {
 }
 
 // columns are id, verdict, protocol, bytes, from > to, and what it says.
-const columns = "%5v  %s  %-6s  %5v  %-33s  %s"
+const columns = "%4v  %s  %-6s  %5v  %-33s  %s"
 
 func (s *screen) columns(values ...any) {
 	fmt.Fprintln(s, strings.TrimRight(fmt.Sprintf(columns, values...), " "))
@@ -100,6 +100,18 @@ func (s *screen) checks(checks []check) {
 		}
 		fmt.Fprintf(s, "  %s  %-7s  %s\n", mark, c.name, text)
 	}
+}
+
+// next shows the code that decided, and where to go on.
+func (s *screen) next() {
+	fmt.Fprintf(s, "\n%s\n\n", s.paint(bold, "The code that decided (examples/quickstart/policy.go)"))
+	for line := range strings.Lines(code()) {
+		fmt.Fprint(s, "    "+line)
+	}
+	fmt.Fprintf(s, "\n%s\n\n"+
+		"    examples/hello      a program to copy, and its test\n"+
+		"    examples/doctor     why no packets come\n"+
+		"    queue/README.md     rules, tuning, errors\n", s.paint(bold, "Next"))
 }
 
 func (s *screen) stats(t queue.Stats) {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/ipqueue/ipqueue/checksum"
@@ -70,7 +71,8 @@ func TestSimulationChecksReplaced(t *testing.T) {
 		{"as long", "hullo"},
 	} {
 		s := simulate(t, func(p queue.Packet) error {
-			return p.ReplaceRaw(withUDPData(p.Payload, test.text))
+			headers := p.Payload[:len(p.Payload)-len(p.Data())]
+			return p.ReplaceRaw(slices.Concat(headers, []byte(test.text)))
 		})
 		if got, err := s.say(t.Context(), "hello"); err != nil || (len(got) > 0 && got[0] == test.text) {
 			t.Errorf("%s: say = %q, %v, want not the raw text", test.name, got, err)
