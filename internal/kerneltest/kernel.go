@@ -1,6 +1,7 @@
 package kerneltest
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -238,6 +239,18 @@ func (k *Kernel) Sockets() []*Socket {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.Clone(k.sockets)
+}
+
+// Bound returns the numbers of the queues of nfnetlink_queue that anybody has ever
+// bound, in ascending order.
+func (k *Kernel) Bound() []uint16 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	q, ok := k.modules[sock.ProtoNetfilter].(*nfq)
+	if !ok {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(q.bound))
 }
 
 // socket returns the open socket of that address, or nil.

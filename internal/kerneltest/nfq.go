@@ -33,8 +33,9 @@ const (
 type nfq struct {
 	k      *Kernel
 	queues map[uint16]*nfqQueue
-	gone   bool // the module has been unloaded; nfnetlink is still there
-	absent bool // the module is not loaded yet
+	bound  map[uint16]bool // numbers that were ever bound
+	gone   bool            // the module has been unloaded; nfnetlink is still there
+	absent bool            // the module is not loaded yet
 
 	families map[Family]bool // for which PF_BIND was called
 }
@@ -43,6 +44,7 @@ func newNFQ(k *Kernel) *nfq {
 	return &nfq{
 		k:        k,
 		queues:   make(map[uint16]*nfqQueue),
+		bound:    make(map[uint16]bool),
 		absent:   k.opts.Autoload,
 		families: make(map[Family]bool),
 	}

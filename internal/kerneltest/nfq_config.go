@@ -97,6 +97,7 @@ func (q *nfq) command(from sender, number uint16, command byte) (done bool, errn
 		return false, errBusy
 	case command == commandBind:
 		q.queues[number] = newNFQQueue(q.k, number, from.port)
+		q.bound[number] = true
 		return false, 0
 	case command == commandUnbind && queue == nil:
 		return false, errNoDev

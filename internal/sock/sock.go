@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
 )
 
@@ -196,11 +197,27 @@ func WithKernel(ctx context.Context, k Kernel) context.Context {
 	return context.WithValue(ctx, contextKey{}, k)
 }
 
-// KernelFrom returns the kernel that WithKernel put into ctx, else the
-// running one.
+// KernelFrom returns the kernel that WithKernel put into ctx, else that of
+// SetDefault, else the running one.
 func KernelFrom(ctx context.Context) Kernel {
 	if k, ok := ctx.Value(contextKey{}).(Kernel); ok {
 		return k
 	}
+	if f := defaultKernel.Load(); f != nil {
+		return (*f)()
+	}
 	return Host()
+}
+
+// defaultKernel is only ever set in tests.
+var defaultKernel atomic.Pointer[func() Kernel]
+
+// SetDefault has KernelFrom call f where a context has no kernel. nil ends that.
+// Package queuetest calls it, for code under test that makes its own context.
+func SetDefault(f func() Kernel) {
+	if f == nil {
+		defaultKernel.Store(nil)
+		return
+	}
+	defaultKernel.Store(&f)
 }

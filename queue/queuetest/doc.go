@@ -13,10 +13,10 @@
 //		defer q.Close()
 //		for p := range q.All() {
 //			if p.Flow().Destination.Port() == blocked {
-//				p.Drop()
-//				continue
+//				_ = p.Drop()
+//			} else {
+//				_ = p.Accept()
 //			}
-//			p.Accept()
 //		}
 //		return q.Err()
 //	}
@@ -34,7 +34,9 @@
 // # The way to the program
 //
 // A program that opens its queue itself needs nothing but the kernel's context:
-// give it Kernel.Context, or start it with Kernel.Go. Code that is handed a
+// give it Kernel.Context, or start it with Kernel.Go. For code that makes its own
+// context call Kernel.Install. Where neither is done queue.Open fails, and so does
+// the test: no test opens a queue of the machine by mistake. Code that is handed a
 // queue gets one from Kernel.Open; to try a function of one packet, receive that
 // from it:
 //

@@ -16,10 +16,10 @@ func filter(ctx context.Context, blocked uint16) error {
 	defer q.Close()
 	for p := range q.All() {
 		if p.Flow().Destination.Port() == blocked {
-			p.Drop()
-			continue
+			_ = p.Drop()
+		} else {
+			_ = p.Accept()
 		}
-		p.Accept()
 	}
 	return q.Err()
 }

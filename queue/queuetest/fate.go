@@ -52,7 +52,7 @@ var sentences = [...]string{
 	Dropped:     "was dropped by a verdict",
 	Unreplaced:  "was dropped by the kernel, which could not apply the replacement",
 	QueueFull:   "was dropped by the kernel: the queue had no room",
-	Unheard:     "was dropped by the kernel: nobody had opened the queue",
+	Unheard:     "was dropped by the kernel: nobody had opened ", // the queue's name follows
 	Unwanted:    "was dropped by the kernel: the queue was in mode DropAll, as after the end of its context",
 	Undelivered: "was dropped by the kernel: the socket's receive buffer had no room",
 	Flushed:     "was dropped by the kernel while it waited for a verdict: the queue was closed, or the interface or rule went away",

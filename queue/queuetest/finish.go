@@ -19,6 +19,7 @@ func (k *Kernel) finish() {
 	}
 	k.checkPrograms()
 	k.checkSockets()
+	k.unuse()
 	if !k.opts.AllowLeaks {
 		k.checkGoroutines()
 	}
@@ -55,7 +56,7 @@ func (k *Kernel) check(s *Sent) {
 		k.check(segment)
 	}
 	if o.Fate != Segmented && !o.Fate.decided() && !k.excused(s.journey, o.Fate) {
-		k.t.Errorf("%v, sent at %s, %s", s, s.from, o.sentence())
+		k.t.Errorf("%v, sent at %s, %s", s, s.from, s.sentence(&o))
 	}
 }
 

@@ -68,7 +68,7 @@ func TestEnd(t *testing.T) {
 		},
 		"no queue": {
 			test: func(k *queuetest.Kernel) { k.Send(hello) },
-			want: []string{"nobody had opened the queue"},
+			want: []string{"nobody had opened queue 0 (opened: none)"},
 		},
 		"queue too short": {
 			test: func(k *queuetest.Kernel) {

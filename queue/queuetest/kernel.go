@@ -41,6 +41,11 @@ type Options struct {
 	// AllowLeaks lets the test end with goroutines that it started.
 	AllowLeaks bool
 
+	// AllowRunningKernel lets the test also open queues of the kernel that the
+	// machine runs. Without it queue.Open fails, and the test with it, if its
+	// context is none of this Kernel's and Install was not called.
+	AllowRunningKernel bool
+
 	// Timeout is how long to wait for what should happen: a verdict, a queue
 	// that is opened, the end of a program. 0 means 10 seconds. In a bubble of
 	// testing/synctest that is virtual time; set more if the program is to
@@ -66,6 +71,7 @@ type Kernel struct {
 	powerless bool                         // no queue will ever be opened again
 	queues    []*queue.Queue
 	programs  []*Program
+	installed bool // guarded by kernels.mu
 }
 
 // New returns a kernel that ends with the test. It then fails the test if
@@ -103,6 +109,7 @@ func New(t TB, o Options) *Kernel {
 		forgiven: make(map[Fate]bool),
 	}
 	k.ctx, k.cancel = context.WithCancel(sock.WithKernel(k.label(context.Background()), k.kernel))
+	k.use()
 	t.Cleanup(k.finish)
 	return k
 }

@@ -113,7 +113,7 @@ func TestSendGivesUp(t *testing.T) {
 		if d := time.Since(start); d < time.Minute || d > time.Minute+time.Second {
 			t.Errorf("it took %v", d)
 		}
-	}, "was dropped by the kernel: nobody had opened the queue; want Accepted")
+	}, "was dropped by the kernel: nobody had opened queue 0 (opened: 1); want Accepted")
 }
 
 // TestSendKeepsNothing of the caller's slices.

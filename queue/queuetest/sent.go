@@ -3,6 +3,7 @@ package queuetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
@@ -116,14 +117,33 @@ func (s *Sent) segment(i int, j *kerneltest.Journey) *Sent {
 
 func (o *Outcome) has(a queue.Action) bool { return slices.Contains(o.Verdicts, a) }
 
-// sentence tells the outcome in a message that begins with the packet.
-func (o *Outcome) sentence() string {
+// sentence is the outcome in a message that begins with the packet.
+func (s *Sent) sentence(o *Outcome) string {
 	text := sentences[o.Fate]
-	if o.Fate.Passes() && o.Replaced {
+	switch {
+	case o.Fate == Unheard:
+		text += s.unopened(o)
+	case o.Fate.Passes() && o.Replaced:
 		text += " and replaced"
 	}
 	if n := len(o.Requeued); n > 0 {
 		text = fmt.Sprintf("was requeued to queue %d and %s", o.Requeued[n-1], text)
 	}
 	return text
+}
+
+// unopened is the queue that nobody had opened, and those that somebody has.
+func (s *Sent) unopened(o *Outcome) string {
+	if s.k.opts.Backend == queue.IPQueue {
+		return "the queue"
+	}
+	number := s.packet.Number
+	if n := len(o.Requeued); n > 0 {
+		number = o.Requeued[n-1]
+	}
+	opened := "none"
+	if list := s.k.kernel.Bound(); len(list) > 0 {
+		opened = strings.Trim(fmt.Sprint(list), "[]")
+	}
+	return fmt.Sprintf("queue %d (opened: %s)", number, opened)
 }

@@ -27,7 +27,7 @@ func (s *Sent) want(f Fate) (o Outcome, ok bool) {
 	}
 	s.k.judge(s.journey)
 	if o.Fate != f {
-		s.k.t.Errorf("%v %s; want %v", s, o.sentence(), f)
+		s.k.t.Errorf("%v %s; want %v", s, s.sentence(&o), f)
 		return o, false
 	}
 	return o, true
@@ -38,7 +38,7 @@ func (s *Sent) want(f Fate) (o Outcome, ok bool) {
 func (s *Sent) WantAccepted() {
 	s.k.t.Helper()
 	if o, ok := s.want(Accepted); ok && o.Replaced {
-		s.k.t.Errorf("%v %s; want it unchanged\n%s", s, o.sentence(), difference(o.Packet.Payload, s.packet.Payload))
+		s.k.t.Errorf("%v %s; want it unchanged\n%s", s, s.sentence(&o), difference(o.Packet.Payload, s.packet.Payload))
 	}
 }
 
@@ -57,11 +57,11 @@ func (s *Sent) WantReplaced(p Packet) {
 	switch {
 	case o.Fate == Pending:
 	case o.Fate != Accepted:
-		s.k.t.Errorf("%v %s; want it replaced by %v", s, o.sentence(), p)
+		s.k.t.Errorf("%v %s; want it replaced by %v", s, s.sentence(&o), p)
 	case !o.Replaced:
-		s.k.t.Errorf("%v %s as it was; want it replaced by %v", s, o.sentence(), p)
+		s.k.t.Errorf("%v %s as it was; want it replaced by %v", s, s.sentence(&o), p)
 	case !bytes.Equal(o.Packet.Payload, p.Payload):
-		s.k.t.Errorf("%v %s by something else\n%s", s, o.sentence(), difference(o.Packet.Payload, p.Payload))
+		s.k.t.Errorf("%v %s by something else\n%s", s, s.sentence(&o), difference(o.Packet.Payload, p.Payload))
 	}
 }
 
@@ -72,9 +72,9 @@ func (s *Sent) WantMark(mark uint32) {
 	switch {
 	case o.Fate == Pending:
 	case !o.Fate.Passes():
-		s.k.t.Errorf("%v %s; want it to pass with mark %#x", s, o.sentence(), mark)
+		s.k.t.Errorf("%v %s; want it to pass with mark %#x", s, s.sentence(&o), mark)
 	case o.Packet.Mark != mark:
-		s.k.t.Errorf("%v %s with mark %#x, want %#x", s, o.sentence(), o.Packet.Mark, mark)
+		s.k.t.Errorf("%v %s with mark %#x, want %#x", s, s.sentence(&o), o.Packet.Mark, mark)
 	}
 }
 
@@ -105,6 +105,6 @@ func (s *Sent) wantVerdict(text string, given func(Outcome) bool) bool {
 		return true
 	}
 	s.k.judge(s.journey)
-	s.k.t.Errorf("%v %s; %s", s, o.sentence(), text)
+	s.k.t.Errorf("%v %s; %s", s, s.sentence(&o), text)
 	return false
 }

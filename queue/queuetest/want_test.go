@@ -56,7 +56,7 @@ func TestWant(t *testing.T) {
 			packet + "was accepted; want it repeated"},
 		"requeue requeued": {requeue, func(s *queuetest.Sent) { s.WantRequeued(9) }, ""},
 		"requeue another": {requeue, func(s *queuetest.Sent) { s.WantRequeued(8) },
-			packet + "was requeued to queue 9 and was dropped by the kernel: nobody had opened the queue; want it requeued to queue 8"},
+			packet + "was requeued to queue 9 and was dropped by the kernel: nobody had opened queue 9 (opened: 0); want it requeued to queue 8"},
 		"nothing requeued": {none, func(s *queuetest.Sent) { s.WantRequeued(9) },
 			packet + "still waits for a verdict; want it requeued to queue 9"},
 	} {
