@@ -364,6 +364,9 @@ func TestKernelMark(t *testing.T) {
 		{"set", queue.Verdict{Action: queue.Accept, Mark: mark}, mark},
 		{"to zero", queue.Verdict{Action: queue.Accept, MarkMask: ^uint32(0)}, 0},
 		{"in a mask", queue.Verdict{Action: queue.Accept, Mark: 0x2, MarkMask: 0x3}, 0x12},
+		{"one bit to zero", queue.Verdict{Action: queue.Accept, MarkMask: 0x10}, 0x1},
+		{"all its bits to zero", queue.Verdict{Action: queue.Accept, MarkMask: 0x1f}, 0},
+		{"in a mask, with a priority", queue.Verdict{Action: queue.Accept, Mark: 0x2, MarkMask: 0xf, Priority: 3}, 0x12},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			l := newLab(t)

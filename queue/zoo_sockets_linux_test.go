@@ -66,7 +66,8 @@ func TestKernelZooSockets(t *testing.T) {
 					var g giveBack
 					l.judge(channel(q), g.decide)
 					carryAll(t, l.ns, l.ns, lo.addr, bulkFor(noGSO))
-					if g.replaced.Load() == 0 || noGSO != (g.refused.Load() == 0) {
+					sent := hook == netns.Output || hook == netns.Postrouting // before a device may cut it
+					if g.replaced.Load() == 0 || noGSO && g.refused.Load() > 0 || !noGSO && sent && g.refused.Load() == 0 {
 						t.Errorf("%d replaced, %d refused", g.replaced.Load(), g.refused.Load())
 					}
 					settled(t, q)
@@ -101,7 +102,13 @@ func carryAll(t *testing.T, from, to *netns.Namespace, addr netip.Addr, bulk int
 		t.Helper()
 		setOption(t, f.client, syscall.IPPROTO_UDP, udpSegment, string([]byte{0xe8, 3, 0, 0})) // 1000
 		text := string(pattern(20_004))
-		f.send(text)
+		_, err := f.client.Write([]byte(text))
+		if errors.Is(err, syscall.EIO) {
+			return // Linux 5.10 has no UDP super-packets with extension headers
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 		for ; len(text) > 0; text = text[min(1000, len(text)):] {
 			f.want(text[:min(1000, len(text))])
 		}
