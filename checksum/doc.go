@@ -51,7 +51,8 @@
 //     IPv6 fragment header with offset 0 and nothing to follow makes no
 //     fragment (RFC 6946).
 //   - ErrTruncated: the copy ends before the packet does. Nothing is changed.
-//   - ErrMalformed: a header cannot be right. Nothing is changed.
+//   - ErrMalformed: a header cannot be right, such as one with an option that
+//     goes past its end. Nothing is changed.
 //
 // The integrity check value of an authentication header is not repaired, for
 // that needs the key: a receiver that checks it will drop a changed packet.

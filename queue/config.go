@@ -74,7 +74,9 @@ type Config struct {
 
 	// NoGSO makes nfnetlink_queue segment large packets and complete their
 	// checksums before it queues them: packets are then no larger than the
-	// MTU, and several times slower for bulk TCP.
+	// MTU, and several times slower for bulk TCP. It is for programs that
+	// change the length of packets, or replace UDP super-packets or packets of
+	// tunnels that end in this host (see Packet.Replace).
 	NoGSO bool
 
 	// FailOpen makes nfnetlink_queue accept, rather than drop, packets that

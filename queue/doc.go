@@ -104,12 +104,15 @@
 // A process that dies leaves nothing behind: the kernel drops its packets, and
 // from then on its rules drop every packet they queue, unless they say "bypass".
 //
-// # Checksums
+// # Changed packets
 //
-// Replace repairs lengths and checksums of the payload it is given. Packets
-// made by the host itself often have no checksum yet (ChecksumReady) and with
-// GSO they are larger than the MTU; neither matters to a packet that is only
-// judged.
+// Replace repairs lengths and checksums of the payload it is given, and
+// ReplaceData those around the data that a UDP datagram, for example, carries.
+// Packets made by the host itself often have no checksum yet (ChecksumReady) and
+// with GSO they are larger than the MTU; neither matters to a packet that is
+// only judged. To replace a packet, both can stand in the way: UDP super-packets,
+// and the packets of tunnels that end in this host, are replaced only with
+// Config.NoGSO.
 //
 // # Sandboxes
 //
