@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log"
@@ -38,7 +39,8 @@ func ExampleOpen_restart() {
 		}
 		defer q.Close()
 		for p := range q.Packets() {
-			if err := p.Replace(p.Payload); err != nil {
+			b := bytes.ReplaceAll(p.Payload, []byte("cat"), []byte("dog"))
+			if err := p.Replace(b); err != nil {
 				log.Print(err)
 				p.Drop()
 			}

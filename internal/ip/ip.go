@@ -49,6 +49,7 @@ type Headers struct {
 // A Fault is what is wrong with a packet.
 type Fault uint8
 
+// What can be wrong with the headers of a packet.
 const (
 	NoFault        Fault = iota
 	HeaderCut            // the packet ends within its IP header

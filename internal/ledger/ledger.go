@@ -113,6 +113,7 @@ type Config struct {
 	OnDeadline Action
 }
 
+// Errors of a verdict.
 var (
 	ErrClosed  error = closedError{}
 	ErrDecided       = errors.New("packet has already been decided")
@@ -485,7 +486,7 @@ func (l *Ledger) Shut() {
 // for the last verdicts.
 const maxTries = 100
 
-// Settle, after Shut, waits for the claims that were made before, which are
+// Settle waits, after Shut, for the claims that were made before, which are
 // bounded by a copy and a checksum, and sends all verdicts that there are.
 // Packets without one get a, or, with a of 0, are left to the kernel. Settle
 // reports whether all verdicts were sent.

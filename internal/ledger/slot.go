@@ -15,6 +15,7 @@ const (
 // A Cause is who decided a packet.
 type Cause uint8
 
+// Who can decide a packet.
 const (
 	ByApplication Cause = iota
 	ByDeadline

@@ -10,6 +10,7 @@ import (
 // was skipped on one that has it.
 type Feature string
 
+// The features that tests need.
 const (
 	// Namespaces are network namespaces that the test's user may make.
 	Namespaces Feature = "namespaces"

@@ -8,6 +8,7 @@ import (
 // A Version is what the second to fifth byte of a long header contain.
 type Version uint32
 
+// The versions of RFC 9000 and RFC 9369.
 const (
 	V1 Version = 1
 	V2 Version = 0x6b3343cf
@@ -16,6 +17,7 @@ const (
 // A Kind is the type of a packet with a long header.
 type Kind uint8
 
+// The kinds of version 1; version 2 numbers them otherwise.
 const (
 	Initial Kind = iota
 	ZeroRTT
