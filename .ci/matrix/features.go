@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // features are the names that skipped tests give, and where the feature is
@@ -20,16 +21,17 @@ var features = map[string]func(*run) bool{
 	"a little-endian machine":              everywhere,
 	"a list of descriptors":                everywhere,
 	"NETLINK_USERSOCK":                     everywhere,
-	"nft":                                  everywhere,
 	"nft_queue":                            everywhere,
 	"terminals":                            everywhere,
 	"symbolic links":                       everywhere,
 	"untracked packets":                    everywhere,
-	"iptables-nft":                         everywhere,
-	"ip6tables-nft":                        everywhere,
-	"iptables-legacy":                      everywhere,
-	"ip6tables-legacy":                     everywhere,
-	"ip6tables":                            everywhere,
+	"UDP GSO":                              everywhere,
+	"TCP Fast Open":                        everywhere,
+	"Multipath TCP":                        everywhere,
+	"seccomp for all threads":              everywhere,
+	"tunnels of type vxlan":                everywhere,
+	"tunnels of type gre":                  everywhere,
+	"tunnels of type ip6gre":               everywhere,
 	"a slower writer":                      nowhere, // by chance
 	"/dev/full":                            everywhere,
 	"each form of queue rules":             everywhere,
@@ -37,17 +39,31 @@ var features = map[string]func(*run) bool{
 	"packet priority":                      since(5, 18),
 	"replaced packets in a user namespace": func(r *run) bool { return r.user == "root" || r.before(7, 2) },
 	"replaced packets in family bridge":    before(7, 2),
-	"a user namespace":                     ordinary,
-	"tshark":                               nowhere,
+	"user namespaces":                      everywhere,
 	"ip_queue":                             nowhere, // Linux 3.5 removed it, and Debian has no kernel that old
 	"no conntrack in packet queues":        nowhere,
 }
 
+// programs are there in the virtual machines, beside those of every system.
+var programs = []string{
+	"iptables", "iptables-nft", "iptables-legacy", "ip6tables", "ip6tables-nft", "ip6tables-legacy",
+	"nft", "conntrack", "ip", "tc", "ss",
+}
+
+// has returns where a feature is there, if it is known.
+func has(feature string) (where func(*run) bool, known bool) {
+	if program, ok := strings.CutPrefix(feature, "program "); ok {
+		if slices.Contains(programs, program) {
+			return everywhere, true
+		}
+		return nowhere, true
+	}
+	where, known = features[feature]
+	return where, known
+}
+
 func everywhere(*run) bool { return true }
 func nowhere(*run) bool    { return false }
-
-// ordinary is where the tests have a user namespace of their own.
-func ordinary(r *run) bool { return r.user == "nobody" }
 
 func before(major, minor int) func(*run) bool {
 	return func(r *run) bool { return r.before(major, minor) }
@@ -69,13 +85,13 @@ func (r *run) before(major, minor int) bool {
 // unfounded returns why the skip of a test that needs the feature is wrong, or
 // "".
 func (r *run) unfounded(feature string) string {
-	has, known := features[feature]
+	where, known := has(feature)
 	switch {
 	case feature == "":
 		return "was skipped without the name of a feature that it needs (testutil.Lacks)"
 	case !known:
 		return fmt.Sprintf("was skipped for a feature that .ci/matrix does not know, %q", feature)
-	case has(r):
+	case where(r):
 		return fmt.Sprintf("was skipped for a feature that must be there, %q", feature)
 	}
 	return ""
@@ -84,7 +100,7 @@ func (r *run) unfounded(feature string) string {
 // possible reports whether there is a run for each of the features.
 func possible(needed []string, runs []*run) bool {
 	for _, feature := range needed {
-		if has := features[feature]; has != nil && !slices.ContainsFunc(runs, has) {
+		if where, known := has(feature); known && !slices.ContainsFunc(runs, where) {
 			return false
 		}
 	}

@@ -43,8 +43,8 @@ func TestJudge(t *testing.T) {
 			[]string{`must be there, "packet priority"`}},
 		"an older kernel without it": {
 			[]*run{of("5.10", "root", actions{"TestA": "skip: packet priority"}), of("6.12", "root", actions{"TestA": "pass"})}, nil},
-		"root without it": {
-			[]*run{of("6.1", "root", actions{"TestA": "skip: a user namespace"}), of("6.1", "nobody", actions{"TestA": "pass"})}, nil},
+		"a user without it": {
+			[]*run{of("6.1", "confined", actions{"TestA": "skip: namespaces"}), of("6.1", "nobody", actions{"TestA": "pass"})}, nil},
 		"what one run lacks, another has": {
 			[]*run{of("5.10", "root", actions{"TestA": "skip: packet priority"}), of("6.12", "root", nil)},
 			[]string{"TestA was skipped everywhere"}},
