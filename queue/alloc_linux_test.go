@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/ipqueue/ipqueue/internal/testutil/replace"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -27,7 +28,7 @@ func TestKernelAllocates(t *testing.T) {
 		for _, stream := range streams {
 			t.Run(verdict.name+" "+stream.name, func(t *testing.T) {
 				if verdict.name == "Replace" {
-					requireReplace(t)
+					replace.Require(t)
 				}
 				l := newLab(t)
 				l.queueUDP()

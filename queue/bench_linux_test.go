@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipqueue/ipqueue/internal/testutil/replace"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -23,7 +24,7 @@ func BenchmarkKernel(b *testing.B) {
 		for _, stream := range streams {
 			b.Run(verdict.name+"/"+stream.name, func(b *testing.B) {
 				if verdict.name == "Replace" {
-					requireReplace(b)
+					replace.Require(b)
 				}
 				l := newLab(b)
 				l.queueUDP()

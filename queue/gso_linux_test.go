@@ -12,6 +12,7 @@ import (
 
 	"github.com/ipqueue/ipqueue/internal/netns"
 	"github.com/ipqueue/ipqueue/internal/testutil"
+	"github.com/ipqueue/ipqueue/internal/testutil/replace"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -79,7 +80,7 @@ func TestKernelGSO(t *testing.T) {
 // A large packet can be replaced by one of its length: the stream arrives
 // changed and whole.
 func TestKernelReplaceGSO(t *testing.T) {
-	requireReplace(t)
+	replace.Require(t)
 	for i, lo := range loopbacks {
 		t.Run(lo.name, func(t *testing.T) {
 			b := newBulk(t, i, queue.Config{})

@@ -278,7 +278,7 @@ func TestKernelLeastPrivilege(t *testing.T) {
 		n := 0
 		for p := range q.All() { // each verdict is sent by this thread
 			err := p.Replace(p.Payload)
-			if errors.Is(err, queue.ErrUnsupported) { // see requireReplace
+			if errors.Is(err, queue.ErrUnsupported) { // see replace.Require
 				err = p.Accept()
 			}
 			if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ipqueue/ipqueue/internal/netns"
 	"github.com/ipqueue/ipqueue/internal/testutil"
+	"github.com/ipqueue/ipqueue/internal/testutil/replace"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -40,34 +41,8 @@ func withPayload(p queue.Packet, payload string) []byte {
 	return b
 }
 
-// requireReplace skips the test where the kernel lets no packet be replaced in
-// the process's own namespaces.
-func requireReplace(t testing.TB) {
-	t.Helper()
-	if err := tryReplace(t); err != nil {
-		testutil.Lacks(t, testutil.Replacements, err)
-	}
-}
-
-// tryReplace returns nil or an error that is ErrUnsupported.
-func tryReplace(t testing.TB) error {
-	t.Helper()
-	l := newLab(t)
-	l.queueUDP()
-	q := l.open(queue.Config{})
-	l.flow(loopback4).number(0, 1)
-	p := take(t, q, 1)[0]
-	err := p.Replace(p.Payload)
-	if errors.Is(err, queue.ErrUnsupported) {
-		accept(t, p)
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	return err
-}
-
 func TestKernelReplaceUDP(t *testing.T) {
-	requireReplace(t)
+	replace.Require(t)
 	testutil.RequireKernel(t)
 	testutil.CheckLeaks(t)
 	original := strings.Repeat("original ", 100)
@@ -109,7 +84,7 @@ func wantNoChecksumErrors(t *testing.T, n *netns.Namespace) {
 
 // The packet's own bytes may be changed in place and given back.
 func TestKernelReplaceInPlace(t *testing.T) {
-	requireReplace(t)
+	replace.Require(t)
 	for _, lo := range loopbacks {
 		t.Run(lo.name, func(t *testing.T) {
 			l := newLab(t)
@@ -132,7 +107,7 @@ func TestKernelReplaceInPlace(t *testing.T) {
 
 // A replaced TCP segment of equal length arrives as part of the stream.
 func TestKernelReplaceTCP(t *testing.T) {
-	requireReplace(t)
+	replace.Require(t)
 	testutil.RequireKernel(t)
 	testutil.CheckLeaks(t)
 	for _, path := range paths(t) {
@@ -167,7 +142,7 @@ func TestKernelReplaceTCP(t *testing.T) {
 
 // A ping's request and reply are replaced by others of any length.
 func TestKernelReplaceICMP(t *testing.T) {
-	requireReplace(t)
+	replace.Require(t)
 	for _, lo := range loopbacks {
 		t.Run(lo.name, func(t *testing.T) {
 			l := newLab(t)
@@ -211,7 +186,7 @@ func replaceText(t *testing.T, p queue.Packet, kind byte, text, by string) {
 // What Replace repairs, ReplaceRaw does not: the receiver's kernel drops a
 // packet with a bad checksum and counts it.
 func TestKernelReplaceRaw(t *testing.T) {
-	requireReplace(t)
+	replace.Require(t)
 	for _, lo := range loopbacks {
 		t.Run(lo.name, func(t *testing.T) {
 			l := newLab(t)
@@ -251,7 +226,7 @@ func TestKernelReplaceRaw(t *testing.T) {
 
 // A whole packet with good checksums passes ReplaceRaw as it is.
 func TestKernelReplaceRawUnchanged(t *testing.T) {
-	requireReplace(t)
+	replace.Require(t)
 	l := newLab(t)
 	near, far := testutil.Veth(t, l.ns, testutil.NewNamespace(t), 1)
 	f := newFlow(t, near.NS, far.NS, far.IPv4)
@@ -271,7 +246,7 @@ func TestKernelReplaceRawUnchanged(t *testing.T) {
 // A packet of which only the beginning was copied can be accepted but not
 // given back.
 func TestKernelReplaceTruncated(t *testing.T) {
-	requireReplace(t)
+	replace.Require(t)
 	for _, lo := range loopbacks {
 		t.Run(lo.name, func(t *testing.T) {
 			l := newLab(t)
@@ -304,7 +279,7 @@ func TestKernelReplaceTruncated(t *testing.T) {
 
 // A verdict of another action may carry a payload, too.
 func TestKernelReplaceAndRepeat(t *testing.T) {
-	requireReplace(t)
+	replace.Require(t)
 	l := newLab(t)
 	f := l.flow(loopback4)
 	l.queueUDP()
@@ -329,7 +304,7 @@ func TestKernelReplaceAndRepeat(t *testing.T) {
 // What a replacement changes of the IP header arrives, or is refused by kernels
 // that would drop the packet.
 func TestKernelReplaceHeader(t *testing.T) {
-	requireReplace(t)
+	replace.Require(t)
 	for name, change := range map[string]func(b []byte) []byte{
 		"time to live":   func(b []byte) []byte { b[8] = 7; return b },
 		"don't fragment": func(b []byte) []byte { b[6] ^= 0x40; return b },

@@ -340,7 +340,7 @@ func TestErrSignal(t *testing.T) {
 	}
 	defer q.Close()
 	if err := self.Signal(os.Interrupt); err != nil {
-		t.Skipf("a process cannot interrupt itself here: %v", err)
+		t.Skipf("needs a process that can interrupt itself: %v", err)
 	}
 	for range q.Packets() {
 		t.Error("a packet came")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ipqueue/ipqueue/internal/netns"
 	"github.com/ipqueue/ipqueue/internal/testutil"
+	"github.com/ipqueue/ipqueue/internal/testutil/replace"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -219,7 +220,7 @@ func TestKernelHeldPacketsStay(t *testing.T) {
 // arrival and none.
 func TestKernelMixedVerdicts(t *testing.T) {
 	const window, mark = 20, 5
-	replaces := tryReplace(t) == nil
+	replaces := replace.Try(t) == nil
 	l := newLab(t)
 	f := l.flow(loopback4)
 	n := f.room(3000)

@@ -156,7 +156,7 @@ func tunnelZoo(t *testing.T, tunnel netns.Tunnel, six bool) {
 		}
 		link, err := h.NS.AddTunnel("tunnel", tunnel)
 		if errors.Is(err, syscall.EOPNOTSUPP) {
-			t.Skipf("this kernel has no tunnels of type %s: %v", tunnel.Type, err)
+			testutil.Lacks(t, testutil.Feature("tunnels of type "+tunnel.Type), err)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -26,7 +26,7 @@ func program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		t.Skipf("without %s there is nobody to judge: %v", name, err)
+		testutil.Lacks(t, testutil.Program(name), err)
 	}
 	return path
 }

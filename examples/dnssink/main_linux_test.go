@@ -13,11 +13,13 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 
 	"github.com/ipqueue/ipqueue/internal/netns"
 	"github.com/ipqueue/ipqueue/internal/testutil"
+	"github.com/ipqueue/ipqueue/internal/testutil/replace"
 )
 
 // start runs the program until the test is done.
@@ -197,7 +199,7 @@ func wantLookup(t *testing.T, r *net.Resolver, network, name, want string) {
 // feed queues the responses: server and client are on the same machine.
 func feed(t *testing.T) {
 	t.Helper()
-	testutil.RequireKernel(t)
+	replace.Require(t)
 	testutil.FeedAt(t, netns.Input, netns.Rule{Protocol: netns.UDP, Action: netns.Enqueue})
 }
 
@@ -266,7 +268,7 @@ func TestDrop(t *testing.T) {
 
 // By TCP what is listed is reset, and all else arrives.
 func TestTCP(t *testing.T) {
-	testutil.RequireKernel(t)
+	replace.Require(t)
 	testutil.FeedAt(t, netns.Input, netns.Rule{Protocol: netns.TCP, Action: netns.Enqueue})
 	out := start(t)
 	for _, addr := range testutil.Loopback(t).Addrs() {
@@ -289,6 +291,9 @@ func wantReset(t *testing.T, addr netip.Addr, name string) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := conn.Write(framed(pack(t, query(ask(name, dnsmessage.TypeA))))); err != nil {
 		t.Fatal(err)
 	}
@@ -329,6 +334,7 @@ func TestReload(t *testing.T) {
 }
 
 func TestDocumentedRules(t *testing.T) {
+	replace.Require(t)
 	testutil.FeedAsDocumented(t, "main.go")
 	start(t)
 	for _, addr := range testutil.Loopback(t).Addrs() {

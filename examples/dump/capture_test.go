@@ -192,7 +192,7 @@ func tshark(t *testing.T, file string) string {
 	t.Helper()
 	program, err := exec.LookPath("tshark")
 	if err != nil {
-		testutil.Lacks(t, "tshark", err)
+		testutil.Lacks(t, testutil.Program("tshark"), err)
 	}
 	args := []string{"-r", file, "-T", "fields", "-E", "separator=;"}
 	for _, field := range []string{"time_epoch", "len", "cap_len", "interface_name", "packet_flags_direction", "packet_id",

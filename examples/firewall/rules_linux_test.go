@@ -53,7 +53,7 @@ func requireProgram(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, program := range programs {
 		if _, err := exec.LookPath(program); err != nil {
-			testutil.Lacks(t, testutil.Feature(program), err)
+			testutil.Lacks(t, testutil.Program(program), err)
 		}
 	}
 }

@@ -8,12 +8,13 @@ import (
 
 	"github.com/ipqueue/ipqueue/internal/netns"
 	"github.com/ipqueue/ipqueue/internal/testutil"
+	"github.com/ipqueue/ipqueue/internal/testutil/replace"
 )
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 
 func TestRewriteProgram(t *testing.T) {
-	testutil.RequireKernel(t)
+	replace.Require(t)
 	program := testutil.Build(t)
 	for _, test := range []struct {
 		name     string

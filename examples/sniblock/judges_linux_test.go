@@ -91,7 +91,7 @@ func TestMergedOnKernel(t *testing.T) {
 		}
 		_ = raw.Control(func(fd uintptr) { err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_UDP, segment, len(initial)) })
 		if err != nil {
-			t.Skip("no UDP GSO: ", err)
+			testutil.Lacks(t, "UDP GSO", err)
 		}
 		if _, err := client.Write([]byte(short + initial)); err != nil {
 			t.Fatal(err)
@@ -182,7 +182,7 @@ func TestFastOpenOnKernel(t *testing.T) {
 	const clientAndServerWithoutCookie = "1543"
 	old, err := os.ReadFile("/proc/sys/net/ipv4/tcp_fastopen")
 	if err != nil {
-		t.Skip("no TCP Fast Open: ", err)
+		testutil.Lacks(t, "TCP Fast Open", err)
 	}
 	lo := testutil.Loopback(t)
 	if err := lo.NS.SetSysctl("ipv4/tcp_fastopen", clientAndServerWithoutCookie); err != nil {
@@ -228,7 +228,7 @@ func counter(t *testing.T, name string) int {
 	names, values := strings.Fields(lines[0]), strings.Fields(lines[1])
 	i := slices.Index(names, name)
 	if i < 0 {
-		t.Skipf("the kernel counts no %s", name)
+		testutil.Lacks(t, testutil.Feature("a counter of "+name), "not in /proc/net/netstat")
 	}
 	n, err := strconv.Atoi(values[i])
 	if err != nil {
@@ -257,7 +257,7 @@ func TestMultipathOnKernel(t *testing.T) {
 		return is
 	}
 	if !multipath() {
-		t.Skip("the kernel has no Multipath TCP")
+		testutil.Lacks(t, "Multipath TCP", "the connection is one of TCP")
 	}
 	testutil.FeedAt(t, netns.Output, netns.Rule{Protocol: netns.TCP, DstPort: 443, Action: netns.Enqueue})
 	start(t, "")
@@ -283,10 +283,10 @@ func runClient(t *testing.T, program string, args ...string) (string, bool) {
 func require(t *testing.T, program, feature string, args ...string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
-		t.Skip(err)
+		testutil.Lacks(t, testutil.Program(program), err)
 	}
 	if out, _ := runClient(t, program, args...); !strings.Contains(out, feature) {
-		t.Skipf("%s has no %s", program, feature)
+		testutil.Lacks(t, testutil.Program(program), "it has no "+feature)
 	}
 }
 

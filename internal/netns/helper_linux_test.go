@@ -28,8 +28,8 @@ var helpers = map[string]func(){
 	"terminated":  func() { mustEnter(); die(syscall.SIGTERM) },
 	"crash":       func() { mustEnter(); crash() },
 	"enter":       printEnter,
-	"forbid user": func() { mustEnter(); forbid("user"); runAgain("enter") },
-	"forbid both": func() { mustEnter(); forbid("user"); forbid("net"); runAgain("enter") },
+	"forbid user": func() { forbid("user"); runAgain("enter") },
+	"forbid both": func() { forbid("user"); forbid("net"); runAgain("enter") },
 }
 
 // enterMarker is the variable by which Enter knows that it was called.
@@ -109,8 +109,18 @@ func printEnter() {
 	fmt.Println(errors.Is(first, syscall.ENOSPC))
 }
 
-// forbid lets this user namespace have no further namespaces of a kind below
-// it.
+// inUserNamespace starts the command as root of a user namespace of its own.
+func inUserNamespace(cmd *exec.Cmd) *exec.Cmd {
+	cmd.SysProcAttr = &syscall.SysProcAttr{
+		Cloneflags:  syscall.CLONE_NEWUSER,
+		UidMappings: []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}},
+		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}},
+	}
+	return cmd
+}
+
+// forbid lets this user namespace, which nobody else may be in, have no further
+// namespaces of a kind below it.
 func forbid(kind string) {
 	must(os.WriteFile("/proc/sys/user/max_"+kind+"_namespaces", []byte("0"), 0))
 }

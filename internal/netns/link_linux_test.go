@@ -207,7 +207,7 @@ func TestAddTunnel(t *testing.T) {
 	tunnel := netns.Tunnel{Type: "vxlan", Local: netip.MustParseAddr("192.0.2.1"), Remote: netip.MustParseAddr("192.0.2.2"), Checksum: true}
 	link, err := n.AddTunnel("tunnel", tunnel)
 	if errors.Is(err, syscall.EOPNOTSUPP) {
-		t.Skipf("this kernel has no vxlan: %v", err)
+		testutil.Lacks(t, "tunnels of type vxlan", err)
 	}
 	if err != nil {
 		t.Fatal(err)

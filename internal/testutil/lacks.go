@@ -14,8 +14,8 @@ type Feature string
 const (
 	// Namespaces are network namespaces that the test's user may make.
 	Namespaces Feature = "namespaces"
-	// UserNamespace is one that the tests are in, beside the network namespace.
-	UserNamespace Feature = "a user namespace"
+	// UserNamespaces are those that the test's user may make.
+	UserNamespaces Feature = "user namespaces"
 	// PacketQueues are nfnetlink_queue and rules that feed it.
 	PacketQueues Feature = "packet queues"
 	// ConntrackQueues is CONFIG_NETFILTER_NETLINK_GLUE_CT.
@@ -37,12 +37,14 @@ const (
 	IPQueue Feature = "ip_queue"
 	// IPTables are iptables and ip6tables, and what they need of the kernel.
 	IPTables Feature = "iptables"
-	// NFT is the program nft; NFTQueue the kernel's part of its rules to queues.
-	NFT      Feature = "nft"
+	// NFTQueue is the kernel's part of nft's rules to queues.
 	NFTQueue Feature = "nft_queue"
 	// Terminals are pseudo-terminals.
 	Terminals Feature = "terminals"
 )
+
+// Program is an executable file on the PATH.
+func Program(name string) Feature { return Feature("program " + name) }
 
 // outside counts the tests that were skipped for lack of a namespace.
 var outside atomic.Int64

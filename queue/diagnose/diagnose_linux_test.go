@@ -148,7 +148,7 @@ func TestKernelRunNFT(t *testing.T) {
 	testutil.RequireKernel(t)
 	program, err := exec.LookPath("nft")
 	if err != nil {
-		testutil.Lacks(t, testutil.NFT, err)
+		testutil.Lacks(t, testutil.Program("nft"), err)
 	}
 	ns := testutil.NewNamespace(t)
 	nft := func(command string) (err error) {
