@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -179,6 +180,7 @@ func TestWatch(t *testing.T) {
 }
 
 func TestHTTP(t *testing.T) {
+	var metrics string
 	synctest.Test(t, func(t *testing.T) {
 		k := queuetest.New(t, queuetest.Options{})
 		f := &firewall{policy: parsePolicy(t, "accept tcp to port 1\nreject tcp to port 2\ndefault drop")}
@@ -210,8 +212,8 @@ func TestHTTP(t *testing.T) {
 			"\nfirewall_packets_total{action=\"drop\"} 1\n", "\nfirewall_packets_total{action=\"reject\"} 1\n",
 			"\nfirewall_lost_packets_total{full=\"queue\"} 0\n", "\nfirewall_undecided_packets 0\n",
 		} {
-			if _, body := get("/metrics"); !strings.Contains(body, want) {
-				t.Errorf("/metrics lacks %q:\n%s", want, body)
+			if _, metrics = get("/metrics"); !strings.Contains(metrics, want) {
+				t.Errorf("/metrics lacks %q:\n%s", want, metrics)
 			}
 		}
 		if code, _ := get("/other"); code != 404 {
@@ -222,4 +224,18 @@ func TestHTTP(t *testing.T) {
 			t.Errorf("/healthz of a firewall that hangs: %d %q", code, body)
 		}
 	})
+	t.Run("promtool", func(t *testing.T) { checkMetrics(t, metrics) })
+}
+
+// checkMetrics wants names, types and help texts by Prometheus's conventions.
+func checkMetrics(t *testing.T, text string) {
+	program, err := exec.LookPath("promtool")
+	if err != nil {
+		testutil.Lacks(t, "promtool", err)
+	}
+	cmd := exec.Command(program, "check", "metrics")
+	cmd.Stdin = strings.NewReader(text)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("promtool: %v\n%s\n%s", err, out, text)
+	}
 }

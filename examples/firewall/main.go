@@ -26,9 +26,12 @@
 // for those between others). As shell commands for both IP versions:
 //
 //	for tables in iptables ip6tables; do
+//		$tables -N accepted
+//		$tables -A accepted -j CONNMARK --save-mark --nfmask 1 --ctmask 1
+//		$tables -A accepted -j MARK --set-xmark 0/1
+//		$tables -A accepted -j ACCEPT
 //		$tables -N queued
-//		$tables -A queued -m mark --mark 1/1 -j CONNMARK --save-mark --nfmask 1 --ctmask 1
-//		$tables -A queued -m mark --mark 1/1 -j ACCEPT
+//		$tables -A queued -m mark --mark 1/1 -j accepted
 //		$tables -A queued -m connmark --mark 1/1 -j ACCEPT
 //		$tables -A queued -m conntrack --ctstate RELATED -j ACCEPT
 //		$tables -A queued -p tcp -m mark --mark 2/2 -j REJECT --reject-with tcp-reset
@@ -43,7 +46,7 @@
 //	table inet firewall {
 //		chain queued {
 //			meta mark & 1 == 1 ct mark set ct mark | 1
-//			meta mark & 1 == 1 accept
+//			meta mark & 1 == 1 meta mark set meta mark & 0xfffffffe accept
 //			ct mark & 1 == 1 accept
 //			ct state related accept
 //			meta mark & 2 == 2 meta l4proto tcp reject with tcp reset
@@ -56,17 +59,21 @@
 //
 // A verdict of Accept would end the chain at the rule to the queue, and no rule
 // of it could save a mark. So an accepted packet gets mark 1 and is repeated: it
-// comes through the chain again, where the first rule saves the mark for its
-// flow and the second accepts it. The third accepts all later packets of the
-// flow and, in the other direction, the answers. A packet that conntrack does
-// not track ends at the second. A rejected packet gets mark 2 and comes to the
-// kernel's REJECT, whose answer the fourth rule accepts (and the connections that
-// a conntrack helper expects, if you use one). A dropped packet leaves nothing
-// in the kernel, and its flow's next packet is queued again.
+// comes through the chain again, where the first rules save the mark for its
+// flow, take it off the packet and accept that, whether or not conntrack tracks
+// it. The next rule accepts all later packets of the flow and, in the other
+// direction, the answers. A rejected packet gets mark 2 and comes to the kernel's
+// REJECT, whose answer is RELATED (and so are connections that a conntrack helper
+// expects, if you use one). A dropped packet leaves nothing in the kernel, and
+// its flow's next packet is queued again.
 //
-// Marks are single bits here, and no other bit changes: a VPN's or another
-// program's mark survives. -mark and -reject choose other bits, if these belong
-// to another program.
+// Marks are single bits here. No other bit changes, and accepted packets leave
+// with the mark that they had: "ip rule ... fwmark 51820", as of a VPN, goes on
+// to match. -mark and -reject choose other bits, if another program has these.
+//
+// A flow that began before the program did is judged by its next packet in
+// either direction: an answer that no line accepts is dropped until the side
+// that a line accepts speaks again.
 //
 // SIGHUP reads the file again, and with -watch so does a change of it; a file
 // with a mistake changes nothing. Flows accepted before stay so ("conntrack -F"

@@ -155,6 +155,7 @@ func TestDocumentedRules(t *testing.T) {
 					t.Run("loopback", func(t *testing.T) { testLoopback(t, i) })
 					t.Run("link", func(t *testing.T) { testLink(t, i) })
 					t.Run("mark of others", func(t *testing.T) { testMarkOfOthers(t, i) })
+					t.Run("route", func(t *testing.T) { testRoute(t, i) })
 					t.Run("untracked", func(t *testing.T) { testUntracked(t, i) })
 				})
 			}
@@ -274,22 +275,72 @@ func wantRejected(t *testing.T, from *netns.Namespace, network string, at netip.
 	}
 }
 
-// testMarkOfOthers wants packets of a socket with a mark to leave with it.
+// testMarkOfOthers wants packets of a socket with a mark to leave with that and
+// nothing else, as a routing rule without a mask needs it.
 func testMarkOfOthers(t *testing.T, i int) {
 	const vpn = 0xca6c
 	lo := testutil.Loopback(t)
 	client, server := pair(t, lo, i)
 	testutil.SetMark(t, client, vpn)
 	chain := testutil.FeedAt(t, netns.Postrouting,
-		netns.Rule{Protocol: netns.UDP, Mark: netns.MarkIs(vpn | 1)},
-		netns.Rule{Protocol: netns.UDP, Mark: netns.MarkIs(vpn)})
+		netns.Rule{Protocol: netns.UDP, Mark: netns.MarkIs(vpn)},
+		netns.Rule{Protocol: netns.UDP})
 	out, _ := start(t, mark{1, 1}, usual+"default drop\n")
 	for range 3 {
 		testutil.EchoUDP(t, client, server, []byte("echo"))
 	}
 	got, err := chain.Counts()
-	if err != nil || fmt.Sprint(got) != "[1 2]" { // the first packet with the firewall's bit, later ones without
-		t.Errorf("packets with both marks, with the other alone: %d, %v, want [1 2]", got, err)
+	if err != nil || fmt.Sprint(got) != "[3 6]" { // the answers have no mark
+		t.Errorf("packets with the mark, in all: %d, %v, want [3 6]", got, err)
+	}
+	heeded(t, out)
+}
+
+// testRoute wants packets of a VPN's socket to take the way that a routing rule
+// has for the VPN's mark.
+func testRoute(t *testing.T, i int) {
+	requireProgram(t, "ip")
+	own := &netns.Namespace{}
+	usually, direct := testutil.Veth(t, own, testutil.NewNamespace(t), uint8(20+2*i))
+	vpn, far := testutil.Veth(t, own, testutil.NewNamespace(t), uint8(21+2*i))
+	target := []netip.Addr{netip.MustParseAddr("203.0.113.1"), netip.MustParseAddr("2001:db8::1")}[i]
+	whole := netip.PrefixFrom(target, target.BitLen())
+	version := []string{"-4", "-6"}[i]
+	for _, err := range []error{
+		far.Link.AddAddr(whole),
+		own.AddRoute(whole, direct.Addrs()[i]),
+		execute(t, fmt.Sprintf("ip %s route add %v via %v table 100; ip %s rule add fwmark 0xca6c lookup 100", version, whole, far.Addrs()[i], version)),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Cleanup(func() {
+		execute(t, fmt.Sprintf("ip %s rule del fwmark 0xca6c; ip %s route flush table 100", version, version))
+	})
+	var server *net.UDPConn
+	err := far.NS.Do(func() (err error) {
+		server, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(target, 0)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	client, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(vpn.Addrs()[i], 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	testutil.SetMark(t, client, 0xca6c)
+	out, _ := start(t, mark{1, 1}, "accept out "+vpn.Link.Name+"\ndrop out "+usually.Link.Name+"\ndefault accept\n")
+	for range 2 {
+		if _, err := client.WriteTo([]byte("by the VPN"), server.LocalAddr()); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(testutil.Receive(t, server)); got != "by the VPN" {
+			t.Errorf("received %q", got)
+		}
 	}
 	heeded(t, out)
 }

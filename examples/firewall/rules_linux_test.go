@@ -63,7 +63,7 @@ func installShell(t *testing.T, four, six string) {
 	text := strings.Replace(documented(t, "for tables in iptables ip6tables; do", "done"), "iptables ip6tables", four+" "+six, 1)
 	t.Cleanup(func() {
 		undo := strings.NewReplacer("FOUR", four, "SIX", six).Replace(
-			"for t in FOUR SIX; do $t -D INPUT -j queued; $t -D OUTPUT -j queued; $t -F queued; $t -X queued; done")
+			"for t in FOUR SIX; do $t -D INPUT -j queued; $t -D OUTPUT -j queued; $t -F queued; $t -X queued; $t -F accepted; $t -X accepted; done")
 		if err := execute(t, undo); err != nil {
 			t.Error(err)
 		}

@@ -31,11 +31,12 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // run returns the exit status.
 func run(args []string, stdout *os.File, stderr io.Writer) int {
-	o, err := parse(args, stderr)
+	o, err := parse(args, stdout)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
+		fmt.Fprintf(stderr, "quickstart: %v (see quickstart -h)\n", err)
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -59,10 +60,10 @@ type options struct {
 	number uint16
 }
 
-// parse tells stderr what is wrong with args.
-func parse(args []string, stderr io.Writer) (o options, err error) {
+// parse prints to help if args ask for that.
+func parse(args []string, help io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	flags.SetOutput(stderr)
+	flags.SetOutput(io.Discard) // an error is one line
 	flags.Func("queue", "show and accept the packets of queue `N` of this machine", func(s string) error {
 		n, err := strconv.ParseUint(s, 10, 16)
 		if err != nil {
@@ -71,13 +72,14 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		o = options{watch: true, number: uint16(n)}
 		return nil
 	})
-	if err := flags.Parse(args); err != nil {
-		return o, err
-	}
-	if flags.NArg() > 0 {
+	err = flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(help, "Usage: quickstart [flags]\n\nQuickstart shows packets and their verdicts, in a network of its own.\n\n")
+		flags.SetOutput(help)
+		flags.PrintDefaults()
+	case err == nil && flags.NArg() > 0:
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
-		fmt.Fprintln(stderr, err)
-		flags.Usage()
 	}
 	return o, err
 }

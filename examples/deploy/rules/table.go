@@ -37,7 +37,7 @@ func (o options) install(queue expr.Any) error {
 	queued := c.AddChain(&nftables.Chain{Name: "queued", Table: t})
 	for _, exprs := range [][]expr.Any{
 		append(marked(accepted), saveMark()...),
-		append(marked(accepted), verdict(expr.VerdictAccept)),
+		append(append(marked(accepted), unmark()...), verdict(expr.VerdictAccept)),
 		append(bits(&expr.Ct{Key: expr.CtKeyMARK, Register: 1}, accepted), verdict(expr.VerdictAccept)),
 		append(related(), verdict(expr.VerdictAccept)),
 		append(append(marked(rejected), isTCP()...), &expr.Reject{Type: unix.NFT_REJECT_TCP_RST}),
@@ -120,6 +120,15 @@ func saveMark() []expr.Any {
 		&expr.Ct{Key: expr.CtKeyMARK, Register: 1},
 		mask(^uint32(accepted), accepted),
 		&expr.Ct{Key: expr.CtKeyMARK, Register: 1, SourceRegister: true},
+	}
+}
+
+// unmark clears the bit in the packet's own mark, which routing may depend on.
+func unmark() []expr.Any {
+	return []expr.Any{
+		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1},
+		mask(^uint32(accepted), 0),
+		&expr.Meta{Key: expr.MetaKeyMARK, Register: 1, SourceRegister: true},
 	}
 }
 
