@@ -180,13 +180,13 @@ func tunnelZoo(t *testing.T, tunnel netns.Tunnel, six bool) {
 		addrs = addrs[:1]
 	}
 	before := checksumErrors(t, far.NS) // while only one end was up, for example
-	for _, place := range []struct {
+	for i, place := range []struct {
 		at   testutil.Host
 		hook netns.Hook
 	}{
 		{near, netns.Output}, {near, netns.Postrouting}, {far, netns.Prerouting}, {far, netns.Input},
 	} {
-		for _, noGSO := range []bool{false, true} {
+		for _, noGSO := range []bool{false, true}[:1+i%2] {
 			judge := l
 			if place.at == far {
 				judge = addLab(t, far.NS)
