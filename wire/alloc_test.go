@@ -6,8 +6,8 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// TestNoAllocations holds every encoder with enough capacity and every decoder
-// of a good message to zero allocations.
+// TestNoAllocations checks that an encoder with enough capacity and a decoder of
+// a valid message allocate nothing.
 func TestNoAllocations(t *testing.T) {
 	buf := make([]byte, 0, 1<<12)
 	payload := make([]byte, 1400)

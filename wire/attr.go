@@ -7,20 +7,21 @@ const (
 	attrTypeMask  = 0x3fff // NLA_TYPE_MASK: without the flags for nesting and byte order
 	attrNested    = 0x8000 // NLA_F_NESTED
 
-	// maxAttrData is what fits behind the header within the 16 bits of nla_len.
+	// maxAttrData is the most bytes that an attribute can contain: nla_len
+	// has 16 bits and counts the header.
 	maxAttrData = 0xffff - attrHeaderLen
 )
 
-// An Attr is one netlink attribute. Its header is in the byte order of this
-// machine.
+// An Attr is one netlink attribute. In the message, its header is in the byte
+// order of this machine.
 type Attr struct {
 	Type uint16 // without the flags in the two highest bits
 	Data []byte // without header and padding; aliases the message
 }
 
-// NextAttr splits the first attribute off b and returns what follows it and its
-// padding; the last attribute of a message needs no padding. A loop ends when
-// rest is empty:
+// NextAttr splits the first attribute off b. It returns the attribute and the
+// bytes after the attribute and its padding. The last attribute of a message
+// needs no padding. To walk all attributes, call NextAttr until rest is empty:
 //
 //	for len(b) > 0 {
 //		a, rest, err := wire.NextAttr(b)
@@ -31,9 +32,9 @@ type Attr struct {
 //		b = rest
 //	}
 //
-// It fails with ErrTruncated if b is shorter than a header or than the
-// attribute says, and with ErrLength if the attribute says it is shorter than a
-// header. Then rest is empty.
+// NextAttr fails with ErrTruncated if b is shorter than a header or than the
+// length in the header, and with ErrLength if that length is smaller than a
+// header. On an error, rest is empty.
 func NextAttr(b []byte) (a Attr, rest []byte, err error) {
 	typ, n, ok := attrHeader(b)
 	if !ok {
@@ -42,22 +43,22 @@ func NextAttr(b []byte) (a Attr, rest []byte, err error) {
 	return Attr{Type: typ, Data: b[attrHeaderLen:n:n]}, afterAttr(b, n), nil
 }
 
-// AppendAttr appends zeros to b until its length is a multiple of 4, then one
-// attribute of type typ (with the flags NLA_F_NESTED and NLA_F_NET_BYTEORDER if
-// wanted) that holds data. No padding follows it, and none is counted in its
-// length. The message must start at a multiple of 4 in b.
+// AppendAttr appends zeros to b until its length is a multiple of 4, and then
+// one attribute that contains data. typ may include the flags NLA_F_NESTED and
+// NLA_F_NET_BYTEORDER. AppendAttr adds no padding after the attribute. The
+// message must start at an offset in b that is a multiple of 4.
 //
-// An attribute holds at most 65531 bytes; of longer data only that many are
-// taken, so that what follows is not read as part of something else.
+// An attribute contains at most 65531 bytes. AppendAttr cuts longer data, so that
+// the attributes that follow are still read correctly.
 func AppendAttr(b []byte, typ uint16, data []byte) []byte {
 	data = data[:min(len(data), maxAttrData)]
 	b = appendAttrHeader(b, typ, len(data))
 	return append(b, data...)
 }
 
-// attrHeader reads the header of the attribute at the start of b: its type
-// without flags and its length, which covers the header and not the padding.
-// If ok, then attrHeaderLen <= n <= len(b).
+// attrHeader reads the header of the attribute at the start of b. It returns
+// the type without flags, and the length n, which includes the header but not
+// the padding. If ok is true, attrHeaderLen <= n <= len(b).
 func attrHeader(b []byte) (typ uint16, n int, ok bool) {
 	if len(b) < attrHeaderLen {
 		return 0, 0, false
@@ -67,17 +68,17 @@ func attrHeader(b []byte) (typ uint16, n int, ok bool) {
 	return typ, n, n >= attrHeaderLen && n <= len(b)
 }
 
-// alignAttr is NLA_ALIGN.
+// alignAttr rounds n up to a multiple of 4, as NLA_ALIGN does.
 func alignAttr(n int) int { return (n + 3) &^ 3 }
 
-// afterAttr returns what follows an attribute of n bytes and its padding, of
-// which the last attribute may lack a part or all.
+// afterAttr returns the bytes of b after an attribute of n bytes and its
+// padding. The last attribute may lack some or all of its padding.
 func afterAttr(b []byte, n int) []byte {
 	return b[min(alignAttr(n), len(b)):]
 }
 
-// framingError describes why attrHeader failed for b, which is at offset in the
-// message.
+// framingError returns the reason why attrHeader failed for b, which starts at
+// offset in the message.
 func framingError(message string, offset int, b []byte) *Error {
 	e := &Error{Message: message, What: "nlattr", Offset: offset, Want: attrHeaderLen, Got: len(b), Err: ErrTruncated}
 	if len(b) < attrHeaderLen {
@@ -91,8 +92,8 @@ func framingError(message string, offset int, b []byte) *Error {
 	return e
 }
 
-// appendAttrHeader pads b and appends the header of an attribute that holds n
-// bytes.
+// appendAttrHeader pads b and appends the header of an attribute that contains
+// n bytes.
 func appendAttrHeader(b []byte, typ uint16, n int) []byte {
 	b, m := extend(align4(b), attrHeaderLen)
 	putAttrHeader(m, typ, n)
@@ -104,7 +105,7 @@ func putAttrHeader(m []byte, typ uint16, n int) {
 	binary.NativeEndian.PutUint16(m, uint16(attrHeaderLen+n))
 }
 
-// appendAttr32 appends an attribute that holds v in network byte order.
+// appendAttr32 appends an attribute that contains v in network byte order.
 func appendAttr32(b []byte, typ uint16, v uint32) []byte {
 	b, m := extend(align4(b), attrHeaderLen+4)
 	putAttrHeader(m, typ, 4)

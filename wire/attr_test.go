@@ -32,7 +32,7 @@ func walk(tb testing.TB, b []byte) (all []string, err error) {
 	return all, nil
 }
 
-// rawAttr returns an attribute header that says length and typ.
+// rawAttr returns an attribute header with the given length and type.
 func rawAttr(length, typ uint16, after ...byte) []byte {
 	b := binary.NativeEndian.AppendUint16(nil, length)
 	return append(binary.NativeEndian.AppendUint16(b, typ), after...)

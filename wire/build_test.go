@@ -8,8 +8,8 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// A machine describes a kernel by what a C compiler for it does, without use
-// of the package under test.
+// A machine describes a kernel by the properties of its C compiler. It does not
+// use the package under test.
 type machine struct {
 	layout wire.Layout
 	name   string
@@ -24,8 +24,8 @@ var machines = []machine{
 	{wire.BE64, "be64", 8, binary.BigEndian},
 }
 
-// A cStruct is laid out member by member: each at a multiple of its own size,
-// the whole a multiple of the largest.
+// A cStruct is laid out as in C: each member is at a multiple of its own size,
+// and the size of the struct is a multiple of its largest member.
 type cStruct struct {
 	machine
 	b []byte
@@ -58,8 +58,8 @@ func (s *cStruct) long(v uint64) {
 	s.b = s.order.AppendUint64(s.b, v)
 }
 
-// message puts a netlink header before the body, its length counting pad more
-// bytes than there are.
+// message puts a netlink header before the body. The length in the header is
+// pad bytes larger than the message.
 func (m machine) message(h wire.Header, body []byte, pad int) []byte {
 	s := cStruct{machine: m}
 	s.u32(uint32(16 + len(body) + pad))
@@ -90,8 +90,8 @@ func (m machine) ipqPacket(p *wire.IPQPacket) []byte {
 	return append(s.b, p.Payload...)
 }
 
-// ipqMode builds the body of a mode message: the union, which has the size of
-// its longer member.
+// ipqMode builds the body of a mode message: a union with the size of its
+// longer member.
 func (m machine) ipqMode(mode uint8, rng uint64) []byte {
 	s := cStruct{machine: m}
 	s.u8(mode)
@@ -116,7 +116,7 @@ func newNFQ(family uint8, queue uint16) *nfqBuilder {
 	return &nfqBuilder{[]byte{family, 0, byte(queue >> 8), byte(queue)}}
 }
 
-// attr adds one attribute after padding what is there; itself it has none.
+// attr pads the message and adds one attribute, without padding after it.
 func (n *nfqBuilder) attr(typ uint16, data ...byte) *nfqBuilder {
 	for len(n.b)%4 != 0 {
 		n.b = append(n.b, 0)
@@ -135,7 +135,7 @@ func (n *nfqBuilder) be32(typ uint16, v uint32) *nfqBuilder {
 	return n.attr(typ, byte(v>>24), byte(v>>16), byte(v>>8), byte(v))
 }
 
-// message puts a netlink header before what was built.
+// message returns the built body with a netlink header before it.
 func (n *nfqBuilder) message(h wire.Header) []byte {
 	var m []byte
 	m = binary.NativeEndian.AppendUint32(m, uint32(16+len(n.b)))
@@ -159,7 +159,7 @@ func native(tb testing.TB) machine {
 	return machine{}
 }
 
-// within fails unless part lies inside whole, its spare capacity included.
+// within fails unless part, including its spare capacity, lies inside whole.
 func within(tb testing.TB, what string, part, whole []byte) {
 	tb.Helper()
 	if cap(part) == 0 {
@@ -172,8 +172,8 @@ func within(tb testing.TB, what string, part, whole []byte) {
 	}
 }
 
-// fenced returns a copy of b whose spare capacity is filled with fill, so that
-// who reads beyond the end is found out by comparing two of them.
+// fenced returns a copy of b whose spare capacity is filled with fill. Code that
+// reads past the end returns different results for two different fills.
 func fenced(b []byte, fill byte) []byte {
 	all := make([]byte, len(b)+64)
 	n := copy(all, b)

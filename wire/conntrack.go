@@ -6,8 +6,8 @@ import (
 	"net/netip"
 )
 
-// Attributes of a connection tracking entry (enum ctattr_type in
-// linux/netfilter/nfnetlink_conntrack.h), as far as they are looked at.
+// The attributes of a connection tracking entry that this package uses (enum
+// ctattr_type in linux/netfilter/nfnetlink_conntrack.h).
 const (
 	ctaTupleOrig  = 1
 	ctaTupleReply = 2
@@ -55,7 +55,7 @@ const ctaHelpName = 1
 
 const conntrackName = "conntrack entry"
 
-// The attributes of each level, with the least number of bytes they hold.
+// The attributes of each level, with their minimum lengths in bytes.
 var (
 	ctaLevel = level{
 		names: []string{
@@ -91,41 +91,41 @@ var (
 	ctaHelpLevel = level{names: []string{ctaHelpName: "CTA_HELP_NAME"}}
 )
 
-// CTFields is the set of the attributes that a connection tracking entry held:
-// bit 1<<n for attribute n (CTA_*).
+// CTFields is the set of attributes in a connection tracking entry: bit 1<<n
+// for attribute n (CTA_*).
 type CTFields uint32
 
-// The members of CTFields that are not always there.
+// The bits of CTFields for attributes that the kernel does not always send, each
+// with the field of Conntrack that it covers.
 const (
 	CTHasHelper  CTFields = 1 << ctaHelp    // Helper; sent if there is one
 	CTHasTimeout CTFields = 1 << ctaTimeout // Timeout
-	CTHasMark    CTFields = 1 << ctaMark    // Mark; not sent without CONFIG_NF_CONNTRACK_MARK
+	CTHasMark    CTFields = 1 << ctaMark    // Mark; not sent by kernels without CONFIG_NF_CONNTRACK_MARK
 	CTHasID      CTFields = 1 << ctaID      // ID
 	CTHasZone    CTFields = 1 << ctaZone    // Zone; sent if not 0
 	CTHasLabels  CTFields = 1 << ctaLabels  // Labels (Linux 3.9); sent if one is set
 )
 
-// String returns the kernel's names of the attributes joined by "|".
+// String returns the kernel's names of the attributes, joined by "|".
 func (f CTFields) String() string { return bitNames(uint32(f), ctaLevel.names...) }
 
-// A Conntrack is a connection tracking entry, as NFQPacket.Conntrack holds it
-// encoded. A field whose bit in Has is not set is zero. All integers are in
-// host order.
+// A Conntrack is a connection tracking entry, decoded from NFQPacket.Conntrack. A
+// field whose bit in Has is not set is zero. All integers are in host byte order.
 type Conntrack struct {
-	// Original is the connection as its first packet had it, Reply what
-	// packets of the other direction have. They differ in more than direction
-	// where addresses are translated.
+	// Original has the addresses of the first packet of the connection. Reply
+	// has those of packets in the other direction. If addresses are
+	// translated, Reply is not simply Original reversed.
 	Original, Reply CTTuple
 
 	Has    CTFields
 	Status CTStatus
 	Mark   uint32
 
-	// ID tells entries apart that follow each other with the same tuples.
+	// ID distinguishes successive entries with the same tuples.
 	ID uint32
 
-	// Timeout is for how many seconds more the entry lives, without another
-	// packet.
+	// Timeout is the time in seconds after which the entry is removed if no
+	// packet arrives.
 	Timeout uint32
 
 	// Zone is the zone of both directions (Linux 2.6.34).
@@ -133,35 +133,36 @@ type Conntrack struct {
 
 	Labels CTLabels
 
-	// Helper is the name of the helper module. It aliases what was decoded.
+	// Helper is the name of the helper module. It aliases the input.
 	Helper []byte
 }
 
 // A CTTuple is one direction of a connection.
 type CTTuple struct {
 	// Source and Destination have port 0 if the protocol has no ports. An
-	// address that was not there is not valid.
+	// address that the entry did not contain is the invalid netip.Addr.
 	Source, Destination netip.AddrPort
 
 	Protocol uint8 // IP protocol number
 
-	// Of ICMP and ICMPv6.
+	// ICMPType, ICMPCode and ICMPID are set for ICMP and ICMPv6 only.
 	ICMPType, ICMPCode uint8
 	ICMPID             uint16
 
-	// Zone is the zone of this direction alone (Linux 4.3).
+	// Zone is the zone of this direction only (Linux 4.3).
 	Zone uint16
 }
 
-// Parse sets all of c from encoded attributes. Attributes that it does not know
-// are skipped, and so is what an attribute holds beyond its type. Of an
-// attribute that occurs twice the last one counts, as in the kernel.
+// Parse sets every field of c from encoded attributes, such as
+// NFQPacket.Conntrack. It skips unknown attributes, and bytes at the end of an
+// attribute that its type does not use. If an attribute occurs twice, the last
+// one counts, as in the kernel.
 //
-// It fails with ErrTruncated if an attribute is not all there, with ErrLength if
-// one is shorter than its type or its header, and with ErrMissing if one of the
-// tuples or the status is missing, which the kernel always sends
-// (net/netfilter/nf_conntrack_netlink.c, __ctnetlink_glue_build). Then c holds
-// what was read up to the error.
+// Parse fails with ErrTruncated if attrs ends inside an attribute, and with
+// ErrLength if an attribute is shorter than its header or than its type requires.
+// It fails with ErrMissing if a tuple or the status is missing: the kernel always
+// sends them (net/netfilter/nf_conntrack_netlink.c, __ctnetlink_glue_build). On an
+// error, c contains the attributes before the error.
 func (c *Conntrack) Parse(attrs []byte) error {
 	*c = Conntrack{}
 	n := nest{level: &ctaLevel, rest: attrs, end: len(attrs)}
@@ -179,7 +180,7 @@ func (c *Conntrack) Parse(attrs []byte) error {
 	return nil
 }
 
-// set decodes the attribute that n has reached.
+// set decodes the current attribute of n.
 func (c *Conntrack) set(n *nest) {
 	switch n.typ {
 	case ctaTupleOrig:
@@ -262,7 +263,7 @@ func (t *CTTuple) setProto(outer *nest) {
 
 func withAddr(p netip.AddrPort, a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, p.Port()) }
 
-// parseHelper returns the name without the NUL that ends it.
+// parseHelper returns the name of the helper, without the NUL at its end.
 func parseHelper(outer *nest) (name []byte) {
 	n := outer.enter(&ctaHelpLevel)
 	for n.next() {
@@ -277,28 +278,29 @@ func parseHelper(outer *nest) (name []byte) {
 	return name
 }
 
-// A level is a kind of nest: the names of the attributes that are looked at,
-// by type, and how many bytes each must hold.
+// A level describes the attributes of one level of nesting: the names of those
+// that this package uses, and their minimum lengths, both indexed by type.
 type level struct {
 	names []string
 	sizes attrSizes
 }
 
-// A nest walks the attributes of one level of a connection tracking entry.
+// A nest is an iterator over the attributes of one level of a connection
+// tracking entry. Attributes of the inner levels are nested in others.
 type nest struct {
 	level *level
-	rest  []byte // not walked yet
+	rest  []byte // the attributes not visited yet
 	end   int    // offset of the end of rest
 
-	// The attribute reached.
+	// The current attribute.
 	typ  uint16
-	at   int // offset of its data
+	at   int // offset of data
 	data []byte
 
-	err error // why next returned false, if not at the end
+	err error // why next returned false, nil at the end
 }
 
-// next goes to the next attribute.
+// next advances to the next attribute and reports whether there is one.
 func (n *nest) next() bool {
 	if n.err != nil || len(n.rest) == 0 {
 		return false
@@ -318,7 +320,7 @@ func (n *nest) next() bool {
 	return true
 }
 
-// enter walks the attributes inside the one reached.
+// enter returns an iterator over the attributes inside the current one.
 func (n *nest) enter(l *level) nest {
 	return nest{level: l, rest: n.data, end: n.at + len(n.data)}
 }

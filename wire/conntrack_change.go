@@ -1,37 +1,39 @@
 package wire
 
-// A CTChange is what a verdict changes in the packet's connection tracking
-// entry. The kernel handles its parts in the order of the fields. It ends at the
-// first that it refuses, and reports no error
+// A CTChange is a change to the connection tracking entry of a packet, sent with
+// its verdict. The kernel applies the parts in the order of the fields. It stops
+// at the first part that it refuses, and reports no error
 // (net/netfilter/nf_conntrack_netlink.c, ctnetlink_glue_parse_ct). The zero
 // value changes nothing.
 type CTChange struct {
-	// Timeout is the life of the entry in seconds. It is refused if the entry
-	// has CTFixedTimeout.
+	// Timeout is the new timeout of the entry in seconds. The kernel refuses
+	// it if the entry has CTFixedTimeout.
 	SetTimeout bool
 	Timeout    uint32
 
-	// Status is the whole new status: bits that are not set are cleared. Those
-	// that cannot be changed are ignored; CTSeenReply and CTAssured missing
-	// where the entry has them are a reason to refuse it. Before Linux 4.11 a
-	// difference in CTExpected, CTConfirmed or CTDying was one too, and no
-	// bit was cleared.
+	// Status is the complete new status: the kernel clears bits that are not
+	// set, and ignores bits that cannot be changed. It refuses a status
+	// without CTSeenReply or CTAssured if the entry has that bit. Before Linux
+	// 4.11 it also refused a difference in CTExpected, CTConfirmed or CTDying,
+	// and cleared no bits.
 	SetStatus bool
 	Status    CTStatus
 
-	// Helper is the name of a helper, of at most 15 bytes, or empty to take the
-	// helper away. Any name but that of the present helper is refused.
+	// Helper is the name of a helper, at most 15 bytes, or empty to remove
+	// the helper. The kernel refuses any name but that of the current helper.
 	SetHelper bool
 	Helper    string
 
-	// Labels take the place of those in LabelMask, and must be among them
-	// (Linux 3.9). They are refused if the entry has no room for labels, which
-	// it gets when it is made while some rule uses labels.
+	// Labels contains the new values of the labels in LabelMask; it must not
+	// contain others (Linux 3.9). The kernel refuses labels if the entry has
+	// no room for them. An entry has room if some rule used labels when the
+	// entry was created.
 	SetLabels         bool
 	Labels, LabelMask CTLabels
 
-	// Mark takes the place of the bits in MarkMask, and must be among them, or
-	// of all if MarkMask is 0. Before Linux 3.14 the mask was ignored.
+	// Mark contains the new values of the bits in MarkMask; it must not
+	// contain others. If MarkMask is 0, Mark replaces all bits. Before Linux
+	// 3.14 the kernel ignored the mask and replaced all bits.
 	SetMark        bool
 	Mark, MarkMask uint32
 }
@@ -39,8 +41,9 @@ type CTChange struct {
 // CTChangeMax is the length in bytes of the longest encoded CTChange.
 const CTChangeMax = 96
 
-// AppendCTChange appends zeros to b until its length is a multiple of 4, then
-// the attributes of the change, for NFQVerdict.Conntrack.
+// AppendCTChange appends zeros to b until its length is a multiple of 4, and
+// then the attributes of c, for use as NFQVerdict.Conntrack. It cuts c.Helper to
+// 15 bytes.
 func AppendCTChange(b []byte, c *CTChange) []byte {
 	if c.SetTimeout {
 		b = appendAttr32(b, ctaTimeout, c.Timeout)
@@ -67,7 +70,7 @@ func AppendCTChange(b []byte, c *CTChange) []byte {
 // maxHelperName is NF_CT_HELPER_NAME_LEN without the NUL at the end.
 const maxHelperName = 15
 
-// appendHelper appends CTA_HELP with the name, cut to what the kernel takes.
+// appendHelper appends CTA_HELP with the name, cut to maxHelperName bytes.
 func appendHelper(b []byte, name string) []byte {
 	name = name[:min(len(name), maxHelperName)]
 	size := len(name) + 1

@@ -23,7 +23,7 @@ func ctUDP() *nfqBuilder {
 	return n.be32(12, 0x89abcdef).be32(3, 0x19e).be32(7, 120).be32(8, 7)
 }
 
-// ctUDPWant is what ctUDP says.
+// ctUDPWant is ctUDP decoded.
 var ctUDPWant = wire.Conntrack{
 	Original: wire.CTTuple{Source: netip.MustParseAddrPort("10.0.0.1:40000"), Destination: netip.MustParseAddrPort("10.0.0.2:53"), Protocol: 17},
 	Reply:    wire.CTTuple{Source: netip.MustParseAddrPort("10.0.0.2:53"), Destination: netip.MustParseAddrPort("192.0.2.9:1024"), Protocol: 17},
@@ -32,7 +32,7 @@ var ctUDPWant = wire.Conntrack{
 	Mark:     7, ID: 0x89abcdef, Timeout: 120,
 }
 
-// ctICMPv6 is an entry with all that ctUDP has not.
+// ctICMPv6 is an entry with the attributes that ctUDP lacks.
 func ctICMPv6() *nfqBuilder {
 	one, two := netip.MustParseAddr("2001:db8::1").As16(), netip.MustParseAddr("2001:db8::2").As16()
 	n := &nfqBuilder{}
@@ -64,7 +64,7 @@ var ctICMPv6Want = wire.Conntrack{
 	Helper: []byte("ftp"),
 }
 
-// pad returns what was built, padded.
+// pad returns the built body, padded.
 func (n *nfqBuilder) pad() []byte {
 	for len(n.b)%4 != 0 {
 		n.b = append(n.b, 0)
@@ -148,8 +148,8 @@ func TestConntrackParse(t *testing.T) {
 	}
 }
 
-// TestConntrackParseICMP has the attributes of ICMP, whose numbers are others
-// than those of ICMPv6.
+// TestConntrackParseICMP decodes the attributes of ICMP, whose numbers differ
+// from those of ICMPv6.
 func TestConntrackParseICMP(t *testing.T) {
 	icmp := func(typ byte) []byte {
 		return ctTuple(ctIPv4([4]byte{1}, [4]byte{2}), (&nfqBuilder{}).attr(1, 1).be16(4, 9).attr(5, typ).attr(6, 3))
@@ -167,8 +167,8 @@ func TestConntrackParseICMP(t *testing.T) {
 	same(t, "reply", c.Reply, want)
 }
 
-// TestConntrackParseLast lets the last of several count, skips what is unknown,
-// and takes labels of any length.
+// TestConntrackParseLast checks that the last of several attributes counts, that
+// unknown ones are skipped, and that labels may have any length.
 func TestConntrackParseLast(t *testing.T) {
 	n := (&nfqBuilder{}).be32(3, 1).be32(8, 5)
 	n.b = append(n.b, ctUDP().b...)
@@ -216,7 +216,7 @@ func TestConntrackParseErrors(t *testing.T) {
 	}
 }
 
-// TestConntrackPacket decodes the entry where it comes from.
+// TestConntrackPacket decodes the entry of a packet message.
 func TestConntrackPacket(t *testing.T) {
 	body := newNFQ(2, 1).attr(1, make([]byte, 7)...).attr(0x800b, ctUDP().b...).be32(12, 3).b
 	var p wire.NFQPacket

@@ -1,39 +1,52 @@
-// Package wire encodes and decodes the messages by which the Linux kernel
-// hands packets to a program and takes its verdicts: bytes in, typed values
-// out. It opens no socket, starts no goroutine and keeps no state.
+// Package wire encodes and decodes the netlink messages that the Linux kernel
+// and a program exchange about queued packets (NFQUEUE, ip_queue).
+//
+// It is for people who write tools or tests that work with these messages
+// themselves: a tracer, a fake kernel, a decoder of captures. Programs that
+// receive packets and decide on them use package queue and never need wire. The
+// API of wire follows the kernel's messages: it may change in any release, unlike
+// that of package queue.
+//
+// The package opens no sockets, starts no goroutines and keeps no state.
+//
+// # Messages
 //
 // Three families of messages share the 16-byte netlink header ([Header]):
 //
-//   - nfnetlink_queue (NFQUEUE, Linux 2.6.14 to today, netlink protocol 12):
-//     [NFQPacket] from the kernel, [NFQConfig] and [NFQVerdict] to it. The
-//     netlink and attribute headers are in the byte order of the machine,
-//     every integer inside an attribute is in network byte order, and word
-//     size plays no part.
-//   - ip_queue and ip6_queue (Linux 2.4.0 to 3.4, netlink protocols 3 and
-//     13): [IPQPacket] from the kernel, modes and verdicts to it. These
-//     messages are C structs with members of type long, so their shape is
-//     that of the kernel, not of the program: a 32-bit program on a 64-bit
-//     kernel needs the 64-bit one. A [Layout] names word size and byte order,
-//     and all four layouts work on any host.
-//   - error replies ([ErrorMessage]): acknowledgements and refusals of
-//     requests of either family.
+//   - nfnetlink_queue (NFQUEUE, since Linux 2.6.14, netlink protocol 12). The
+//     kernel sends [NFQPacket]; programs send [NFQConfig] and [NFQVerdict]. The
+//     netlink and attribute headers are in the byte order of the machine. Every
+//     integer inside an attribute is in network byte order. The messages are the
+//     same on 32-bit and 64-bit kernels.
+//   - ip_queue and ip6_queue (Linux 2.4.0 to 3.4, netlink protocols 3 and 13).
+//     The kernel sends [IPQPacket]; programs send modes ([Layout.AppendIPQMode])
+//     and verdicts ([Layout.AppendIPQVerdict]). These messages are C structs with
+//     members of type long, so their format depends on the kernel, not on the
+//     program: a 32-bit program on a 64-bit kernel uses the 64-bit format. A
+//     [Layout] is a word size and a byte order; all four layouts work on every
+//     host.
+//   - error replies ([ErrorMessage]), which acknowledge or refuse requests of
+//     either family.
 //
-// Three status files of /proc/net are read too, as text: [ParseNFQStatus],
-// [ParseIPQStatus] and [ParseNFQueueHandlers].
+// The package also parses the text of three status files of /proc/net:
+// [ParseNFQStatus], [ParseIPQStatus] and [ParseNFQueueHandlers].
 //
 // # Memory
 //
-// Decoding copies no packet bytes and, except for status files, allocates
-// nothing unless it fails: every slice in a decoded value aliases the input, within
-// its bounds and with its capacity cut to its length, and is valid as long as the
-// input is left unchanged. Encoders append to a slice of the caller and allocate only if its
-// capacity is too small; they keep no reference to what they are given.
+// Decoding copies no packet bytes: every slice in a decoded value aliases the
+// input. Such a slice stays within the bounds of the input, its capacity equals
+// its length, and it is valid until the input is changed. Decoding allocates
+// nothing, except for status files and errors.
+//
+// Encoders append to a slice that the caller passes. They allocate only if its
+// capacity is too small, and keep no reference to their arguments.
 //
 // # Untrusted input
 //
-// Any input, however short or wrong, gives a value or an [*Error]. Lengths
-// found in a message are never trusted beyond the slice it came in.
+// Every input, however short or malformed, results in a value or an [*Error].
+// The package never reads past the end of the input, whatever lengths a message
+// declares.
 //
-// All functions may be called from several goroutines at once, as long as no
+// All functions may be called from several goroutines at once, provided that no
 // two of them write to the same value or slice.
 package wire

@@ -10,6 +10,12 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
+// Flags of an error reply.
+const (
+	flagCapped  = 0x100 // NLM_F_CAPPED
+	flagAckTLVs = 0x200 // NLM_F_ACK_TLVS
+)
+
 // TestErrorCaptures compares every reply of a real kernel with its independent
 // decoding, and what it echoes with the request.
 func TestErrorCaptures(t *testing.T) {
@@ -75,14 +81,14 @@ func TestParseError(t *testing.T) {
 		want  string // Body
 	}{
 		{"ack", 0, 0, nil, ""},
-		{"ack of a newer kernel", wire.FlagCapped, 0, nil, ""},
-		{"ack with attributes", wire.FlagCapped | wire.FlagAckTLVs, 0, tlvs, ""},
+		{"ack of a newer kernel", flagCapped, 0, nil, ""},
+		{"ack with attributes", flagCapped | flagAckTLVs, 0, tlvs, ""},
 		{"ack with attributes, not marked", 0, 0, tlvs, ""},
 		{"refused", 0, -2, body, "twelve bytes"},
-		{"refused, followed by attributes", wire.FlagAckTLVs, -2, append(body[:12:12], tlvs...), "twelve bytes"},
-		{"refused, capped", wire.FlagCapped, -1, nil, ""},
+		{"refused, followed by attributes", flagAckTLVs, -2, append(body[:12:12], tlvs...), "twelve bytes"},
+		{"refused, capped", flagCapped, -1, nil, ""},
 		{"refused, capped by Linux 4.3 to 4.11", 0, -1, nil, ""},
-		{"refused, capped, with attributes", wire.FlagCapped | wire.FlagAckTLVs, -1, tlvs, ""},
+		{"refused, capped, with attributes", flagCapped | flagAckTLVs, -1, tlvs, ""},
 		{"refused, cut by the buffer", 0, -22, body[:5], "twelv"},
 		{"largest errno", 0, -4095, body, "twelve bytes"},
 	}

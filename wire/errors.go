@@ -5,40 +5,42 @@ import (
 	"strconv"
 )
 
-// The causes of an [Error], to be tested for with errors.Is.
+// The causes of an [Error]. Test for them with [errors.Is].
 var (
-	// ErrTruncated means that fewer bytes are there than the message says or
-	// its type needs.
+	// ErrTruncated means that a message has fewer bytes than its length
+	// fields declare or than its type requires.
 	ErrTruncated = errors.New("message is truncated")
 
-	// ErrLength means that a length field holds a value that cannot be, or
-	// that an attribute is shorter than its type.
+	// ErrLength means that a length field has an impossible value, or that
+	// an attribute is shorter than its type requires.
 	ErrLength = errors.New("bad length")
 
-	// ErrType means that a message is of another type than expected.
+	// ErrType means that a message does not have the expected type.
 	ErrType = errors.New("unexpected message type")
 
-	// ErrMissing means that a message lacks an attribute that it must have.
+	// ErrMissing means that a message lacks a required attribute, or a line
+	// of a status file a required column.
 	ErrMissing = errors.New("attribute is missing")
 
-	// ErrValue means that a message holds a value that the kernel would
-	// refuse or misread, or that a status file holds no number where one
-	// belongs.
+	// ErrValue means that a message contains a value that the kernel would
+	// refuse or misinterpret, or that a status file contains something other
+	// than the number expected.
 	ErrValue = errors.New("bad value")
 )
 
-// An Error tells which part of which message could not be decoded or must not
-// be encoded. It unwraps to one of the causes above.
+// An Error describes the part of a message that could not be decoded or must
+// not be encoded. It wraps ErrTruncated, ErrLength, ErrType, ErrMissing or
+// ErrValue.
 type Error struct {
-	Message string // kind of message, such as "nfqueue packet"
-	What    string // struct, field or attribute, by its name in the kernel's headers
-	Offset  int    // of What, in bytes from the start of what was given to decode
-	Want    int    // bytes needed, or allowed; with ErrType the message type
+	Message string // kind of message, for example "nfqueue packet"
+	What    string // name of the struct, field or attribute in the kernel's headers
+	Offset  int    // offset of What, in bytes from the start of the input
+	Want    int    // bytes required, or allowed; with ErrType the message type
 	Got     int    // bytes found; with ErrType the message type
 	Err     error  // cause
 }
 
-// Error names the message, the part, where it was, and what was wrong with it.
+// Error returns the kind of message, the part, its offset and the cause.
 func (e *Error) Error() string {
 	s := e.Message + ": " + e.What + " at offset " + strconv.Itoa(e.Offset) + ": " + e.Err.Error()
 	if e.Want == e.Got {

@@ -7,14 +7,14 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// receiveDatagram stands for a read from a netlink socket: here a packet of 21
-// bytes that nfnetlink_queue put into queue 3.
+// receiveDatagram returns the datagram that a netlink socket would receive for a
+// packet of 21 bytes in queue 3.
 func receiveDatagram() []byte {
 	body := newNFQ(2, 3).attr(1, 0, 0, 0, 9, 0x08, 0x00, 1).be32(5, 2).attr(10, []byte("E...................x")...)
 	return body.message(wire.Header{Type: wire.NFQPacketType})
 }
 
-// Decode a packet of nfnetlink_queue and encode the verdict that lets it pass.
+// Decode a packet of nfnetlink_queue and encode the verdict that accepts it.
 func ExampleNFQPacket_Parse() {
 	var h wire.Header
 	body, err := h.Parse(wire.Native(), receiveDatagram())
@@ -27,7 +27,7 @@ func ExampleNFQPacket_Parse() {
 	}
 	fmt.Println("queue", p.Queue, "packet", p.ID, "at", p.Hook, "with", len(p.Payload), "bytes")
 	if p.Has&wire.HasInDev != 0 {
-		fmt.Println("came in by interface", p.InDev)
+		fmt.Println("received on interface", p.InDev)
 	}
 
 	v := wire.NFQVerdict{Queue: p.Queue, ID: p.ID, Verdict: wire.VerdictAccept, SetMark: true, Mark: 7}
@@ -36,12 +36,12 @@ func ExampleNFQPacket_Parse() {
 	fmt.Println("verdict of", len(msg), "bytes")
 	// Output:
 	// queue 3 packet 9 at input with 21 bytes
-	// came in by interface 2
+	// received on interface 2
 	// verdict of 40 bytes
 }
 
-// Decode a packet as ip_queue of a 64-bit big-endian kernel sent it, on any
-// machine, and replace it.
+// Decode a packet that ip_queue of a 64-bit big-endian kernel sent, and encode a
+// verdict that replaces it. This works on every machine.
 func ExampleIPQPacket_Parse() {
 	const kernel = wire.BE64
 	body := make([]byte, kernel.IPQPacketLen(), 200)
@@ -55,17 +55,16 @@ func ExampleIPQPacket_Parse() {
 	if err := p.Parse(kernel, body); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("packet %#x at %v by %q with %d bytes\n", p.ID, p.Hook, p.OutDev, len(p.Payload))
+	fmt.Printf("packet %#x at %v to %q with %d bytes\n", p.ID, p.Hook, p.OutDev, len(p.Payload))
 
 	msg := kernel.AppendIPQVerdict(nil, wire.FlagAck, 1, 4711, p.ID, wire.VerdictAccept, []byte("E...................changed"))
 	fmt.Println("verdict of", len(msg), "bytes")
 	// Output:
-	// packet 0x60 at postrouting by "eth0" with 21 bytes
+	// packet 0x60 at postrouting to "eth0" with 21 bytes
 	// verdict of 67 bytes
 }
 
-// Tell an acknowledgement from a refusal, and find the packet whose verdict was
-// refused.
+// Decode an error reply and find the packet whose verdict the kernel refused.
 func ExampleLayout_ParseError() {
 	l := wire.Native()
 	refused := wire.AppendNFQVerdict(nil, 0, 1, 0, &wire.NFQVerdict{Queue: 3, ID: 9, Verdict: wire.VerdictAccept})
@@ -97,7 +96,8 @@ func machineReply(errno int32, request []byte) []byte {
 	return append(b[:n+4], request...)
 }
 
-// Ask for a queue, for whole packets, and for large ones in one piece.
+// Encode a request that creates queue 3, copies whole packets, and leaves large
+// packets unsplit.
 func ExampleAppendNFQConfig() {
 	c := wire.NFQConfig{
 		Queue:   3,
@@ -134,13 +134,13 @@ func ExampleNextAttr() {
 	// 8 [0 0 0 7]
 }
 
-// Find out how much a queue has lost.
+// Read how many packets a queue has lost.
 func ExampleParseNFQStatus() {
 	text := []byte("    0   4711    12 2 65531     3    40     9999  1\n")
 	s, ok, err := wire.ParseNFQStatus(text, 0)
 	if err != nil || !ok {
 		log.Fatal(ok, err)
 	}
-	fmt.Println(s.Pending, "waiting,", s.QueueDropped, "lost to a full queue,", s.UserDropped, "to a full socket")
-	// Output: 12 waiting, 3 lost to a full queue, 40 to a full socket
+	fmt.Println(s.Pending, "waiting,", s.QueueDropped, "dropped (queue full),", s.UserDropped, "not delivered to the socket")
+	// Output: 12 waiting, 3 dropped (queue full), 40 not delivered to the socket
 }

@@ -46,7 +46,7 @@ func onFences[T any](t *testing.T, b []byte, decode func(b []byte) (T, [][]byte,
 	return v1, err1
 }
 
-// same fails unless a and b are deeply equal.
+// same fails the test unless a and b are deeply equal.
 func same(t *testing.T, what string, got, want any) {
 	t.Helper()
 	if !reflect.DeepEqual(got, want) {
@@ -99,7 +99,7 @@ func FuzzError(f *testing.F) {
 		if !bytes.HasPrefix(b[20:], m.Body) || uint64(len(m.Body))+wire.HeaderLen > max(uint64(m.Request.Len), wire.HeaderLen) {
 			t.Errorf("body %x is not that of %+v in %x", m.Body, m.Request, b)
 		}
-		if len(m.Body) > 0 && (m.Errno == 0 || flags&wire.FlagCapped != 0) {
+		if len(m.Body) > 0 && (m.Errno == 0 || flags&flagCapped != 0) {
 			t.Errorf("body %x, errno %d, flags %#x", m.Body, m.Errno, flags)
 		}
 	})
@@ -140,7 +140,7 @@ func FuzzAttr(f *testing.F) {
 	})
 }
 
-// headlessAttrs returns the attributes of a packet with all of them.
+// headlessAttrs returns the attributes of a packet that has every attribute.
 func headlessAttrs() []byte {
 	n := &nfqBuilder{}
 	for _, a := range nfqAttrs {
@@ -237,7 +237,7 @@ func FuzzNFQVerdict(f *testing.F) {
 		if err != nil {
 			t.Error(err)
 		}
-		if !v.Verdict.Valid() {
+		if (&wire.NFQVerdict{Verdict: v.Verdict}).Validate() != nil {
 			v.Verdict = again.Verdict // without its stray bits
 		}
 		same(t, "verdict", again, v)
@@ -291,9 +291,8 @@ func rebuildTuple(t *wire.CTTuple) []byte {
 	return append(ctTuple(ip, proto), (&nfqBuilder{}).be16(3, t.Zone).pad()...)
 }
 
-// FuzzConntrack decodes connection tracking entries. What was decoded comes out
-// the same from its own encoding, lies inside the input, and depends on nothing
-// else.
+// FuzzConntrack decodes connection tracking entries. A decoded entry must survive
+// encoding and decoding, lie inside the input, and depend on nothing else.
 func FuzzConntrack(f *testing.F) {
 	for _, b := range [][]byte{ctUDP().b, ctICMPv6().b} {
 		f.Add(b)
@@ -318,7 +317,7 @@ func FuzzConntrack(f *testing.F) {
 		}
 		c.Helper = bytes.Clone(c.Helper)
 		if c.Has&wire.CTHasHelper != 0 && c.Helper == nil {
-			c.Helper = []byte{} // a helper without a name
+			c.Helper = []byte{} // a helper with an empty name
 		}
 		again, _, err := parse(rebuildConntrack(&c))
 		same(t, "rebuilt", again, c)
@@ -483,21 +482,8 @@ func FuzzProc(f *testing.F) {
 	})
 }
 
-// ipqStatusText prints the fields of s that are there as Linux 3.4 does.
+// ipqStatusText returns the text that Linux 3.4 prints for s.
 func ipqStatusText(s wire.IPQStatus) string {
-	var text string
-	for i, line := range []string{
-		ipqLines("Peer PID", s.Port),
-		ipqLines("Copy mode", uint8(s.CopyMode)),
-		ipqLines("Copy range", s.CopyRange),
-		ipqLines("Queue length", s.Pending),
-		ipqLines("Queue max. length", s.MaxLen),
-		ipqLines("Queue dropped", s.QueueDropped),
-		ipqLines("Netlink dropped", s.UserDropped),
-	} {
-		if s.Has>>i&1 != 0 {
-			text += line
-		}
-	}
-	return text
+	return ipqLines("Peer PID", s.Port, "Copy mode", uint8(s.CopyMode), "Copy range", s.CopyRange, "Queue length", s.Pending,
+		"Queue max. length", s.MaxLen, "Queue dropped", s.QueueDropped, "Netlink dropped", s.UserDropped)
 }

@@ -146,8 +146,8 @@ func sameBytes(tb testing.TB, what string, got, want []byte) {
 		from, got[min(from, len(got)):min(to, len(got))], from, want[min(from, len(want)):min(to, len(want))])
 }
 
-// TestCapturesComplete holds the files to the numbers of messages they were
-// made with, so that no other test passes by having nothing to look at.
+// TestCapturesComplete checks the number of messages in each file, so that no
+// other test passes because it had nothing to compare.
 func TestCapturesComplete(t *testing.T) {
 	for file, want := range map[string]map[string]int{
 		"ipq_packets_le64.hex": {"IPQM_PACKET": 98, "NLMSG_ERROR": 0, "tx": 3, "short": 0},

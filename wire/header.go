@@ -9,27 +9,27 @@ import (
 // HeaderLen is the size in bytes of the header of every netlink message.
 const HeaderLen = 16
 
-// Types of messages that every netlink protocol has.
+// Message types that every netlink protocol has.
 const (
-	NLMsgNoop  = 0x1 // NLMSG_NOOP: nothing
+	NLMsgNoop  = 0x1 // NLMSG_NOOP: an empty message
 	NLMsgError = 0x2 // NLMSG_ERROR: an acknowledgement or a refusal
 )
 
-// Flags of a netlink message.
+// Flags of a request.
 const (
-	FlagRequest = 0x1 // NLM_F_REQUEST: without it both queues refuse or skip a message
-	FlagMulti   = 0x2 // NLM_F_MULTI: ip_queue refuses it
-	FlagAck     = 0x4 // NLM_F_ACK: success is answered too, not only failure
-
-	FlagCapped  = 0x100 // NLM_F_CAPPED: an error reply without the body of the request (Linux 4.12)
-	FlagAckTLVs = 0x200 // NLM_F_ACK_TLVS: an error reply that ends in attributes (Linux 4.12)
+	FlagRequest = 0x1 // NLM_F_REQUEST: required; without it ip_queue refuses a message and nfnetlink_queue skips it
+	FlagAck     = 0x4 // NLM_F_ACK: reply on success too, not only on failure
 )
 
-// A Header is the start of every netlink message, all of it in the byte order
-// of the kernel.
+// flagCapped is NLM_F_CAPPED, which marks an error reply that does not repeat
+// the body of the request (Linux 4.12).
+const flagCapped = 0x100
+
+// A Header is the header of a netlink message. In the message, all fields are
+// in the byte order of the kernel.
 //
 //	struct nlmsghdr {
-//		__u32 nlmsg_len;   // of the whole message, header included
+//		__u32 nlmsg_len;   // of the whole message, including this header
 //		__u16 nlmsg_type;
 //		__u16 nlmsg_flags;
 //		__u32 nlmsg_seq;
@@ -43,14 +43,14 @@ type Header struct {
 	Port  uint32
 }
 
-// Parse sets h from the header at the start of b and returns the body of its
-// message, which is b[HeaderLen:Len] and aliases b. Bytes after the message are
-// not looked at.
+// Parse sets h from the header at the start of b and returns the body of the
+// message, b[HeaderLen:h.Len], which aliases b. It ignores bytes after the
+// message.
 //
-// It fails with ErrTruncated if b is shorter than a header or than the message
-// says, and with ErrLength if the message says it is shorter than a header. A
-// message that is cut short still gives its header and the part of its body
-// that is there, so that the id of the packet can be found.
+// Parse fails with ErrTruncated if b is shorter than a header or than h.Len,
+// and with ErrLength if h.Len is smaller than a header. If the message is cut
+// short, Parse still sets h and returns the part of the body that b contains, so
+// that the caller can find the id of the packet.
 func (h *Header) Parse(l Layout, b []byte) (body []byte, err error) {
 	if len(b) < HeaderLen {
 		*h = Header{}
@@ -79,7 +79,7 @@ func (l Layout) readHeader(h *Header, b []byte) {
 	}
 }
 
-// reverse changes the byte order of each field.
+// reverse swaps the byte order of each field.
 func (h *Header) reverse() {
 	h.Len = bits.ReverseBytes32(h.Len)
 	h.Type = bits.ReverseBytes16(h.Type)
@@ -88,8 +88,9 @@ func (h *Header) reverse() {
 	h.Port = bits.ReverseBytes32(h.Port)
 }
 
-// AppendHeader appends the HeaderLen bytes of h to b. Len is written as it is:
-// it counts the header and the body and is never rounded up.
+// AppendHeader appends h, HeaderLen bytes, to b. The caller sets h.Len to the
+// length of header and body; AppendHeader writes it unchanged and never rounds
+// it up.
 func (l Layout) AppendHeader(b []byte, h Header) []byte {
 	b, m := extend(b, HeaderLen)
 	l.putHeader((*[HeaderLen]byte)(m), h)
@@ -107,8 +108,8 @@ func (l Layout) putHeader(m *[HeaderLen]byte, h Header) {
 	binary.LittleEndian.PutUint32(m[12:], h.Port)
 }
 
-// extend makes b longer by n bytes and returns those separately. Their content
-// is whatever the memory held: the caller writes all of them.
+// extend makes b longer by n bytes and also returns these bytes as a slice of
+// their own. They are not cleared: the caller must write every one.
 func extend(b []byte, n int) (all, added []byte) {
 	start := len(b)
 	all = slices.Grow(b, n)[:start+n]

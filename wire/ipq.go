@@ -12,13 +12,13 @@ const (
 	IPQPacketType  = 0x13 // IPQM_PACKET, from the kernel
 )
 
-// IPQMaxPayload is the length in bytes of the longest replacement that ip_queue
-// takes. With a longer one it drops the packet and reports success
-// (net/ipv4/netfilter/ip_queue.c, ipq_mangle_ipv4).
+// IPQMaxPayload is the length in bytes of the longest replacement packet that
+// ip_queue accepts. If a replacement is longer, ip_queue drops the packet and
+// reports success (net/ipv4/netfilter/ip_queue.c, ipq_mangle_ipv4).
 const IPQMaxPayload = 65535
 
-// An IPQPacket is a packet queued by ip_queue or ip6_queue, with what the
-// kernel says about it.
+// An IPQPacket is a packet queued by ip_queue or ip6_queue, together with the
+// metadata that the kernel sends.
 //
 //	typedef struct ipq_packet_msg {               // 64-bit  32-bit
 //		unsigned long  packet_id;             //    0       0
@@ -36,43 +36,44 @@ const IPQMaxPayload = 65535
 //		unsigned char  payload[0];            //   96      72
 //	} ipq_packet_msg_t;
 type IPQPacket struct {
-	// ID names the packet in its verdict. It is an address in the kernel,
-	// used again for a later packet once this one is decided. HasID reports
-	// that it could be read.
+	// ID identifies the packet in its verdict. It is an address in the
+	// kernel, which may use it for another packet once this one is decided.
+	// HasID reports whether the message was long enough to contain the id.
 	ID    uint64
 	HasID bool
 
 	Hook Hook
 	Mark uint32
 
-	// TimeSec and TimeUsec are the time of arrival since 1970; both are 0 if
-	// it is not known, as for most packets made by the machine itself.
+	// TimeSec and TimeUsec are the time of arrival: seconds since 1970, and
+	// microseconds. Both are 0 if it is unknown, as for most packets that the
+	// machine itself sends.
 	TimeSec, TimeUsec int64
 
-	// InDev and OutDev are the names of the network devices, empty if there
-	// is none. They alias the message.
+	// InDev and OutDev are the names of the network devices, or empty if
+	// there is no such device. They alias the message.
 	InDev, OutDev []byte
 
-	// HWProtocol is the EtherType, 0 if not set yet, which is normal at
-	// HookOutput.
+	// HWProtocol is the EtherType. It is 0 if the kernel has not set it yet,
+	// which is usual at HookOutput.
 	HWProtocol uint16
 
-	// HWType is the ARPHRD_* number of the input device.
+	// HWType is the hardware type of the input device (ARPHRD_*).
 	HWType uint16
 
 	// HWAddr[:HWAddrLen] is the link-layer address of the sender. HWAddrLen
-	// is at most 8, whatever the message says.
+	// is at most 8, even if the message contains a larger value.
 	HWAddrLen uint8
 	HWAddr    [8]byte
 
-	// Payload is the packet from its IP header on, or as much of it as the
-	// mode and range let through. It aliases the message.
+	// Payload is the packet, starting at its IP header. The copy mode and the
+	// range limit its length. It aliases the message.
 	Payload []byte
 }
 
-// ipqOffsets are the places in struct ipq_packet_msg, in bytes. The members up
-// to hook are words, those from hook to hw_addr are packed; data_len is a word
-// again and aligned as such.
+// ipqOffsets contains the offsets of the members of struct ipq_packet_msg, in
+// bytes. The members before hook are words. Those from hook to hw_addr follow
+// one another without padding. data_len is a word, aligned to the word size.
 type ipqOffsets struct {
 	mark, sec, usec, hook, indev, outdev, hwProtocol, hwType, hwAddrLen, hwAddr, dataLen, payload int
 }
@@ -90,12 +91,12 @@ func (l Layout) ipqOffsets() *ipqOffsets {
 }
 
 // IPQPacketLen returns the size in bytes of the fixed part of a packet message,
-// without netlink header and payload: 96 or 72.
+// without the netlink header and the payload: 96 on 64-bit, 72 on 32-bit kernels.
 func (l Layout) IPQPacketLen() int { return l.ipqOffsets().payload }
 
-// IPQPeerLen returns the size in bytes of the union of mode and verdict, which
-// every request must hold in full: 24 or 12. A shorter one is refused with
-// EINVAL.
+// ipqPeerLen returns the size in bytes of the union of mode and verdict: 24 on
+// 64-bit, 12 on 32-bit kernels. Every request must contain the whole union; the
+// kernel refuses a shorter one with EINVAL.
 //
 //	typedef struct ipq_mode_msg {       // 64-bit  32-bit
 //		unsigned char value;        //    0       0
@@ -108,15 +109,15 @@ func (l Layout) IPQPacketLen() int { return l.ipqOffsets().payload }
 //		size_t        data_len;     //   16       8
 //		unsigned char payload[0];   //   24      12
 //	} ipq_verdict_msg_t;
-func (l Layout) IPQPeerLen() int { return 3 * l.WordSize() }
+func (l Layout) ipqPeerLen() int { return 3 * l.WordSize() }
 
-// Parse sets all of p from the body of a message of type IPQPacketType sent by
-// a kernel of layout l. The padding that the kernel counts in the length of the
-// message is not part of Payload.
+// Parse sets every field of p from the body of a message of type IPQPacketType,
+// sent by a kernel with layout l. Payload does not include the padding at the
+// end of the message.
 //
-// It fails with ErrTruncated if the fixed part or the payload is not all there.
-// Then ID is still set, and HasID true, if it could be read, so that a verdict
-// can be given.
+// Parse fails with ErrTruncated if body ends before the end of the fixed part or
+// of the payload. If body contains the id, ID and HasID are set even then, so
+// that the caller can send a verdict.
 func (p *IPQPacket) Parse(l Layout, body []byte) error {
 	*p = IPQPacket{}
 	if len(body) >= l.WordSize() {
@@ -157,15 +158,14 @@ func cString(b []byte) []byte {
 	return b[:n:n]
 }
 
-// AppendIPQMode appends a request that sets the copy mode, for a kernel of
-// layout l. With CopyPacket, rng is how many bytes of each packet are wanted: 0
-// means all, and the kernel takes more than 65535 as 65535. It looks at the low
-// 32 bits alone, so that 1<<32 means all too. port must be the port of the
-// socket that gets the packets, above 0 and below 1<<31. FlagRequest is always
-// added to flags.
+// AppendIPQMode appends a request that sets the copy mode of a kernel with
+// layout l. With CopyPacket, rng is the number of bytes to copy of each packet:
+// 0 means all, and the kernel treats values above 65535 as 65535. The kernel
+// uses only the low 32 bits, so 1<<32 means all as well. port is the port of the
+// socket that receives the packets, above 0 and below 1<<31. AppendIPQMode
+// always adds FlagRequest to flags.
 //
-// The message has the size of the whole union, IPQPeerLen, after its header.
-// The kernel looks at the first message of a datagram only: b is usually empty.
+// The kernel reads only the first message of a datagram, so b is usually empty.
 func (l Layout) AppendIPQMode(b []byte, flags uint16, seq, port uint32, mode CopyMode, rng uint64) []byte {
 	b, m := l.appendIPQ(b, Header{Type: IPQModeType, Flags: flags, Seq: seq, Port: port}, 0)
 	m[0] = byte(mode)
@@ -173,14 +173,13 @@ func (l Layout) AppendIPQMode(b []byte, flags uint16, seq, port uint32, mode Cop
 	return b
 }
 
-// AppendIPQVerdict appends a verdict on the packet id, for a kernel of layout l,
-// with a replacement for the packet if payload is not empty. payload is copied.
-// FlagRequest is always added to flags; flags, seq and port are as for
-// AppendIPQMode.
+// AppendIPQVerdict appends a verdict for the packet with the given id, for a
+// kernel with layout l. If payload is not empty, it replaces the packet;
+// AppendIPQVerdict copies it. flags, seq and port are as for AppendIPQMode.
 //
-// The length of the message is exact, neither rounded nor followed by padding:
-// with any other the kernel sends the packet unchanged and reports success. The
-// same happens if payload is shorter than an IP header.
+// The length of the message is exact: it is neither rounded up nor followed by
+// padding. With any other length the kernel sends the original packet and
+// reports success. It also does so if payload is shorter than an IP header.
 func (l Layout) AppendIPQVerdict(b []byte, flags uint16, seq, port uint32, id uint64, v Verdict, payload []byte) []byte {
 	b, m := l.appendIPQ(b, Header{Type: IPQVerdictType, Flags: flags, Seq: seq, Port: port}, len(payload))
 	w := l.WordSize()
@@ -190,11 +189,11 @@ func (l Layout) AppendIPQVerdict(b []byte, flags uint16, seq, port uint32, id ui
 	return append(b, payload...)
 }
 
-// appendIPQ appends the header of a request, its length computed for extra
-// bytes after the union, and the union itself, filled with zeros, which it also
-// returns separately. There is room for the extra bytes.
+// appendIPQ appends the header of a request and a union of zeros, which it also
+// returns as a slice of its own. The length in the header includes extra bytes
+// after the union. The capacity of the result is large enough for them.
 func (l Layout) appendIPQ(b []byte, h Header, extra int) (all, union []byte) {
-	n := HeaderLen + l.IPQPeerLen()
+	n := HeaderLen + l.ipqPeerLen()
 	h.Len = uint32(n + extra)
 	h.Flags |= FlagRequest
 	start := len(b)
@@ -206,20 +205,20 @@ func (l Layout) appendIPQ(b []byte, h Header, extra int) (all, union []byte) {
 }
 
 // ParseIPQMode decodes the body of a message of type IPQModeType. It fails with
-// ErrTruncated if the union is not all there.
+// ErrTruncated if body ends before the end of the union.
 func (l Layout) ParseIPQMode(body []byte) (mode CopyMode, rng uint64, err error) {
-	if n := l.IPQPeerLen(); len(body) < n {
+	if n := l.ipqPeerLen(); len(body) < n {
 		return 0, 0, &Error{Message: "ip_queue mode", What: "ipq_peer_msg", Want: n, Got: len(body), Err: ErrTruncated}
 	}
 	return CopyMode(body[0]), l.word(body[l.WordSize():]), nil
 }
 
-// ParseIPQVerdict decodes the body of a message of type IPQVerdictType, such as
-// the one in the reply to a refused verdict. payload is as long as the message
-// declares it and aliases body.
+// ParseIPQVerdict decodes the body of a message of type IPQVerdictType, for
+// example the one repeated in the reply to a refused verdict. payload aliases
+// body and has the length that the message declares.
 //
-// It fails with ErrTruncated if the union or the payload is not all there. Then
-// id and v are still returned if they could be read.
+// ParseIPQVerdict fails with ErrTruncated if body ends before the end of the
+// union or of the payload. It still returns id and v if body contains them.
 func (l Layout) ParseIPQVerdict(body []byte) (id uint64, v Verdict, payload []byte, err error) {
 	w := l.WordSize()
 	if len(body) >= 2*w {

@@ -17,8 +17,8 @@ func TestIPQSizes(t *testing.T) {
 		if got, want := m.layout.IPQPacketLen(), len(m.ipqPacket(&wire.IPQPacket{})); got != want {
 			t.Errorf("%s: IPQPacketLen() = %d, want %d", m.name, got, want)
 		}
-		if got, want := m.layout.IPQPeerLen(), len(m.ipqVerdict(0, 0, nil)); got != want {
-			t.Errorf("%s: IPQPeerLen() = %d, want %d", m.name, got, want)
+		if got, want := len(m.layout.AppendIPQVerdict(nil, 0, 0, 1, 0, 0, nil)), wire.HeaderLen+len(m.ipqVerdict(0, 0, nil)); got != want {
+			t.Errorf("%s: a verdict has %d bytes, want %d", m.name, got, want)
 		}
 	}
 }
@@ -191,8 +191,8 @@ func TestIPQPacketParseErrorText(t *testing.T) {
 	}
 }
 
-// oddRequests are the probes whose requests break the format on purpose, so
-// that the encoders cannot and must not make them.
+// oddRequests are the probes whose requests are malformed on purpose. The
+// encoders cannot and must not produce them.
 var oddRequests = map[string]string{
 	"payload-short-by-1":         "shorter than the union",
 	"payload-mode-only-size":     "shorter than the union",
@@ -212,7 +212,7 @@ var oddRequests = map[string]string{
 	"out-udp-mangle-badlen":      "wrong data_len", // the only one outside of the errs scenarios
 }
 
-// TestIPQRequestCaptures compares what the encoders make with every request
+// TestIPQRequestCaptures compares the output of the encoders with every request
 // that was sent to a real kernel.
 func TestIPQRequestCaptures(t *testing.T) {
 	for _, file := range []string{"ipq_packets_le32.hex", "ipq_errors_le32.hex", "ipq_packets_le64.hex", "ipq_errors_le64.hex"} {
@@ -242,8 +242,8 @@ func TestIPQRequestCaptures(t *testing.T) {
 	}
 }
 
-// reencodeIPQ reads a request by the offsets of the C structs and gives what it
-// found to the encoders. It returns nil if it is of neither type.
+// reencodeIPQ reads a request by the offsets of the C structs and encodes the
+// same values. It returns nil if the request is neither a mode nor a verdict.
 func reencodeIPQ(t *testing.T, l wire.Layout, c capture) []byte {
 	t.Helper()
 	f := fields(c.decoded)
@@ -270,7 +270,7 @@ func reencodeIPQ(t *testing.T, l wire.Layout, c capture) []byte {
 }
 
 // TestAppendIPQModeCaptures gives the encoder the values that the probes were
-// made with, not what is in the messages.
+// made with, not values read from the messages.
 func TestAppendIPQModeCaptures(t *testing.T) {
 	modes := map[string]struct {
 		mode wire.CopyMode
@@ -303,7 +303,7 @@ func TestAppendIPQModeCaptures(t *testing.T) {
 		}
 		want := len(modes)
 		if l == wire.LE32 {
-			want-- // 1<<32 is not there
+			want-- // a 32-bit kernel has no 1<<32
 		}
 		if len(seen) != want {
 			t.Errorf("%s: %d probes seen, want %d", file, len(seen), want)
@@ -401,8 +401,9 @@ func TestParseIPQVerdictTrailing(t *testing.T) {
 	}
 }
 
-// TestRefusedVerdictCaptures finds the id of every verdict that a real kernel
-// refused in the reply, as the offsets of the C struct have it.
+// TestRefusedVerdictCaptures decodes the id of every verdict that a real kernel
+// refused from the reply, and compares it with the bytes at the offset in the C
+// struct.
 func TestRefusedVerdictCaptures(t *testing.T) {
 	for _, file := range []string{"ipq_errors_le32.hex", "ipq_errors_le64.hex"} {
 		l, n := captureLayouts[file], 0

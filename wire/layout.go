@@ -7,13 +7,13 @@ import (
 	"strconv"
 )
 
-// A Layout is the word size and the byte order of the kernel at the other end.
-// The structs of ip_queue contain C longs, so a message has a different shape
-// for each combination. Any Layout can be used on any host. The zero value is
-// LE32; values above BE64 are treated as their two lowest bits.
+// A Layout is the word size and the byte order of a kernel. The structs of
+// ip_queue contain C longs, so the format of its messages depends on both. Every
+// Layout works on every host. The zero value is LE32. Only the two lowest bits of
+// a Layout count.
 type Layout uint8
 
-// The layouts: byte order and number of bits of the kernel's unsigned long.
+// The layouts: byte order, and size in bits of the kernel's unsigned long.
 const (
 	LE32 Layout = iota
 	LE64
@@ -21,9 +21,9 @@ const (
 	BE64
 )
 
-// Native returns the layout of this program. It is that of the kernel too,
-// unless a 32-bit program runs on a 64-bit kernel, where the kernel's word
-// size counts.
+// Native returns the layout of this program. The kernel has the same layout,
+// except when a 32-bit program runs on a 64-bit kernel: then use the 64-bit
+// layout with the same byte order.
 func Native() Layout {
 	l := LE32
 	if bits.UintSize == 64 {
@@ -38,7 +38,7 @@ func Native() Layout {
 // WordSize returns the size in bytes of the kernel's unsigned long: 4 or 8.
 func (l Layout) WordSize() int { return 4 << (l & LE64) }
 
-// BigEndian reports whether the kernel stores the highest byte first.
+// BigEndian reports whether the kernel stores the most significant byte first.
 func (l Layout) BigEndian() bool { return l&BE32 != 0 }
 
 // String returns "le32", "le64", "be32" or "be64".
@@ -93,8 +93,8 @@ func (l Layout) putUint32(b []byte, v uint32) {
 	binary.LittleEndian.PutUint32(b, v)
 }
 
-// putWord writes an unsigned long. What does not fit becomes the largest value
-// of 32 bits, so that a large limit stays a large limit.
+// putWord writes an unsigned long. On a 32-bit layout, a larger value is written
+// as the largest 32-bit value, so that a large limit remains a large limit.
 func (l Layout) putWord(b []byte, v uint64) {
 	if l.WordSize() == 4 {
 		l.putUint32(b, uint32(min(v, math.MaxUint32)))

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// Message types of nfnetlink_queue: subsystem 3 in the high byte.
+// Message types of nfnetlink_queue. The high byte is the nfnetlink subsystem, 3.
 const (
 	NFQPacketType       = 0x0300 // NFQNL_MSG_PACKET, from the kernel
 	NFQVerdictType      = 0x0301 // NFQNL_MSG_VERDICT, to the kernel
@@ -13,9 +13,9 @@ const (
 	NFQVerdictBatchType = 0x0303 // NFQNL_MSG_VERDICT_BATCH, to the kernel (Linux 3.1)
 )
 
-// NFQMaxPayload is the longest packet in bytes that fits in a message, in
-// either direction: what an attribute with its 16-bit length can hold. A longer
-// packet arrives cut, with its length in CapLen.
+// NFQMaxPayload is the length in bytes of the longest packet that fits in a
+// message, in either direction: the length field of an attribute has 16 bits.
+// The kernel cuts a longer packet and sends its full length as CapLen.
 const NFQMaxPayload = maxAttrData
 
 // Attributes of packets and verdicts (enum nfqnl_attr_type).
@@ -50,7 +50,7 @@ const (
 	nfqaVLANTCI   = 2
 )
 
-// nfqaNames holds the names of the attributes by type.
+// nfqaNames contains the names of the attributes, indexed by type.
 var nfqaNames = [...]string{
 	nfqaPacketHdr:         "NFQA_PACKET_HDR",
 	nfqaVerdictHdr:        "NFQA_VERDICT_HDR",
@@ -76,12 +76,12 @@ var nfqaNames = [...]string{
 	nfqaCgroupClassID:     "NFQA_CGROUP_CLASSID",
 }
 
-// attrSizes holds, by type, the least number of bytes that an attribute must
-// hold: 0 if any will do or the attribute is not looked at. The power of 2
-// saves a check of the index.
+// attrSizes contains the minimum length in bytes of each attribute, indexed by
+// type. It is 0 if any length is valid or the attribute is ignored. With a power
+// of 2 as its length the compiler can omit bounds checks.
 type attrSizes [32]uint8
 
-// nfgenLen is the size of what precedes the attributes:
+// nfgenLen is the size of struct nfgenmsg, which precedes the attributes:
 //
 //	struct nfgenmsg {
 //		__u8   nfgen_family; // AF_*
@@ -90,11 +90,12 @@ type attrSizes [32]uint8
 //	};
 const nfgenLen = 4
 
-// nfqHeadLen is what precedes the attributes of every message, header included.
+// nfqHeadLen is the number of bytes before the attributes of every message: the
+// netlink header and struct nfgenmsg.
 const nfqHeadLen = HeaderLen + nfgenLen
 
-// putNFQHead writes the netlink header, but for the length, and the nfgenmsg of
-// a request for a queue.
+// putNFQHead writes the netlink header and the nfgenmsg of a request for a
+// queue. The caller sets the length later, with putLen.
 func putNFQHead(m *[nfqHeadLen]byte, typ, flags uint16, seq, port uint32, queue uint16) {
 	binary.NativeEndian.PutUint16(m[4:], typ)
 	binary.NativeEndian.PutUint16(m[6:], flags|FlagRequest)
@@ -104,30 +105,30 @@ func putNFQHead(m *[nfqHeadLen]byte, typ, flags uint16, seq, port uint32, queue 
 	binary.BigEndian.PutUint16(m[18:], queue)
 }
 
-// putLen sets nlmsg_len of the message that fills m.
+// putLen sets nlmsg_len of the message m to len(m).
 func putLen(m []byte) {
 	binary.NativeEndian.PutUint32(m, uint32(len(m)))
 }
 
-// nfgenError returns the error for a body that is shorter than a nfgenmsg.
+// nfgenError returns the error for a body that is shorter than struct nfgenmsg.
 func nfgenError(message string, body []byte) *Error {
 	return &Error{Message: message, What: "nfgenmsg", Want: nfgenLen, Got: len(body), Err: ErrTruncated}
 }
 
-// shortAttr returns the error for an attribute at offset that holds fewer bytes
-// than its type.
+// shortAttr returns the error for an attribute at offset that is shorter than
+// its type requires.
 func shortAttr(message string, typ uint16, offset, want, got int) *Error {
 	return &Error{Message: message, What: nfqaNames[typ], Offset: offset, Want: want, Got: got, Err: ErrLength}
 }
 
-// missingAttr returns the error for an attribute of want bytes that is not in a
-// body of size bytes.
+// missingAttr returns the error for a body of size bytes that lacks an
+// attribute of want bytes.
 func missingAttr(message string, typ, want, size int) *Error {
 	return &Error{Message: message, What: nfqaNames[typ], Offset: size, Want: want, Err: ErrMissing}
 }
 
-// parseVLAN decodes the members of the attribute NFQA_VLAN at offset, which may
-// be in any order. Both must be there.
+// parseVLAN decodes the two members of the attribute NFQA_VLAN at offset. Both
+// are required, in any order.
 func parseVLAN(message string, offset int, data []byte) (proto, tci uint16, err *Error) {
 	offset += attrHeaderLen
 	if proto, err = vlanMember(message, offset, data, nfqaVLANProto, "NFQA_VLAN_PROTO"); err != nil {
@@ -139,8 +140,8 @@ func parseVLAN(message string, offset int, data []byte) (proto, tci uint16, err 
 	return proto, tci, nil
 }
 
-// vlanMember returns the last attribute of type member in data, which is at
-// offset.
+// vlanMember returns the value of the last attribute of type member in data,
+// which starts at offset.
 func vlanMember(message string, offset int, data []byte, member uint16, name string) (v uint16, bad *Error) {
 	found := false
 	for b := data; len(b) > 0; {
@@ -162,5 +163,5 @@ func vlanMember(message string, offset int, data []byte, member uint16, name str
 	return v, nil
 }
 
-// clampInt converts n to an int of any size, for an error.
+// clampInt converts n to an int, which may have 32 bits, for an Error.
 func clampInt(n uint64) int { return int(min(n, math.MaxInt32)) }

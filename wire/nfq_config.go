@@ -11,8 +11,8 @@ const (
 	nfqaCfgFlags       = 5
 )
 
-// nfqaCfgAttrs holds, by type, the name of each attribute and the least number
-// of bytes that it must hold.
+// nfqaCfgAttrs contains the name and the minimum length in bytes of each
+// attribute, indexed by type.
 var nfqaCfgAttrs = [...]struct {
 	name string
 	size int
@@ -27,14 +27,15 @@ var nfqaCfgAttrs = [...]struct {
 // A ConfigCommand creates or destroys a queue.
 type ConfigCommand uint8
 
-// The commands. The kernel refuses CommandNone if it is sent; here it stands
-// for no command. The last two do nothing since Linux 3.8.
+// The commands. CommandNone means that the message contains no command; it is
+// never sent, and the kernel would refuse it. Since Linux 3.8, CommandBindFamily
+// and CommandUnbindFamily have no effect.
 const (
 	CommandNone         ConfigCommand = 0
-	CommandBind         ConfigCommand = 1 // create the queue, owned by the sending socket
-	CommandUnbind       ConfigCommand = 2 // destroy it and drop its packets
-	CommandBindFamily   ConfigCommand = 3 // give nfnetlink_queue the packets of Family
-	CommandUnbindFamily ConfigCommand = 4 // and take them away
+	CommandBind         ConfigCommand = 1 // create the queue; the sending socket owns it
+	CommandUnbind       ConfigCommand = 2 // destroy the queue and drop its packets
+	CommandBindFamily   ConfigCommand = 3 // let nfnetlink_queue handle the queued packets of Family
+	CommandUnbindFamily ConfigCommand = 4 // undo CommandBindFamily
 )
 
 // String returns "none", "bind", "unbind", "bind family" or "unbind family".
@@ -43,40 +44,41 @@ func (c ConfigCommand) String() string {
 }
 
 // An NFQConfig is a request to create, change or destroy one queue. One message
-// can hold a command and all settings; the kernel checks the flags first and
-// does nothing if it refuses them. The zero value asks for nothing.
+// can contain a command and all settings. The kernel checks the flags first; if
+// it refuses them, it does nothing at all. The zero value changes nothing.
 type NFQConfig struct {
 	// Queue is the number of the queue.
 	Queue uint16
 
-	// Command is CommandNone to change a queue that is already bound.
+	// Command creates or destroys the queue. To change a queue that already
+	// exists, use CommandNone.
 	Command ConfigCommand
-	// Family is the protocol family that CommandBindFamily and
-	// CommandUnbindFamily are about: 2 is IPv4, 10 is IPv6. The kernel does not
-	// look at the rest of such a message.
+	// Family is the protocol family for CommandBindFamily and
+	// CommandUnbindFamily: 2 for IPv4, 10 for IPv6. The kernel ignores the
+	// rest of such a message.
 	Family uint8
 
-	// Mode and Range are sent if SetMode is true. Range is how many bytes of
-	// each packet are wanted in mode CopyPacket; 0 and all above
+	// Mode and Range are sent if SetMode is true. Range is the number of
+	// bytes to copy of each packet in mode CopyPacket. 0 and values above
 	// NFQMaxPayload mean NFQMaxPayload.
 	SetMode bool
 	Mode    CopyMode
 	Range   uint32
 
-	// MaxLen, in packets, is sent if SetMaxLen is true. A new queue holds
-	// 1024.
+	// MaxLen is the most packets that may wait for a verdict; a new queue
+	// has 1024. It is sent if SetMaxLen is true.
 	SetMaxLen bool
 	MaxLen    uint32
 
-	// Flags holds the new values of the bits that are set in Mask. Both are
-	// sent if Mask is not 0, as Linux 3.6 and later know them.
+	// Flags contains the new values of the bits that are set in Mask; other
+	// bits keep their values. Both are sent if Mask is not 0 (Linux 3.6).
 	Flags, Mask ConfigFlags
 }
 
-// AppendNFQConfig appends zeros to b until its length is a multiple of 4, as the
-// messages of a datagram must start at such an offset, and then one
-// configuration message. FlagRequest is always added to flags; with FlagAck the
-// kernel reports success too. port is the port of the sending socket, or 0.
+// AppendNFQConfig appends zeros to b until its length is a multiple of 4, where
+// the next message of a datagram must start, and then a configuration message.
+// It always adds FlagRequest to flags. With FlagAck the kernel also replies on
+// success. port is the port of the sending socket, or 0.
 func AppendNFQConfig(b []byte, flags uint16, seq, port uint32, c *NFQConfig) []byte {
 	b, m := extend(align4(b), nfqHeadLen)
 	start := len(b) - nfqHeadLen
@@ -102,10 +104,10 @@ func AppendNFQConfig(b []byte, flags uint16, seq, port uint32, c *NFQConfig) []b
 
 const nfqConfigName = "nfqueue config"
 
-// ParseNFQConfig sets all of c from the body of a message of type
-// NFQConfigType, such as the one in the reply to a refused request. Unknown
-// attributes are skipped. It fails with ErrTruncated or ErrLength; then c holds
-// what was read up to the error.
+// ParseNFQConfig sets every field of c from the body of a message of type
+// NFQConfigType, for example the one repeated in the reply to a refused request.
+// It skips unknown attributes. It fails with ErrTruncated or ErrLength; c then
+// contains the attributes before the error.
 func ParseNFQConfig(body []byte, c *NFQConfig) error {
 	*c = NFQConfig{}
 	if len(body) < nfgenLen {

@@ -10,8 +10,8 @@ import (
 
 const allFlags = wire.ConfigFailOpen | wire.ConfigGSO | wire.ConfigUIDGID
 
-// configCaptures are the requests that a real kernel took, or refused for
-// reasons other than their form.
+// configCaptures are requests that a real kernel accepted, or refused for
+// reasons other than their format.
 var configCaptures = map[string]wire.NFQConfig{
 	"config-not-bound":                  {Queue: 3, SetMode: true, Mode: wire.CopyPacket},
 	"config-bind-conntrack-unsupported": {Queue: 3, Command: wire.CommandBind, SetMode: true, Mode: wire.CopyPacket, Range: 0xffff, SetMaxLen: true, MaxLen: 4096, Flags: allFlags | wire.ConfigConntrack, Mask: allFlags | wire.ConfigConntrack | wire.ConfigSecCtx},
@@ -46,8 +46,8 @@ func TestAppendNFQConfigCaptures(t *testing.T) {
 	}
 }
 
-// configCases are configurations with the attributes that they must be encoded
-// to, in this order.
+// configCases are configurations, each with the attributes of its encoding, in
+// this order.
 var configCases = []struct {
 	name   string
 	config wire.NFQConfig

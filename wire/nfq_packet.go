@@ -5,15 +5,17 @@ import (
 	"encoding/binary"
 )
 
-// NFQFields is the set of the attributes that a packet message held: bit 1<<n
-// for attribute n.
+// NFQFields is the set of attributes in a packet message: bit 1<<n for
+// attribute n.
 type NFQFields uint32
 
-// The members of NFQFields, with the version of Linux that first sends each.
+// The bits of NFQFields, each with the fields of NFQPacket that it covers, and
+// the first Linux version, if later than 2.6.14, and condition for which the
+// kernel sends the attribute.
 const (
 	HasPacketHeader NFQFields = 1 << nfqaPacketHdr         // ID, HWProtocol, Hook
 	HasMark         NFQFields = 1 << nfqaMark              // Mark; sent if not 0
-	HasTimestamp    NFQFields = 1 << nfqaTimestamp         // TimeSec, TimeUsec; sent if something else on the machine asked for time stamps
+	HasTimestamp    NFQFields = 1 << nfqaTimestamp         // TimeSec, TimeUsec; sent if another program on the machine has turned on time stamps
 	HasInDev        NFQFields = 1 << nfqaIfindexInDev      // InDev
 	HasOutDev       NFQFields = 1 << nfqaIfindexOutDev     // OutDev
 	HasPhysInDev    NFQFields = 1 << nfqaIfindexPhysInDev  // PhysInDev
@@ -33,36 +35,36 @@ const (
 	HasClassID      NFQFields = 1 << nfqaCgroupClassID     // ClassID (6.4); sent if not 0
 )
 
-// String returns the kernel's names of the attributes joined by "|".
+// String returns the kernel's names of the attributes, joined by "|".
 func (f NFQFields) String() string {
 	return bitNames(uint32(f), nfqaNames[:]...)
 }
 
-// An NFQPacket is a packet queued by nfnetlink_queue, with what the kernel says
-// about it. A field whose bit in Has is not set is zero. All integers are in
-// host order.
+// An NFQPacket is a packet queued by nfnetlink_queue, together with the metadata
+// that the kernel sends. A field whose bit in Has is not set is zero. All
+// integers are in host byte order. All slices alias the message.
 type NFQPacket struct {
-	// Payload is the packet from its network header on, or as much of it as
-	// the mode and range of the queue let through. It aliases the message,
-	// like the other slices.
+	// Payload is the packet, starting at its network header. The copy mode
+	// and the range of the queue limit its length.
 	Payload []byte
 
-	// Conntrack holds the attributes (CTA_*) of the connection tracking
-	// entry, encoded; Conntrack.Parse decodes them.
+	// Conntrack contains the encoded attributes (CTA_*) of the connection
+	// tracking entry. The method Parse of type Conntrack decodes them.
 	Conntrack []byte
 
-	// SecCtx is the name of the security context of the local socket, as the
-	// security module wrote it.
+	// SecCtx is the name of the security context of the local socket, in the
+	// form that the security module uses.
 	SecCtx []byte
 
-	// LinkHeader is the whole link-layer header of a bridged packet.
+	// LinkHeader is the complete link-layer header of a bridged packet.
 	LinkHeader []byte
 
-	// Has tells which attributes were there.
+	// Has is the set of attributes that the message contained.
 	Has NFQFields
 
-	// ID names the packet in its verdict. A queue numbers its packets from 1
-	// and wraps through 0; a gap means packets that could not be delivered.
+	// ID identifies the packet in its verdict. A queue numbers its packets
+	// from 1; the number after the largest is 0. A gap means that packets
+	// could not be delivered to the socket.
 	ID uint32
 
 	// Queue is the number of the queue.
@@ -78,41 +80,44 @@ type NFQPacket struct {
 	Hook Hook
 
 	// HWAddr[:HWAddrLen] is the link-layer address of the sender. HWAddrLen
-	// is at most 8, and at most what was there, whatever the message says.
+	// is at most 8, and at most the number of address bytes in the message,
+	// even if the message contains a larger value.
 	HWAddrLen uint8
 	HWAddr    [8]byte
 
 	Mark uint32
 
-	// InDev and OutDev are interface indexes; with a bridge, those of the
-	// bridge, and PhysInDev and PhysOutDev those of its ports.
+	// InDev and OutDev are interface indexes. For a bridged packet they are
+	// indexes of bridges, and PhysInDev and PhysOutDev those of the ports.
 	InDev, OutDev         uint32
 	PhysInDev, PhysOutDev uint32
 
-	// UID and GID own the local socket. They are numbered in the initial
+	// UID and GID are the owner of the local socket, as ids of the initial
 	// user namespace.
 	UID, GID uint32
 
 	Priority uint32
 	ClassID  uint32 // net_cls (cgroup v1) id of the local socket
 
-	// CapLen is the length of the packet in bytes if Payload was cut.
+	// CapLen is the length of the whole packet in bytes if Payload is only
+	// its beginning.
 	CapLen uint32
 
 	SKBInfo SKBInfo
 	CTInfo  CTInfo
 
-	// VLANProto is the EtherType of the tag (0x8100 or 0x88a8), VLANTCI its
-	// priority, drop eligibility and VLAN id.
+	// VLANProto is the EtherType of the VLAN tag (0x8100 or 0x88a8). VLANTCI
+	// contains its priority, drop eligibility and VLAN id.
 	VLANProto, VLANTCI uint16
 
-	// TimeSec and TimeUsec are the time of arrival since 1970.
+	// TimeSec and TimeUsec are the time of arrival: seconds since 1970, and
+	// microseconds.
 	TimeSec, TimeUsec uint64
 }
 
 const nfqPacketName = "nfqueue packet"
 
-// nfqPacketSizes says how long the attributes of a packet must be.
+// nfqPacketSizes contains the minimum lengths of the attributes of a packet.
 var nfqPacketSizes = attrSizes{
 	nfqaPacketHdr:         7,
 	nfqaMark:              4,
@@ -121,7 +126,7 @@ var nfqPacketSizes = attrSizes{
 	nfqaIfindexOutDev:     4,
 	nfqaIfindexPhysInDev:  4,
 	nfqaIfindexPhysOutDev: 4,
-	nfqaHWAddr:            4, // and as much of the address as is there
+	nfqaHWAddr:            4, // without the address, which may be shorter than 8 bytes
 	nfqaCTInfo:            4,
 	nfqaCapLen:            4,
 	nfqaSKBInfo:           4,
@@ -131,17 +136,18 @@ var nfqPacketSizes = attrSizes{
 	nfqaCgroupClassID:     4,
 }
 
-// Parse sets all of p from the body of a message of type NFQPacketType.
-// Attributes that it does not know are skipped, and so is what an attribute
-// holds beyond its type. Of an attribute that occurs twice the last one counts,
-// as in the kernel.
+// Parse sets every field of p from the body of a message of type NFQPacketType.
+// It skips unknown attributes, and bytes at the end of an attribute that its type
+// does not use. If an attribute occurs twice, the last one counts, as in the
+// kernel.
 //
-// It fails with ErrTruncated if an attribute or the fixed part is not all
-// there, with ErrLength if an attribute is shorter than its type or its header,
-// and with ErrMissing if there is no packet header. An attribute that is shorter
-// than its type is left out and the rest is decoded all the same; the error is
-// about the first. So after an error, too, everything that could be read is set:
-// if Has has HasPacketHeader, a verdict can be given.
+// Parse fails with ErrTruncated if body ends inside an attribute or the fixed
+// part, with ErrLength if an attribute is shorter than its header or than its
+// type requires, and with ErrMissing if there is no packet header. It skips an
+// attribute that is shorter than its type requires, decodes the rest, and returns
+// the error for the first such attribute. After an error, p contains everything
+// that could be read: if p.Has includes HasPacketHeader, the caller can send a
+// verdict.
 func (p *NFQPacket) Parse(body []byte) error {
 	*p = NFQPacket{}
 	if len(body) < nfgenLen {
@@ -160,8 +166,8 @@ func (p *NFQPacket) Parse(body []byte) error {
 	return nil
 }
 
-// parseAttrs decodes the attributes of the message, all in one function as it
-// is called for every packet.
+// parseAttrs decodes the attributes of the message. It is one function because
+// it runs for every packet, where calls are costly.
 //
 //	struct nfqnl_msg_packet_hdr {
 //		__be32 packet_id;
@@ -245,7 +251,8 @@ func (p *NFQPacket) parseAttrs(body []byte) (has NFQFields, bad *Error) {
 	return has, bad
 }
 
-// setHWAddr decodes the address of the sender. The kernel sends all 12 bytes.
+// setHWAddr decodes the address of the sender. The kernel always sends all 12
+// bytes.
 //
 //	struct nfqnl_msg_packet_hw {
 //		__be16 hw_addrlen;

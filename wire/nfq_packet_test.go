@@ -71,8 +71,8 @@ func decodedNFQ(t *testing.T, c capture) wire.NFQPacket {
 	return p
 }
 
-// An nfqAttr is one attribute of a packet, its bytes as the kernel writes
-// them, and what Parse must make of it.
+// An nfqAttr is one attribute of a packet: the bytes that the kernel writes, and
+// the result that Parse must return.
 type nfqAttr struct {
 	name  string
 	typ   uint16
@@ -95,8 +95,9 @@ func vlanAttrs(proto, tci uint16, order ...uint16) []byte {
 	return n.b
 }
 
-// nfqAttrs is the whole table of include/uapi/linux/netfilter/nfnetlink_queue.h
-// but for the two attributes that only verdicts have.
+// nfqAttrs contains every attribute of
+// include/uapi/linux/netfilter/nfnetlink_queue.h except the two that only
+// verdicts have.
 var nfqAttrs = []nfqAttr{
 	{"NFQA_PACKET_HDR", 1, 7, []byte{0xfe, 0xdc, 0xba, 0x98, 0x86, 0xdd, 4}, func(p *wire.NFQPacket) {
 		p.ID, p.HWProtocol, p.Hook = 0xfedcba98, 0x86dd, wire.HookPostrouting
@@ -148,8 +149,8 @@ func checkNFQPacket(t *testing.T, body []byte, want wire.NFQPacket) {
 	}
 }
 
-// TestNFQPacketAttrs decodes each attribute alone, with bytes beyond its type,
-// and cut.
+// TestNFQPacketAttrs decodes each attribute alone: whole, with extra bytes at the
+// end, and cut short.
 func TestNFQPacketAttrs(t *testing.T) {
 	for _, a := range nfqAttrs[1:] {
 		t.Run(a.name, func(t *testing.T) {
@@ -168,8 +169,8 @@ func TestNFQPacketAttrs(t *testing.T) {
 	}
 }
 
-// checkShort cuts an attribute to size bytes and has the others around it
-// decoded all the same.
+// checkShort cuts an attribute to size bytes and checks that the attributes
+// around it are still decoded.
 func checkShort(t *testing.T, a nfqAttr, size int) {
 	t.Helper()
 	n := newNFQ(2, 9).attr(a.typ, a.data[:size]...).be32(13, 99).attr(1, nfqAttrs[0].data...)

@@ -3,7 +3,7 @@ package wire
 import "encoding/binary"
 
 // An NFQVerdict decides one packet or, as a batch, all packets up to one. The
-// zero value drops packet 0 of queue 0. All integers are in host order. The
+// zero value drops packet 0 of queue 0. All integers are in host byte order. The
 // encoders copy the slices.
 type NFQVerdict struct {
 	Queue   uint16
@@ -14,7 +14,7 @@ type NFQVerdict struct {
 	Mark    uint32
 
 	// Priority is sent if SetPriority is true. Kernels before 5.18 ignore it
-	// without an error.
+	// and report no error.
 	SetPriority bool
 	Priority    uint32
 
@@ -23,17 +23,18 @@ type NFQVerdict struct {
 	SetVLAN            bool
 	VLANProto, VLANTCI uint16
 
-	// Conntrack holds attributes (CTA_*) for the connection tracking entry,
-	// encoded, such as those of a CTChange; nil for none (Linux 3.6). The
-	// kernel reports no error in them.
+	// Conntrack contains encoded attributes (CTA_*) that change the
+	// connection tracking entry, for example from AppendCTChange. It is nil
+	// for no change (Linux 3.6). The kernel reports no errors in them.
 	Conntrack []byte
 
-	// Expect holds attributes (CTA_EXPECT_*) of an expectation to add,
-	// encoded; nil for none (Linux 3.12). It has no effect without Conntrack.
+	// Expect contains the encoded attributes (CTA_EXPECT_*) of an expectation
+	// to add. It is nil for none (Linux 3.12). It has no effect without
+	// Conntrack.
 	Expect []byte
 
-	// LinkHeader replaces the link-layer header of a bridged packet, whose
-	// length it must have; nil for none (Linux 4.7).
+	// LinkHeader replaces the link-layer header of a bridged packet and must
+	// have the same length. It is nil for no change (Linux 4.7).
 	LinkHeader []byte
 
 	// Payload replaces the packet if SetPayload is true.
@@ -41,24 +42,24 @@ type NFQVerdict struct {
 	Payload    []byte
 }
 
-// nfqVerdictHeadLen is the length of a message with no other attribute than
-// the verdict header.
+// nfqVerdictHeadLen is the length of a message whose only attribute is the
+// verdict header.
 const nfqVerdictHeadLen = nfqHeadLen + attrHeaderLen + 8
 
 const nfqVerdictName = "nfqueue verdict"
 
-// nfqVerdictSizes says how long the attributes of a verdict must be.
+// nfqVerdictSizes contains the minimum lengths of the attributes of a verdict.
 var nfqVerdictSizes = attrSizes{
 	nfqaVerdictHdr: 8,
 	nfqaMark:       4,
 	nfqaPriority:   4,
 }
 
-// Validate reports what the kernel would refuse or misread: with ErrLength, a
-// slice of more than NFQMaxPayload bytes, and with ErrValue, a verdict that is
-// not Valid.
+// Validate returns an error if the kernel would refuse or misinterpret v. The
+// error is ErrLength if a slice is longer than NFQMaxPayload. It is ErrValue if
+// v.Verdict is VerdictStolen or unknown, or has bits set that must be zero.
 func (v *NFQVerdict) Validate() error {
-	if !v.Verdict.Valid() {
+	if !v.Verdict.valid() {
 		return &Error{Message: nfqVerdictName, What: v.Verdict.String(), Offset: nfgenLen + attrHeaderLen, Err: ErrValue}
 	}
 	for _, a := range [...]struct {
@@ -72,14 +73,14 @@ func (v *NFQVerdict) Validate() error {
 	return nil
 }
 
-// AppendNFQVerdict appends zeros to b until its length is a multiple of 4, as
-// the messages of a datagram must start at such an offset, and then one verdict
-// message, whose own length is exact. FlagRequest is always added to flags. port
-// is the port of the sending socket, or 0.
+// AppendNFQVerdict appends zeros to b until its length is a multiple of 4, where
+// the next message of a datagram must start, and then a verdict message. The
+// length of the message is exact, not rounded up. AppendNFQVerdict always adds
+// FlagRequest to flags. port is the port of the sending socket, or 0.
 //
-// v must pass Validate. Of a slice that is too long only NFQMaxPayload bytes are
-// written, which keeps the message whole but damages the packet. Bits of the
-// verdict that must be zero are written as zero.
+// The caller makes sure that v.Validate returns nil. AppendNFQVerdict cuts a
+// slice that is too long to NFQMaxPayload bytes: the message is well-formed, but
+// the packet is damaged. It writes bits of the verdict that must be zero as zero.
 func AppendNFQVerdict(b []byte, flags uint16, seq, port uint32, v *NFQVerdict) []byte {
 	b, start := appendVerdictHead(b, NFQVerdictType, flags, seq, port, v)
 	if v.SetVLAN {
@@ -101,18 +102,18 @@ func AppendNFQVerdict(b []byte, flags uint16, seq, port uint32, v *NFQVerdict) [
 	return b
 }
 
-// AppendNFQVerdictBatch is like AppendNFQVerdict, but the verdict is for all
-// packets of the queue that are not decided yet, from the oldest up to v.ID.
-// The kernel compares ids as signed 32-bit differences. Apart from the verdict
-// only Mark and Priority are sent.
+// AppendNFQVerdictBatch is like AppendNFQVerdict, but the verdict is for every
+// undecided packet of the queue, from the oldest up to v.ID (Linux 3.1). The
+// kernel compares ids as signed 32-bit differences. The message contains only the
+// verdict, Mark and Priority.
 func AppendNFQVerdictBatch(b []byte, flags uint16, seq, port uint32, v *NFQVerdict) []byte {
 	b, start := appendVerdictHead(b, NFQVerdictBatchType, flags, seq, port, v)
 	putLen(b[start:])
 	return b
 }
 
-// appendVerdictHead appends what verdict and batch have in common, but for the
-// length of the message, which starts at start.
+// appendVerdictHead appends the part that verdict and batch have in common. The
+// message starts at start; the caller sets its length.
 //
 //	struct nfqnl_msg_verdict_hdr {
 //		__be32 verdict;
@@ -135,8 +136,8 @@ func appendVerdictHead(b []byte, typ, flags uint16, seq, port uint32, v *NFQVerd
 	return b, start
 }
 
-// appendVLAN appends NFQA_VLAN with its two members, each padded, as padding
-// between members is part of what contains them.
+// appendVLAN appends NFQA_VLAN with its two members. Both members are padded,
+// because the length of NFQA_VLAN includes the padding between them.
 func appendVLAN(b []byte, proto, tci uint16) []byte {
 	b, m := extend(align4(b), attrHeaderLen+16)
 	clear(m)
@@ -148,13 +149,14 @@ func appendVLAN(b []byte, proto, tci uint16) []byte {
 	return b
 }
 
-// ParseNFQVerdict sets all of v from the body of a message of type
-// NFQVerdictType or NFQVerdictBatchType, such as the one in the reply to a
-// refused verdict. The slices alias body. Unknown attributes are skipped, and so
-// is what an attribute holds beyond its type.
+// ParseNFQVerdict sets every field of v from the body of a message of type
+// NFQVerdictType or NFQVerdictBatchType, for example the one repeated in the
+// reply to a refused verdict. The slices alias body. ParseNFQVerdict skips
+// unknown attributes, and bytes at the end of an attribute that its type does not
+// use.
 //
-// It fails with ErrTruncated, ErrLength, or, if there is no verdict header, with
-// ErrMissing; then v holds what was read up to the error.
+// It fails with ErrTruncated, with ErrLength, or, if there is no verdict header,
+// with ErrMissing. On an error, v contains the attributes before the error.
 func ParseNFQVerdict(body []byte, v *NFQVerdict) error {
 	*v = NFQVerdict{}
 	if len(body) < nfgenLen {

@@ -10,8 +10,8 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// verdictCaptures are the verdicts that a real kernel took, or refused for
-// reasons other than their form. Ids are those of the packets before them.
+// verdictCaptures are verdicts that a real kernel accepted, or refused for
+// reasons other than their format. The ids are those of the packets before them.
 var verdictCaptures = map[string]wire.NFQVerdict{
 	"verdict-accept":              {Queue: 3, Verdict: wire.VerdictAccept},
 	"verdict-mark-priority":       {Queue: 3, ID: 5, Verdict: wire.VerdictAccept, SetMark: true, Mark: 0x01020304, SetPriority: true, Priority: 0x00050006},
@@ -65,8 +65,8 @@ func TestAppendNFQVerdictCaptures(t *testing.T) {
 	}
 }
 
-// TestTwoVerdictsCapture makes a datagram of two verdicts of which a real
-// kernel took both, the first ending at an odd length.
+// TestTwoVerdictsCapture encodes a datagram of two verdicts, both of which a real
+// kernel accepted. The first has an odd length.
 func TestTwoVerdictsCapture(t *testing.T) {
 	littleEndianOnly(t)
 	for _, c := range captures(t, "nfq_le64.hex") {
@@ -83,8 +83,8 @@ func TestTwoVerdictsCapture(t *testing.T) {
 	t.Error("capture not found")
 }
 
-// verdictCases are verdicts with the attributes that they must be encoded to,
-// in this order.
+// verdictCases are verdicts, each with the attributes of its encoding, in this
+// order.
 var verdictCases = []struct {
 	name    string
 	verdict wire.NFQVerdict
@@ -150,9 +150,9 @@ func TestAppendNFQVerdictBatch(t *testing.T) {
 	sameBytes(t, "no fields", got, want)
 }
 
-// TestVerdictWordMasked encodes words with stray bits. nfnetlink_queue looks at
-// the low 8 bits to refuse a verdict, but knows ACCEPT and REPEAT as whole words
-// only: with stray bits they would skip hooks or drop the packet.
+// TestVerdictWordMasked encodes words with bits set that must be zero.
+// nfnetlink_queue checks only the low 8 bits, but compares ACCEPT and REPEAT as
+// whole words: such bits would make it skip hook functions or drop the packet.
 func TestVerdictWordMasked(t *testing.T) {
 	for v, want := range map[wire.Verdict]uint32{
 		0: 0, 1: 1, 4: 4, 5: 5,
@@ -196,8 +196,8 @@ func TestNFQVerdictValidate(t *testing.T) {
 	}
 }
 
-// TestAppendNFQVerdictTooLong shows that a payload that is too long cannot
-// break out of its attribute.
+// TestAppendNFQVerdictTooLong checks that a payload that is too long does not
+// spill into the next attribute.
 func TestAppendNFQVerdictTooLong(t *testing.T) {
 	v := wire.NFQVerdict{ID: 1, SetPayload: true, Payload: make([]byte, 65532+100), LinkHeader: make([]byte, 70000)}
 	b := wire.AppendNFQVerdict(nil, 0, 0, 0, &v)

@@ -10,22 +10,23 @@ import (
 // The counters wrap at 32 bits.
 type NFQStatus struct {
 	Queue        uint16
-	Port         uint32 // port of the owner's socket
+	Port         uint32 // port of the socket that owns the queue
 	Pending      uint32 // packets waiting for a verdict
 	CopyMode     CopyMode
-	CopyRange    uint32 // bytes
+	CopyRange    uint32 // bytes copied of each packet
 	QueueDropped uint32 // packets dropped because the queue was full
 	UserDropped  uint32 // packets that could not be delivered to the socket
-	LastID       uint32 // id of the last packet
+	LastID       uint32 // id of the most recent packet
 }
 
-// nfqStatusColumns is how many columns of a row are used; a ninth is always 1.
+// nfqStatusColumns is the number of columns used. A ninth column is always 1.
 const nfqStatusColumns = 8
 
 // ParseNFQStatus finds the row of queue in the text of
-// /proc/net/netfilter/nfnetlink_queue and reports whether there is one. It fails
-// with ErrMissing if that row has too few columns and with ErrValue if one of
-// them is not a number of 32 bits; kernels before 3.10 print some with a sign.
+// /proc/net/netfilter/nfnetlink_queue. It reports whether there is such a row. It
+// fails with ErrMissing if the row has too few columns, and with ErrValue if a
+// column is not a 32-bit number. Negative numbers are valid: kernels before 3.10
+// print some columns with a sign.
 func ParseNFQStatus(b []byte, queue uint16) (NFQStatus, bool, error) {
 	offset := 0
 	for line := range bytes.Lines(b) {
@@ -37,10 +38,10 @@ func ParseNFQStatus(b []byte, queue uint16) (NFQStatus, bool, error) {
 	return NFQStatus{}, false, nil
 }
 
-// ParseNFQStatusRows parses the whole text of
-// /proc/net/netfilter/nfnetlink_queue. It fails as ParseNFQStatus does, also if
-// a row does not start with the number of a queue; then the rows before it are
-// returned.
+// ParseNFQStatusRows parses all rows of the text of
+// /proc/net/netfilter/nfnetlink_queue. It fails like ParseNFQStatus, and with
+// ErrValue if a row does not start with a queue number. On an error it returns
+// the rows before the error.
 func ParseNFQStatusRows(b []byte) ([]NFQStatus, error) {
 	var rows []NFQStatus
 	offset := 0
@@ -60,8 +61,8 @@ func ParseNFQStatusRows(b []byte) ([]NFQStatus, error) {
 	return rows, nil
 }
 
-// parseNFQRow parses one line, which is at offset in the file. Rows of other
-// queues and lines that do not start with a number are not looked at.
+// parseNFQRow parses one line, which starts at offset in the file. It ignores
+// rows of other queues and lines that do not start with a number.
 func parseNFQRow(line []byte, offset int, queue uint16) (NFQStatus, bool, error) {
 	var col [nfqStatusColumns]uint32
 	n := 0
@@ -97,37 +98,23 @@ func nfqStatus(col *[nfqStatusColumns]uint32) NFQStatus {
 	}
 }
 
-// IPQStatusFields is the set of the lines found in the status of ip_queue.
-type IPQStatusFields uint8
-
-// The members of IPQStatusFields. Kernels before 2.6.18 have no drop counters.
-const (
-	IPQHasPort IPQStatusFields = 1 << iota
-	IPQHasCopyMode
-	IPQHasCopyRange
-	IPQHasPending
-	IPQHasMaxLen
-	IPQHasQueueDropped
-	IPQHasUserDropped
-)
-
-// An IPQStatus is the content of /proc/net/ip_queue or /proc/net/ip6_queue. A
-// field whose bit in Has is not set is zero. The counters wrap at 32 bits.
+// An IPQStatus is the content of /proc/net/ip_queue or /proc/net/ip6_queue. The
+// counters wrap at 32 bits. A field is zero if the text has no line for it: the
+// two drop counters are missing before Linux 2.6.18.
 type IPQStatus struct {
-	Has          IPQStatusFields
 	CopyMode     CopyMode
-	CopyRange    uint32 // bytes
-	Port         uint32 // port that the packets go to, 0 if nobody is there
+	CopyRange    uint32 // bytes copied of each packet
+	Port         uint32 // port of the socket that receives the packets, 0 for none
 	Pending      uint32 // packets waiting for a verdict
 	MaxLen       uint32 // most packets that may wait
 	QueueDropped uint32 // packets dropped because the queue was full
 	UserDropped  uint32 // packets that could not be delivered to the socket
 }
 
-// ParseIPQStatus parses the text of /proc/net/ip_queue or /proc/net/ip6_queue
-// by its labels, which changed several times between Linux 2.4.0 and 3.4. Lines
-// that it does not know are skipped. It fails with ErrValue if one that it knows
-// holds no number of 32 bits; then the lines before it are set.
+// ParseIPQStatus parses the text of /proc/net/ip_queue or /proc/net/ip6_queue.
+// It knows the labels of all versions from Linux 2.4.0 to 3.4 and skips unknown
+// lines. It fails with ErrValue if the value of a known line is not a 32-bit
+// number. On an error the result contains the lines before the error.
 func ParseIPQStatus(b []byte) (IPQStatus, error) {
 	var s IPQStatus
 	offset := 0
@@ -141,41 +128,39 @@ func ParseIPQStatus(b []byte) (IPQStatus, error) {
 	return s, nil
 }
 
-// set parses one line, which is at offset in the file.
+// set parses one line, which starts at offset in the file.
 func (s *IPQStatus) set(label, value []byte, offset int) error {
 	v, err := parseUint32(value)
-	var field IPQStatusFields
 	switch string(label) {
 	case "Peer PID", "Peer pid":
-		field, s.Port = IPQHasPort, v
+		s.Port = v
 	case "Copy mode", "Peer copy mode":
-		field, s.CopyMode = IPQHasCopyMode, CopyMode(min(v, math.MaxUint8))
+		s.CopyMode = CopyMode(min(v, math.MaxUint8))
 	case "Copy range", "Peer copy range":
-		field, s.CopyRange = IPQHasCopyRange, v
+		s.CopyRange = v
 	case "Queue length":
-		field, s.Pending = IPQHasPending, v
+		s.Pending = v
 	case "Queue max. length":
-		field, s.MaxLen = IPQHasMaxLen, v
+		s.MaxLen = v
 	case "Queue dropped":
-		field, s.QueueDropped = IPQHasQueueDropped, v
+		s.QueueDropped = v
 	case "Netlink dropped", "Netfilter dropped": // the latter in ip6_queue
-		field, s.UserDropped = IPQHasUserDropped, v
+		s.UserDropped = v
 	default:
 		return nil
 	}
 	if err != nil {
 		return &Error{Message: "ip_queue status", What: string(label), Offset: offset, Err: err}
 	}
-	s.Has |= field
 	return nil
 }
 
 // ParseNFQueueHandlers parses the text of /proc/net/netfilter/nf_queue, which
-// Linux 2.6.14 to 3.4 have, and returns by protocol family (2 for IPv4, 10 for
-// IPv6) the name of the module that takes its queued packets: "ip_queue",
-// "ip6_queue" or, for nfnetlink_queue, "nf_queue". Families that nobody serves
-// are left out. It fails with ErrValue if a line does not hold a number of 8
-// bits and a name.
+// exists in Linux 2.6.14 to 3.4. The result maps a protocol family (2 for IPv4, 10
+// for IPv6) to the name of the module that handles its queued packets:
+// "ip_queue", "ip6_queue" or, for nfnetlink_queue, "nf_queue". It does not
+// contain families without a handler. ParseNFQueueHandlers fails with ErrValue if
+// a line does not consist of an 8-bit number and a name.
 func ParseNFQueueHandlers(b []byte) (map[uint8]string, error) {
 	handlers := make(map[uint8]string)
 	offset := 0
@@ -193,8 +178,8 @@ func ParseNFQueueHandlers(b []byte) (map[uint8]string, error) {
 	return handlers, nil
 }
 
-// parseUint32 parses a decimal number of 32 bits. Some kernels print unsigned
-// values with a sign, so -1 is the largest.
+// parseUint32 parses a decimal 32-bit number. Some kernels print unsigned values
+// as signed, so -1 is the largest number. On an error it returns 0.
 func parseUint32(b []byte) (uint32, error) {
 	v, err := strconv.ParseInt(string(b), 10, 64)
 	if err != nil || v < math.MinInt32 || v > math.MaxUint32 {

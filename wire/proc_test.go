@@ -112,39 +112,37 @@ func ipqLines(labelsAndValues ...any) string {
 }
 
 func TestParseIPQStatus(t *testing.T) {
-	const before2618 = wire.IPQHasPort | wire.IPQHasCopyMode | wire.IPQHasCopyRange | wire.IPQHasPending | wire.IPQHasMaxLen
-	const all = before2618 | wire.IPQHasQueueDropped | wire.IPQHasUserDropped
 	tests := []struct {
 		name, text string
 		want       wire.IPQStatus
 	}{
-		{"Linux 3.4, idle", string(testdata(t, "proc_ip_queue.txt")), wire.IPQStatus{Has: all, MaxLen: 1024}},
-		{"Linux 3.4, idle, IPv6", string(testdata(t, "proc_ip6_queue.txt")), wire.IPQStatus{Has: all, MaxLen: 1024}},
+		{"Linux 3.4, idle", string(testdata(t, "proc_ip_queue.txt")), wire.IPQStatus{MaxLen: 1024}},
+		{"Linux 3.4, idle, IPv6", string(testdata(t, "proc_ip6_queue.txt")), wire.IPQStatus{MaxLen: 1024}},
 		{
 			"Linux 3.4, queue full",
 			ipqLines("Peer PID", 54, "Copy mode", 1, "Copy range", 0, "Queue length", 10, "Queue max. length", 10, "Queue dropped", 12, "Netlink dropped", 118),
-			wire.IPQStatus{Has: all, Port: 54, CopyMode: wire.CopyMeta, Pending: 10, MaxLen: 10, QueueDropped: 12, UserDropped: 118},
+			wire.IPQStatus{Port: 54, CopyMode: wire.CopyMeta, Pending: 10, MaxLen: 10, QueueDropped: 12, UserDropped: 118},
 		},
 		{
 			"Linux 3.4, no limit, IPv6",
 			ipqLines("Peer PID", 60, "Copy mode", 2, "Copy range", 65535, "Queue length", 20, "Queue max. length", uint32(4294967295), "Queue dropped", 30, "Netfilter dropped", 119),
-			wire.IPQStatus{Has: all, Port: 60, CopyMode: wire.CopyPacket, CopyRange: 65535, Pending: 20, MaxLen: 4294967295, QueueDropped: 30, UserDropped: 119},
+			wire.IPQStatus{Port: 60, CopyMode: wire.CopyPacket, CopyRange: 65535, Pending: 20, MaxLen: 4294967295, QueueDropped: 30, UserDropped: 119},
 		},
 		{
 			"Linux 2.4.21 to 2.6.17",
 			ipqLines("Peer PID", 4711, "Copy mode", 2, "Copy range", 1500, "Queue length", 3, "Queue max. length", 1024),
-			wire.IPQStatus{Has: before2618, Port: 4711, CopyMode: wire.CopyPacket, CopyRange: 1500, Pending: 3, MaxLen: 1024},
+			wire.IPQStatus{Port: 4711, CopyMode: wire.CopyPacket, CopyRange: 1500, Pending: 3, MaxLen: 1024},
 		},
 		{
 			"Linux 2.4.0",
 			"Peer pid            : 4711\nPeer died           : 0\nPeer copy mode      : 1\nPeer copy range     : 77\n" +
 				"Queue length        : 3\nQueue max. length   : 1024\nQueue flushing      : 0\nQueue terminate     : 0\n",
-			wire.IPQStatus{Has: before2618, Port: 4711, CopyMode: wire.CopyMeta, CopyRange: 77, Pending: 3, MaxLen: 1024},
+			wire.IPQStatus{Port: 4711, CopyMode: wire.CopyMeta, CopyRange: 77, Pending: 3, MaxLen: 1024},
 		},
-		{"signed", "Peer PID:-4097\nQueue max. length : -1", wire.IPQStatus{Has: wire.IPQHasPort | wire.IPQHasMaxLen, Port: 4294963199, MaxLen: 4294967295}},
-		{"large mode", "Copy mode : 256\n", wire.IPQStatus{Has: wire.IPQHasCopyMode, CopyMode: 255}},
+		{"signed", "Peer PID:-4097\nQueue max. length : -1", wire.IPQStatus{Port: 4294963199, MaxLen: 4294967295}},
+		{"large mode", "Copy mode : 256\n", wire.IPQStatus{CopyMode: 255}},
 		{"empty", "", wire.IPQStatus{}},
-		{"unknown lines", "\nColour : blue\nno colon\nQueue dropped : 5\n: 7\n", wire.IPQStatus{Has: wire.IPQHasQueueDropped, QueueDropped: 5}},
+		{"unknown lines", "\nColour : blue\nno colon\nQueue dropped : 5\n: 7\n", wire.IPQStatus{QueueDropped: 5}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -159,7 +157,7 @@ func TestParseIPQStatusErrors(t *testing.T) {
 	for _, label := range []string{"Copy mode", "Copy range", "Queue length", "Queue max. length", "Queue dropped", "Netlink dropped"} {
 		for _, value := range []string{"", "x", "1 2", "4294967296"} {
 			got, err := wire.ParseIPQStatus([]byte("Peer PID : 7\n" + label + " : " + value + "\n"))
-			if want := (wire.IPQStatus{Has: wire.IPQHasPort, Port: 7}); got != want {
+			if want := (wire.IPQStatus{Port: 7}); got != want {
 				t.Errorf("%s %q: got %+v, want %+v", label, value, got, want)
 			}
 			want := "ip_queue status: " + label + " at offset 13: bad value"

@@ -5,28 +5,29 @@ import (
 	"strings"
 )
 
-// A Verdict is the word that decides a packet. Bits 0 to 7 say what to do; with
-// VerdictQueue, bits 16 to 31 are a queue number and bit 15 asks to let the
-// packet pass if nobody serves that queue (see [QueueVerdict]). With any other
-// verdict bits 8 to 31 must be zero: nfnetlink_queue compares some verdicts as
-// whole words, so that 0x10001 is no error but skips the remaining hooks
-// (net/netfilter/nfnetlink_queue.c). ip_queue takes no queue number.
+// A Verdict is the 32-bit word that decides a packet. Bits 0 to 7 are the action.
+// With VerdictQueue, bits 16 to 31 are a queue number, and bit 15 lets the packet
+// pass if no program owns that queue (see [QueueVerdict]). With any other action,
+// bits 8 to 31 must be zero: nfnetlink_queue compares some verdicts as whole
+// words, so that it accepts 0x10001 without an error and skips the remaining
+// hooks (net/netfilter/nfnetlink_queue.c). ip_queue supports no queue number.
 type Verdict uint32
 
 // The verdicts, as in the kernel's include/uapi/linux/netfilter.h.
 const (
 	VerdictDrop   Verdict = 0 // free the packet
-	VerdictAccept Verdict = 1 // go on with the next hook
-	VerdictStolen Verdict = 2 // never send it: refused, and leaks the packet before Linux 3.4
-	VerdictQueue  Verdict = 3 // queue again, for the queue number in the upper half
-	VerdictRepeat Verdict = 4 // call the same hook again
-	VerdictStop   Verdict = 5 // accept without the remaining hooks
+	VerdictAccept Verdict = 1 // continue with the next hook function
+	VerdictStolen Verdict = 2 // never send this: the kernel refuses it, and before Linux 3.4 leaks the packet
+	VerdictQueue  Verdict = 3 // pass the packet to the queue with the number in bits 16 to 31
+	VerdictRepeat Verdict = 4 // call the same hook function again
+	VerdictStop   Verdict = 5 // accept, and skip the remaining hook functions
 )
 
 const verdictBypass Verdict = 0x8000 // NF_VERDICT_FLAG_QUEUE_BYPASS
 
-// QueueVerdict returns the verdict that passes a packet on to queue num. If
-// nobody serves that queue the packet is dropped, or, with bypass, accepted.
+// QueueVerdict returns the verdict that passes a packet to queue num. If no
+// program owns that queue, the kernel drops the packet or, with bypass, accepts
+// it.
 func QueueVerdict(num uint16, bypass bool) Verdict {
 	v := VerdictQueue | Verdict(num)<<16
 	if bypass {
@@ -35,18 +36,18 @@ func QueueVerdict(num uint16, bypass bool) Verdict {
 	return v
 }
 
-// Valid reports whether nfnetlink_queue accepts v and reads it as meant: a
-// known verdict other than stolen, with nothing in bits 8 to 31 unless it is
-// VerdictQueue.
-func (v Verdict) Valid() bool {
+// valid reports whether nfnetlink_queue accepts v and interprets it correctly: v
+// is a known verdict other than VerdictStolen, and the bits that must be zero
+// are zero.
+func (v Verdict) valid() bool {
 	if v&0xff == VerdictQueue {
 		return v&0x7f00 == 0
 	}
 	return v <= VerdictStop && v != VerdictStolen
 }
 
-// word returns v as it is sent: the bits that must be zero are, so that a stray
-// one cannot skip a hook.
+// word returns v as it is sent: it clears the bits that must be zero, so that
+// none of them makes the kernel skip a hook function.
 func (v Verdict) word() uint32 {
 	if v&0xff == VerdictQueue {
 		return uint32(v &^ 0x7f00)
@@ -54,8 +55,8 @@ func (v Verdict) word() uint32 {
 	return uint32(v & 0xff)
 }
 
-// String returns the verdict in lower case, for VerdictQueue with the number of
-// the queue, such as "queue 7 bypass".
+// String returns the name of the verdict in lower case. For VerdictQueue it
+// includes the queue number, for example "queue 7 bypass".
 func (v Verdict) String() string {
 	if v&0xff == VerdictQueue && v&0x7f00 == 0 {
 		s := "queue " + strconv.Itoa(int(v>>16))
@@ -71,16 +72,16 @@ func (v Verdict) String() string {
 	return "Verdict(0x" + strconv.FormatUint(uint64(v), 16) + ")"
 }
 
-// A CopyMode says how much of each packet is sent to the program. The numbers
-// are the same for ip_queue and nfnetlink_queue. nfnetlink_queue ignores
-// other values without an error.
+// A CopyMode selects how much of each packet the kernel sends to the program.
+// ip_queue and nfnetlink_queue use the same numbers. nfnetlink_queue ignores
+// other values and reports no error.
 type CopyMode uint8
 
 // The copy modes.
 const (
-	CopyNone   CopyMode = 0 // nothing: new packets are dropped
-	CopyMeta   CopyMode = 1 // what is known of the packet, without its bytes
-	CopyPacket CopyMode = 2 // its first bytes too, up to the range
+	CopyNone   CopyMode = 0 // nothing; the kernel drops new packets
+	CopyMeta   CopyMode = 1 // the metadata, without bytes of the packet
+	CopyPacket CopyMode = 2 // the metadata and the first bytes of the packet, up to the range
 )
 
 // String returns "none", "meta" or "packet".
@@ -88,34 +89,34 @@ func (m CopyMode) String() string {
 	return name("CopyMode", uint32(m), "none", "meta", "packet")
 }
 
-// A Hook is the point in the kernel's packet path at which a packet was
-// queued. The numbers are those of IPv4 and IPv6 (NF_INET_*).
+// A Hook is the point on a packet's way through the kernel where it was queued.
+// The numbers are those of IPv4 and IPv6 (NF_INET_*).
 type Hook uint8
 
 // The hooks.
 const (
-	HookPrerouting  Hook = 0 // arrived, not routed yet
-	HookInput       Hook = 1 // for this machine
-	HookForward     Hook = 2 // passing through
-	HookOutput      Hook = 3 // made by this machine
-	HookPostrouting Hook = 4 // about to leave
+	HookPrerouting  Hook = 0 // received, before routing
+	HookInput       Hook = 1 // addressed to this machine
+	HookForward     Hook = 2 // routed from one interface to another
+	HookOutput      Hook = 3 // sent by this machine
+	HookPostrouting Hook = 4 // about to leave, after routing
 )
 
-// String returns the name by which rule sets call the hook, such as "forward".
+// String returns the name of the hook in rule sets, for example "forward".
 func (h Hook) String() string {
 	return name("Hook", uint32(h), "prerouting", "input", "forward", "output", "postrouting")
 }
 
-// SKBInfo is a set of facts about the checksums and the size of a packet
-// (NFQA_SKB_INFO). The zero value means: complete, and verified if it was
-// received.
+// SKBInfo describes the state of a packet's checksum and its size
+// (NFQA_SKB_INFO). The zero value means that the checksum is complete, and
+// verified if the packet was received.
 type SKBInfo uint32
 
 // The bits of SKBInfo.
 const (
-	SKBChecksumNotReady    SKBInfo = 0x1 // the checksum field is not final yet, not wrong (Linux 3.10)
-	SKBGSO                 SKBInfo = 0x2 // a packet larger than the MTU, split later (Linux 3.10)
-	SKBChecksumNotVerified SKBInfo = 0x4 // nobody has checked the checksum yet (Linux 3.11)
+	SKBChecksumNotReady    SKBInfo = 0x1 // the checksum is not wrong: the kernel or the device completes it later (Linux 3.10)
+	SKBGSO                 SKBInfo = 0x2 // the packet is larger than the MTU; the kernel or the device splits it later (Linux 3.10)
+	SKBChecksumNotVerified SKBInfo = 0x4 // the checksum was not verified yet (Linux 3.11)
 )
 
 // String returns the names of the bits joined by "|", or "0" if there are none.
@@ -123,17 +124,17 @@ func (i SKBInfo) String() string {
 	return bitNames(uint32(i), "checksum-not-ready", "gso", "checksum-not-verified")
 }
 
-// ConfigFlags are options of one queue (NFQA_CFG_FLAGS). Which of them a kernel
-// knows depends on its version; it refuses others with EOPNOTSUPP or EINVAL.
+// ConfigFlags are options of one queue (NFQA_CFG_FLAGS). A kernel refuses flags
+// that it does not support with EOPNOTSUPP or EINVAL.
 type ConfigFlags uint32
 
 // The bits of ConfigFlags.
 const (
-	ConfigFailOpen  ConfigFlags = 0x01 // accept what the queue or the socket cannot take (Linux 3.6)
+	ConfigFailOpen  ConfigFlags = 0x01 // accept packets for which the queue or the socket has no room (Linux 3.6)
 	ConfigConntrack ConfigFlags = 0x02 // send the connection tracking entry (Linux 3.6)
-	ConfigGSO       ConfigFlags = 0x04 // do not split large packets, do not complete checksums (Linux 3.10)
-	ConfigUIDGID    ConfigFlags = 0x08 // send user and group of the local socket (Linux 3.14)
-	ConfigSecCtx    ConfigFlags = 0x10 // send the security context (Linux 4.3)
+	ConfigGSO       ConfigFlags = 0x04 // send large packets unsplit, and packets whose checksum is not complete (Linux 3.10)
+	ConfigUIDGID    ConfigFlags = 0x08 // send the user and group of the local socket (Linux 3.14)
+	ConfigSecCtx    ConfigFlags = 0x10 // send the security context of the local socket (Linux 4.3)
 )
 
 // String returns the names of the bits joined by "|", or "0" if there are none.
@@ -147,15 +148,15 @@ type CTInfo uint32
 
 // The relations.
 const (
-	CTEstablished      CTInfo = 0 // of a connection that has seen both directions
-	CTRelated          CTInfo = 1 // starts a connection that belongs to another, or an ICMP error
-	CTNew              CTInfo = 2 // of a connection that has seen one direction only
-	CTEstablishedReply CTInfo = 3 // as CTEstablished, in the reply direction
-	CTRelatedReply     CTInfo = 4 // as CTRelated, in the reply direction
-	CTNewReply         CTInfo = 5 // as CTNew, in the reply direction; not used by the kernel
+	CTEstablished      CTInfo = 0 // the connection has had packets in both directions
+	CTRelated          CTInfo = 1 // the packet starts a connection that belongs to another one, or is an ICMP error
+	CTNew              CTInfo = 2 // the connection has had packets in one direction only
+	CTEstablishedReply CTInfo = 3 // like CTEstablished, in the reply direction
+	CTRelatedReply     CTInfo = 4 // like CTRelated, in the reply direction
 )
 
-// String returns "established", "related", "new", and the same with "-reply".
+// String returns "established", "related" or "new", with "-reply" added for the
+// reply direction.
 func (i CTInfo) String() string {
 	return name("CTInfo", uint32(i), "established", "related", "new", "established-reply", "related-reply", "new-reply")
 }
@@ -166,22 +167,22 @@ type CTStatus uint32
 
 // The bits of CTStatus.
 const (
-	CTExpected     CTStatus = 1 << iota // belongs to another connection, whose helper foresaw it
-	CTSeenReply                         // has seen both directions
-	CTAssured                           // is not ended early when the table is full
+	CTExpected     CTStatus = 1 << iota // belongs to another connection, whose helper expected it
+	CTSeenReply                         // has had packets in both directions
+	CTAssured                           // is not removed early when the table is full
 	CTConfirmed                         // is in the table: its first packet has left
-	CTSrcNAT                            // needs source addresses translated
-	CTDstNAT                            // needs destination addresses translated
-	CTSeqAdjust                         // needs TCP sequence numbers adjusted
-	CTSrcNATDone                        // source translation was decided
-	CTDstNATDone                        // destination translation was decided
+	CTSrcNAT                            // its source addresses are translated
+	CTDstNAT                            // its destination addresses are translated
+	CTSeqAdjust                         // its TCP sequence numbers are adjusted
+	CTSrcNATDone                        // source translation has been decided
+	CTDstNATDone                        // destination translation has been decided
 	CTDying                             // is about to be freed
-	CTFixedTimeout                      // the timeout is not extended by packets
+	CTFixedTimeout                      // packets do not extend its timeout
 	CTTemplate                          // is a template, not a connection
-	CTUntracked                         // not tracked (before Linux 4.12)
-	CTHelper                            // got its helper from a rule (Linux 3.5)
+	CTUntracked                         // is not tracked (before Linux 4.12)
+	CTHelper                            // a rule assigned its helper (Linux 3.5)
 	CTOffload                           // is in a flow table (Linux 4.16)
-	CTHWOffload                         // is in hardware (Linux 5.7)
+	CTHWOffload                         // is handled by hardware (Linux 5.7)
 )
 
 // String returns the names of the bits joined by "|", or "0" if there are none.
@@ -190,7 +191,7 @@ func (s CTStatus) String() string {
 		"src-nat-done", "dst-nat-done", "dying", "fixed-timeout", "template", "untracked", "helper", "offload", "hw-offload")
 }
 
-// name returns names[v], or typ(v) if there is no such name.
+// name returns names[v], or a text such as "Hook(9)" if there is no such name.
 func name(typ string, v uint32, names ...string) string {
 	if uint64(v) < uint64(len(names)) {
 		return names[v]
@@ -198,8 +199,8 @@ func name(typ string, v uint32, names ...string) string {
 	return typ + "(" + strconv.FormatUint(uint64(v), 10) + ")"
 }
 
-// bitNames joins the names of the bits set in v; names[i] is that of 1<<i, and
-// bits without a name are added as one hexadecimal number.
+// bitNames joins the names of the bits set in v, where names[i] is the name of
+// 1<<i. It adds bits without a name as one hexadecimal number.
 func bitNames(v uint32, names ...string) string {
 	if v == 0 {
 		return "0"

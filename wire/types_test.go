@@ -49,7 +49,7 @@ func TestStrings(t *testing.T) {
 		{wire.CTNew, "new"},
 		{wire.CTEstablishedReply, "established-reply"},
 		{wire.CTRelatedReply, "related-reply"},
-		{wire.CTNewReply, "new-reply"},
+		{wire.CTInfo(5), "new-reply"},
 		{wire.CTInfo(7), "CTInfo(7)"},
 		{wire.CTInfo(1 << 31), "CTInfo(2147483648)"},
 
@@ -97,15 +97,15 @@ func TestQueueVerdict(t *testing.T) {
 	}
 }
 
-func TestVerdictValid(t *testing.T) {
+func TestValidateVerdict(t *testing.T) {
 	valid := map[wire.Verdict]bool{
 		0: true, 1: true, 2: false, 3: true, 4: true, 5: true, 6: false, 0xff: false,
 		0x8003: true, 0x10003: true, 0xffff8003: true, 0x103: false, 0x4003: false,
 		0x100: false, 0x8001: false, 0x10001: false, 0x10004: false, 0xffffffff: false,
 	}
 	for v, want := range valid {
-		if got := v.Valid(); got != want {
-			t.Errorf("Verdict(%#x).Valid() = %v, want %v", uint32(v), got, want)
+		if err := (&wire.NFQVerdict{Verdict: v}).Validate(); (err == nil) != want {
+			t.Errorf("Verdict(%#x): error %v, want valid %v", uint32(v), err, want)
 		}
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// TestLinuxConstants compares our constants with those that x/sys/unix took
-// from the kernel's headers, as far as it has them.
+// TestLinuxConstants compares the constants with those of x/sys/unix, which come
+// from the kernel's headers.
 func TestLinuxConstants(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -19,10 +19,9 @@ func TestLinuxConstants(t *testing.T) {
 		{"NLMSG_ERROR", wire.NLMsgError, unix.NLMSG_ERROR},
 		{"NLMSG_NOOP", wire.NLMsgNoop, unix.NLMSG_NOOP},
 		{"NLM_F_REQUEST", wire.FlagRequest, unix.NLM_F_REQUEST},
-		{"NLM_F_MULTI", wire.FlagMulti, unix.NLM_F_MULTI},
 		{"NLM_F_ACK", wire.FlagAck, unix.NLM_F_ACK},
-		{"NLM_F_CAPPED", wire.FlagCapped, unix.NLM_F_CAPPED},
-		{"NLM_F_ACK_TLVS", wire.FlagAckTLVs, unix.NLM_F_ACK_TLVS},
+		{"NLM_F_CAPPED", flagCapped, unix.NLM_F_CAPPED},
+		{"NLM_F_ACK_TLVS", flagAckTLVs, unix.NLM_F_ACK_TLVS},
 		{"NFNL_SUBSYS_QUEUE", wire.NFQPacketType >> 8, unix.NFNL_SUBSYS_QUEUE},
 		{"NFNL_SUBSYS_QUEUE", wire.NFQVerdictType >> 8, unix.NFNL_SUBSYS_QUEUE},
 		{"NFNL_SUBSYS_QUEUE", wire.NFQConfigType >> 8, unix.NFNL_SUBSYS_QUEUE},
@@ -42,7 +41,7 @@ func TestLinuxConstants(t *testing.T) {
 	}
 }
 
-// TestLinuxAttrFlags compares what the attribute walker takes for flags.
+// TestLinuxAttrFlags checks which bits of an attribute type NextAttr removes.
 func TestLinuxAttrFlags(t *testing.T) {
 	const typ = 19
 	for _, flags := range []int{unix.NLA_F_NESTED, unix.NLA_F_NET_BYTEORDER} {
