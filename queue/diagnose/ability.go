@@ -3,6 +3,7 @@ package diagnose
 import (
 	"strings"
 
+	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/queue"
 	"github.com/ipqueue/ipqueue/wire"
 )
@@ -57,6 +58,15 @@ func (x *examination) abilities(i *inquiry, privileged bool) {
 	}
 	if len(can) > 0 {
 		x.say(Good, AboutKernel, "Its nfnetlink_queue knows %s", strings.Join(can, ", "))
+	}
+}
+
+// replacements looks whether the kernel drops the packets that a verdict
+// replaces. Packet.Replace returns an error instead.
+func (x *examination) replacements(s sock.Socket) {
+	if sock.DropsReplaced(x.host, s) {
+		x.say(Note, AboutKernel, "This kernel lets no packet be replaced in a network namespace that the initial user namespace does not own").
+			Advice = "if the program replaces packets, make the network namespace as root, not in a user namespace (rootless container, unshare --user)"
 	}
 }
 

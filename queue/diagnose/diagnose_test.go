@@ -104,6 +104,8 @@ func TestRunNFQueue(t *testing.T) {
 			want: diagnose.Note, about: diagnose.AboutGSO, words: []string{"several times slower"}},
 		{name: "GSO is too new", release: "3.9.1",
 			want: diagnose.Note, about: diagnose.AboutGSO, words: []string{"3.10"}},
+		{name: "nothing can be replaced", release: "7.2.0", options: kerneltest.Options{UserNamespace: true},
+			want: diagnose.Note, about: diagnose.AboutKernel, words: []string{"no packet be replaced", "rootless container"}},
 		{name: "small buffer", options: kerneltest.Options{ReadBufferMax: 212992},
 			want: diagnose.Warning, about: diagnose.AboutBuffer, words: []string{"8388608", "212992", "104 packets", "net.core.rmem_max"}},
 		{name: "ip_queue has the family", release: "3.4.0",

@@ -31,6 +31,7 @@ func (x *examination) nfqueue() {
 	x.rules(seen)
 	x.losses(func() []BoundQueue { list, _ := x.readQueues(s); return list })
 	x.abilities(i, privileged)
+	x.replacements(s)
 	x.gso()
 	x.buffer(s)
 }
