@@ -23,6 +23,7 @@ type emulator struct {
 type stats struct {
 	arrived, lost, reordered, passed int
 	duplicated, undoubled            int // those that were to be, and could not be
+	corrupted, uncorrupted           int // the same
 	failed                           int // verdicts
 	mostHeld                         int
 	delay                            time.Duration // of all that passed together
@@ -70,7 +71,7 @@ func (e *emulator) arrive(p queue.Packet, now time.Time) {
 		e.free = now
 	}
 	e.free = e.free.Add(e.dice.rate.time(p.Length))
-	heap.Push(&e.held, held{p, f.duplicated, now, e.free.Add(f.delay), e.stats.arrived})
+	heap.Push(&e.held, held{p, f, now, e.free.Add(f.delay), e.stats.arrived})
 	e.stats.mostHeld = max(e.stats.mostHeld, len(e.held))
 	e.release(now)
 }
@@ -78,7 +79,7 @@ func (e *emulator) arrive(p queue.Packet, now time.Time) {
 // release lets those packets go that are due, and sets the timer for the next.
 func (e *emulator) release(now time.Time) {
 	for len(e.held) > 0 && !e.held[0].due.After(now) {
-		if first := e.held[0]; first.twice {
+		if first := e.held[0]; first.fate.duplicated {
 			e.duplicate(first.packet)
 		}
 		e.pass(now)
@@ -100,7 +101,26 @@ func (e *emulator) pass(now time.Time) {
 	first := heap.Pop(&e.held).(held)
 	e.stats.passed++
 	e.stats.delay += now.Sub(first.arrived)
+	if first.fate.corrupted && e.corrupt(first.packet, first.fate.bit) {
+		return
+	}
 	e.check(first.packet.Accept())
+}
+
+// corrupt lets a packet go with a wrong bit behind its IP header, and reports
+// whether it could. The receiver finds its checksum wrong.
+func (e *emulator) corrupt(p queue.Packet, bit float64) bool {
+	_, b := p.Transport() // a part of Payload, which nothing else reads any more
+	n := int(bit * float64(8*len(b)))
+	if len(b) > 0 && !p.Truncated() {
+		b[n/8] ^= 1 << (n % 8)
+		if p.ReplaceRaw(p.Payload) == nil {
+			e.stats.corrupted++
+			return true
+		}
+	}
+	e.stats.uncorrupted++
+	return false
 }
 
 // duplicate sends a copy of a packet that leaves this host. With NoGSO its
@@ -136,6 +156,8 @@ func (e *emulator) report(s queue.Stats) string {
 		{"reordered", e.stats.reordered},
 		{"duplicated", e.stats.duplicated},
 		{"not duplicated", e.stats.undoubled},
+		{"corrupted", e.stats.corrupted},
+		{"not corrupted", e.stats.uncorrupted},
 		{"mean delay", mean.Round(time.Microsecond)},
 		{"most held", e.stats.mostHeld},
 		{"over the limit", s.Kernel.QueueDropped},

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"math/bits"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
 	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/queue"
+	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
 // size is that of the packets in these tests: a second at 8 kbit/s.
@@ -185,9 +187,41 @@ func TestEmulatorDuplicates(t *testing.T) {
 	})
 }
 
+// A corrupted packet differs in one bit behind its IP header.
+func TestEmulatorCorrupts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := emulate(t, network{corrupt: 1}, nil)
+		for range 20 {
+			p := queuetest.UDP("10.0.0.1:1", "10.0.0.2:2", make([]byte, 30)).Payload
+			j := e.kernel.Inject(kerneltest.Packet{Payload: p, Hook: kerneltest.LocalOut})
+			if got := j.Wait(); got != kerneltest.Accepted {
+				t.Fatalf("a packet was %v, want Accepted", got)
+			}
+			wrong := 0
+			for i, c := range j.Result().Packet.Payload {
+				wrong += bits.OnesCount8(c ^ p[i])
+				if c != p[i] && i < 20 {
+					t.Errorf("byte %d of the IP header is wrong", i)
+				}
+			}
+			if wrong != 1 {
+				t.Errorf("%d bits are wrong, want 1", wrong)
+			}
+		}
+		j := e.kernel.Inject(kerneltest.Packet{Payload: make([]byte, size)}) // no IP packet
+		if got := j.Wait(); got != kerneltest.Accepted {
+			t.Errorf("a packet was %v, want Accepted", got)
+		}
+		e.end()
+		if e.stats.corrupted != 20 || e.stats.uncorrupted != 1 {
+			t.Errorf("%d corrupted and %d not, want 20 and 1", e.stats.corrupted, e.stats.uncorrupted)
+		}
+	})
+}
+
 func TestReport(t *testing.T) {
 	e := &emulator{stats: stats{
-		arrived: 10, lost: 2, reordered: 3, passed: 4, duplicated: 5, undoubled: 9, failed: 1,
+		arrived: 10, lost: 2, reordered: 3, passed: 4, duplicated: 5, undoubled: 9, corrupted: 11, uncorrupted: 12, failed: 1,
 		mostHeld: 6, delay: 4 * time.Second,
 	}}
 	s := queue.Stats{Refused: 6, Kernel: queue.KernelStats{QueueDropped: 7, SocketDropped: 8}}
@@ -197,6 +231,8 @@ passed         4
 reordered      3
 duplicated     5
 not duplicated 9
+corrupted      11
+not corrupted  12
 mean delay     1s
 most held      6
 over the limit 7

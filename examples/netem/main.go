@@ -1,7 +1,7 @@
 // Netem makes a network as bad as one wants, like the queueing discipline of
 // that name, but for the packets of any firewall rule, incoming ones included,
 // and in the same way each time: packets are delayed, lost, sent out of order,
-// sent twice and held to a bit rate. It needs CAP_NET_ADMIN, and a rule that
+// sent twice, corrupted and held to a bit rate. It needs CAP_NET_ADMIN, and a rule that
 // feeds the queue:
 //
 //	iptables -I INPUT -p tcp --sport 443 -j NFQUEUE --queue-num 0 --queue-bypass
@@ -11,13 +11,22 @@
 //
 //	netem -delay 80ms -jitter 20ms -loss 1%
 //	netem -delay 10ms -reorder 25% -seed 7
-//	netem -rate 2mbit -limit 50
+//	netem -delay 50ms -jitter 10ms -distribution pareto -loss 2% -correlation 50%
+//	netem -rate 2mbit -limit 50 -corrupt 0.1%
 //	netem -duplicate 5% -queue 3
 //
 // Each packet meets these in turn: it is lost; it waits its turn on a link of
 // that rate; it is delayed by delay plus or minus up to jitter, or not at all
 // if it is one of those to be reordered, which so overtake others. The packet
 // number and the seed decide what happens to it, whatever the other settings.
+//
+// With -correlation losses come in a row: the packet behind a lost one is lost
+// with a probability that is that far between loss and 100%. As many are lost in
+// all. With -distribution normal or pareto jitter is the standard deviation of
+// the delay; a pareto has a few packets that are very late. A corrupted packet
+// has a wrong bit behind its IP header, so that its receiver drops it. Fragments
+// and packets that the kernel does not let programs change pass as they are.
+//
 // The seed is printed at the start, the statistics at the end: at Ctrl-C or
 // SIGTERM, when the packets held are let go at once.
 //

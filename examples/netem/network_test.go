@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -72,13 +73,74 @@ func TestDice(t *testing.T) {
 // Chances of 0 and 1 are certain.
 func TestDiceExtremes(t *testing.T) {
 	for i, f := range fates(network{delay: 5}, 1000) {
-		if f != (fate{delay: 5}) {
+		if f.bit = 0; f != (fate{delay: 5}) {
 			t.Fatalf("packet %d: %+v, want delay 5ns alone", i, f)
 		}
 	}
-	for i, f := range fates(network{loss: 1, reorder: 1, duplicate: 1}, 1000) {
-		if !f.lost || !f.reordered || !f.duplicated {
-			t.Fatalf("packet %d: %+v, want lost, reordered and duplicated", i, f)
+	for i, f := range fates(network{loss: 1, reorder: 1, duplicate: 1, corrupt: 1, correlation: 0.5}, 1000) {
+		if !f.lost || !f.reordered || !f.duplicated || !f.corrupted {
+			t.Fatalf("packet %d: %+v, want lost, reordered, duplicated and corrupted", i, f)
 		}
+	}
+}
+
+// Correlation changes how losses follow each other, and not how many there are.
+func TestCorrelation(t *testing.T) {
+	const n = 100_000
+	for _, correlation := range []share{0, 0.5, 0.9} {
+		lost, again, before := 0, 0, false
+		for _, f := range fates(network{loss: 0.2, correlation: correlation}, n) {
+			if f.lost {
+				lost++
+			}
+			if f.lost && before {
+				again++
+			}
+			before = f.lost
+		}
+		if got := float64(lost) / n; math.Abs(got-0.2) > 0.02 {
+			t.Errorf("correlation %v: %g lost, want 0.2", &correlation, got)
+		}
+		want := 0.2 + 0.8*float64(correlation)
+		if got := float64(again) / float64(lost); math.Abs(got-want) > 0.03 {
+			t.Errorf("correlation %v: %g lost after a lost one, want %g", &correlation, got, want)
+		}
+	}
+}
+
+func TestDistributions(t *testing.T) {
+	const n = 100_000
+	for _, test := range []struct {
+		of                      distribution
+		deviation, median, most float64
+	}{
+		{uniform, 0.577, 0, 1},
+		{normal, 1, 0, 4.4},
+		{pareto, 1, -0.277, 65},
+	} {
+		sum, squares := 0.0, 0.0
+		for i := range n {
+			x := test.of.at((float64(i) + 0.5) / n)
+			sum, squares = sum+x, squares+x*x
+		}
+		name := distributions[test.of]
+		if mean, deviation := sum/n, math.Sqrt(squares/n); math.Abs(mean) > 0.01 || math.Abs(deviation-test.deviation) > 0.03 {
+			t.Errorf("%s: mean %g and deviation %g, want 0 and %g", name, mean, deviation, test.deviation)
+		}
+		if got := test.of.at(0.5); math.Abs(got-test.median) > 0.001 {
+			t.Errorf("%s: median %g, want %g", name, got, test.median)
+		}
+		if got := test.of.at(1 - 0.5/n); math.Abs(got-test.most) > 0.1*test.most {
+			t.Errorf("%s: %g at the end, want %g", name, got, test.most)
+		}
+	}
+	for _, f := range fates(network{delay: time.Second, jitter: time.Hour, distribution: pareto}, n) {
+		if f.delay < 0 || f.delay > maxTime {
+			t.Fatalf("a delay of %v", f.delay)
+		}
+	}
+	d := newDice(network{jitter: time.Hour, distribution: normal})
+	if low, high := d.later(0), d.later(math.Nextafter(1, 0)); low != 0 || high != maxTime {
+		t.Errorf("delays from %v to %v, want 0 to %v", low, high, maxTime)
 	}
 }

@@ -9,7 +9,7 @@ import (
 func TestParse(t *testing.T) {
 	bad := network{
 		seed: 7, delay: 80 * time.Millisecond, jitter: 20 * time.Millisecond,
-		rate: 2_500_000, loss: 0.01, reorder: 0.255, duplicate: 1, mark: 0x10,
+		distribution: pareto, rate: 2_500_000, loss: 0.01, reorder: 0.255, duplicate: 1, corrupt: 0.5, correlation: 0.25, mark: 0x10,
 	}
 	for _, test := range []struct {
 		name string
@@ -18,7 +18,7 @@ func TestParse(t *testing.T) {
 	}{
 		{"defaults", []string{"-seed", "1"}, options{network{seed: 1, mark: 0x6e65}, 0, 1000}},
 		{"all", []string{"-seed", "7", "-delay", "80ms", "-jitter=20ms", "-loss", "1%", "-reorder", "25.5",
-			"-rate", "2.5mbit", "-duplicate", "100", "-mark", "0x10", "-queue", "65535", "-limit", "65535"}, options{bad, 65535, 65535}},
+			"-rate", "2.5mbit", "-duplicate", "100", "-corrupt", "50%", "-correlation", "25%", "-distribution", "pareto", "-mark", "0x10", "-queue", "65535", "-limit", "65535"}, options{bad, 65535, 65535}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got, err := parse(test.args, io.Discard); err != nil || got != test.want {
@@ -56,6 +56,9 @@ func TestParseRefuses(t *testing.T) {
 		{"-limit", "65536"},
 		{"-seed", "-1"},
 		{"-duplicate", "a"},
+		{"-corrupt", "101%"},
+		{"-correlation", "-1%"},
+		{"-distribution", "cauchy"},
 		{"-mark", "0"},
 		{"-mark", "0x100000000"},
 	} {

@@ -9,7 +9,7 @@ import (
 // A held packet waits until it is due.
 type held struct {
 	packet       queue.Packet
-	twice        bool // it is to be duplicated
+	fate         fate
 	arrived, due time.Time
 	number       int // in the order of arrival
 }
