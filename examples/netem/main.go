@@ -56,7 +56,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-var program = cli.Program{Name: "netem", About: "Netem delays, loses, reorders and duplicates the packets of a queue."}
+var program = cli.Program{Name: "netem", About: "Netem delays, loses, reorders, duplicates, corrupts and slows down the packets of a queue."}
 
 func main() {
 	o, err := parse(os.Args[1:], os.Stdout)
@@ -93,7 +93,7 @@ func run(ctx context.Context, o options) error {
 		defer raw.Close()
 		e.send = raw.Send
 	}
-	fmt.Printf("seed %d\n", o.seed)
+	fmt.Printf("netem: %s, seed %d\n", cli.QueueName(q, queue.IPv4), o.seed)
 	e.run(q.Packets())
 	fmt.Print(e.report(q.Stats()))
 	return q.Err()

@@ -56,6 +56,7 @@ func TestNetem(t *testing.T) {
 	t.Run("loses", func(t *testing.T) { testLoses(t, program) })
 	t.Run("delays", func(t *testing.T) { testDelays(t, program) })
 	t.Run("duplicates", func(t *testing.T) { testDuplicates(t, program) })
+	t.Run("corrupts", func(t *testing.T) { testCorrupts(t, program) })
 	t.Run("holds few", func(t *testing.T) { testHoldsFew(t, program) })
 	t.Run("fails", func(t *testing.T) { testFails(t, program) })
 }
@@ -79,7 +80,7 @@ func testLoses(t *testing.T, program string) {
 	wantLine(t, p, "arrived", n)
 	wantLine(t, p, "lost", lost)
 	wantLine(t, p, "passed", n-lost)
-	if got := p.Stdout.String(); !strings.HasPrefix(got, "seed 5\n") {
+	if got := p.Stdout.String(); !strings.HasPrefix(got, "netem: queue 0, seed 5\n") {
 		t.Errorf("printed %q, want the seed first", got)
 	}
 }
@@ -112,6 +113,25 @@ func testDuplicates(t *testing.T, program string) {
 			p.Interrupt(t)
 			wantLine(t, p, "arrived", 3)
 			wantLine(t, p, "duplicated", 3)
+		})
+	}
+}
+
+// The receiver's kernel drops what is corrupted.
+func testCorrupts(t *testing.T, program string) {
+	for _, family := range []string{"IPv4", "IPv6"} {
+		t.Run(family, func(t *testing.T) {
+			p, client, server := start(t, program, family, "-corrupt", "100%")
+			send(t, client, 10)
+			p.Interrupt(t)
+			if strings.Contains(p.Stdout.String(), "not corrupted  10\n") {
+				t.Skip("the kernel does not let programs here change packets")
+			}
+			wantLine(t, p, "corrupted", 10)
+			_ = server.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+			if n, err := server.Read(make([]byte, 100)); err == nil {
+				t.Errorf("a corrupted datagram of %d bytes arrived", n)
+			}
 		})
 	}
 }
