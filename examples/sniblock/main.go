@@ -12,11 +12,13 @@
 // makes the program read them again. The queue gets what clients send:
 //
 //	iptables -A OUTPUT -p tcp -m mark --mark 1/3 -j CONNMARK --save-mark --nfmask 1 --ctmask 1
+//	iptables -A OUTPUT -p tcp -m mark --mark 1/3 -j MARK --set-xmark 0/3
 //	iptables -A OUTPUT -p tcp -m mark --mark 2/3 -j REJECT --reject-with tcp-reset
 //	iptables -A OUTPUT -p udp -m mark --mark 2/3 -j REJECT
 //	iptables -A OUTPUT -p tcp --dport 443 -m connmark ! --mark 1/1 -j NFQUEUE --queue-num 0 --queue-bypass
 //	iptables -A OUTPUT -p udp --dport 443 -j NFQUEUE --queue-num 0 --queue-bypass
 //	ip6tables -A OUTPUT -p tcp -m mark --mark 1/3 -j CONNMARK --save-mark --nfmask 1 --ctmask 1
+//	ip6tables -A OUTPUT -p tcp -m mark --mark 1/3 -j MARK --set-xmark 0/3
 //	ip6tables -A OUTPUT -p tcp -m mark --mark 2/3 -j REJECT --reject-with tcp-reset
 //	ip6tables -A OUTPUT -p udp -m mark --mark 2/3 -j REJECT
 //	ip6tables -A OUTPUT -p tcp --dport 443 -m connmark ! --mark 1/1 -j NFQUEUE --queue-num 0 --queue-bypass
@@ -25,6 +27,7 @@
 // or FORWARD instead of OUTPUT, on a router. With nft:
 //
 //	nft add rule inet filter output meta mark and 3 == 1 ct mark set ct mark or 1
+//	nft add rule inet filter output meta mark and 3 == 1 meta mark set meta mark and 0xfffffffc
 //	nft add rule inet filter output meta mark and 3 == 2 meta l4proto tcp reject with tcp reset
 //	nft add rule inet filter output meta mark and 3 == 2 meta l4proto udp reject
 //	nft add rule inet filter output tcp dport 443 ct mark and 1 == 0 queue flags bypass to 0
@@ -33,7 +36,9 @@
 // The rules come in this order. Those about marks are for -mark, which keeps the
 // rest of a TCP connection in the kernel once its name is known, and for -reset,
 // which tells the client at once. Without the flags the rules to the queue will
-// do: a client then waits in vain. The flags change no other bits of the mark.
+// do: a client then waits in vain. The flags change no other bits of the mark, and
+// the second rule takes theirs off again: a packet whose mark has changed would be
+// routed again, and "ip rule ... fwmark" of a VPN would no longer match.
 //
 // # What is refused
 //
