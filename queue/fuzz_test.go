@@ -36,7 +36,7 @@ func fuzzReader(f *testing.F, k kind) {
 	f.Fuzz(func(t *testing.T, input []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			s := newSim(t, k, kerneltest.Options{})
-			s.openTelling(queue.Config{MaxUndecided: 8, OnDeadline: queue.Accept})
+			s.openTelling(queue.Config{MaxUndecided: 8, OnDeadline: queue.Accept, Conntrack: k.isNFQueue()})
 			s.feed(decode(input))
 		})
 	})
@@ -178,16 +178,14 @@ func (s *sim) judge(p queue.Packet, n uint64) bool {
 	_ = len(p.In().String()) + len(p.Out().String()) + len(p.LinkHeader()) + len(p.SecurityContext()) +
 		len(p.HardwareAddr()) + len(p.Time().String())
 	err := errors.ErrUnsupported
-	switch _, tracked := p.Conntrack(); {
+	_, _ = p.Conntrack()
+	switch {
 	case n%3 == 0:
 		err = p.ReplaceRaw(s.datagram(int(n)))
 	case n%3 == 1:
 		err = p.Decide(queue.Verdict{Action: queue.Accept, Conntrack: queue.CTChange{Mark: 1, SetStatus: queue.CTHelper}})
-		if !tracked && err == nil {
-			s.Errorf("packet %#x is not tracked, but took a change of its connection", p.ID)
-		}
-		if tracked && errors.Is(err, errors.ErrUnsupported) {
-			s.Errorf("packet %#x is tracked, but took no change of its connection: %v", p.ID, err)
+		if unsupported := errors.Is(err, errors.ErrUnsupported); unsupported == s.isNFQueue() {
+			s.Errorf("packet %#x: a change of its connection gives %v", p.ID, err)
 		}
 	}
 	if errors.Is(err, queue.ErrInvalid) || errors.Is(err, errors.ErrUnsupported) {
