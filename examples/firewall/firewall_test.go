@@ -231,7 +231,7 @@ func TestHTTP(t *testing.T) {
 func checkMetrics(t *testing.T, text string) {
 	program, err := exec.LookPath("promtool")
 	if err != nil {
-		testutil.Lacks(t, "promtool", err)
+		testutil.Lacks(t, testutil.Program("promtool"), err)
 	}
 	cmd := exec.Command(program, "check", "metrics")
 	cmd.Stdin = strings.NewReader(text)

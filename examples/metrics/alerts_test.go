@@ -15,7 +15,7 @@ func promtool(t *testing.T, input string, args ...string) {
 	t.Helper()
 	program, err := exec.LookPath("promtool")
 	if err != nil {
-		testutil.Lacks(t, "promtool", err)
+		testutil.Lacks(t, testutil.Program("promtool"), err)
 	}
 	cmd := exec.Command(program, args...)
 	cmd.Stdin = strings.NewReader(input)
