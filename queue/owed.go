@@ -2,6 +2,7 @@ package queue
 
 import (
 	"encoding/binary"
+	"fmt"
 
 	"github.com/ipqueue/ipqueue/checksum"
 	"github.com/ipqueue/ipqueue/internal/ip"
@@ -19,6 +20,8 @@ import (
 // one was there (Documentation/networking/checksum-offloads.rst, Local Checksum
 // Offload), or leaves the outer one out.
 
+var errOwed = fmt.Errorf("%w: the kernel owes the packet a checksum that a replacement cannot have; Config.NoGSO has it computed first", ErrUnsupported)
+
 // owesElsewhere reports whether a checksum that the kernel owes to b may be
 // another one than that of the transport of b.
 func owesElsewhere(b []byte) bool {
@@ -29,10 +32,11 @@ func owesElsewhere(b []byte) bool {
 	}
 	segment := b[h.Transport:]
 	switch h.Protocol {
-	case protoTCP, protoSCTP, protoICMP, protoICMPv6, protoUDPLite, protoDCCP:
+	case protoTCP, protoSCTP, protoICMP, protoICMPv6, protoIGMP, protoUDPLite, protoDCCP:
 		return h.UnknownRoute
 	case protoUDP:
-		return h.UnknownRoute || len(segment) < 8 || binary.BigEndian.Uint16(segment[6:]) == 0 || holdsUnfinished(segment[8:])
+		n, _ := ip.Length(b)
+		return h.UnknownRoute || len(segment) < 8 || binary.BigEndian.Uint16(segment[6:]) == 0 || holdsUnfinished(segment[8:], n > len(b))
 	}
 	return true
 }
@@ -45,11 +49,12 @@ const maxTunnelHeaders = 512
 // holdsUnfinished reports whether data, of a UDP datagram, holds a packet whose
 // transport checksum the kernel has not finished. Which kind of tunnel it is
 // does not matter, as its port does not say: every header in front of the inner
-// packet is of an even length, or the kernel could not sum past it.
-func holdsUnfinished(data []byte) bool {
+// packet is of an even length, or the kernel could not sum past it. cut reports
+// that data goes on behind the copy.
+func holdsUnfinished(data []byte, cut bool) bool {
 	const least = 20 + 8
 	for at := 0; at+least <= len(data) && at < maxTunnelHeaders; at += 2 {
-		if v := data[at] >> 4; (v == 4 || v == 6) && unfinished(data[at:]) {
+		if v := data[at] >> 4; (v == 4 || v == 6) && unfinished(data[at:], cut) {
 			return true
 		}
 	}
@@ -59,11 +64,11 @@ func holdsUnfinished(data []byte) bool {
 // unfinished reports whether b is a packet of TCP or UDP with the sum of its
 // pseudo-header for a checksum, to which the device adds the rest, or of SCTP
 // with none.
-func unfinished(b []byte) bool {
+func unfinished(b []byte, cut bool) bool {
 	var h ip.Headers
 	h.Parse(b)
 	n, fault := ip.Length(b)
-	if h.Transport == 0 || h.Fragment || h.Fault != ip.NoFault || fault != ip.NoFault {
+	if h.Transport == 0 || h.Fragment || h.Fault != ip.NoFault || fault != ip.NoFault || n > len(b) && !cut {
 		return false
 	}
 	segment, length := b[h.Transport:], n-h.Transport

@@ -34,7 +34,7 @@ func checkPayload(p *Packet, v *Verdict, limit int) error {
 	case len(b) < minPayload(p.version()):
 		return fmt.Errorf("%w: payload of %d bytes, its header alone has %d", ErrInvalid, len(b), minPayload(p.version()))
 	case p.version() == 0:
-		return nil
+		return checkOther(p, v)
 	}
 	var old, given ip.Headers
 	p.headers(&old)
@@ -49,7 +49,19 @@ func checkPayload(p *Packet, v *Verdict, limit int) error {
 		n, _ := ip.Length(b)
 		return fmt.Errorf("%w: payload has %d bytes of %d; set its IP length if it is complete", ErrTruncated, len(b), max(n, int(p.Length)))
 	case !p.ChecksumReady() && owesElsewhere(p.Payload) && owesElsewhere(b):
-		return fmt.Errorf("%w: the kernel owes the packet a checksum that a replacement cannot have; Config.NoGSO has it computed first", ErrUnsupported)
+		return errOwed
+	}
+	return nil
+}
+
+// checkOther is checkPayload for what is no IP packet, or not as far as the
+// kernel says: one with a VLAN tag in front in the Bridge family, for example.
+func checkOther(p *Packet, v *Verdict) error {
+	switch {
+	case p.GSO():
+		return fmt.Errorf("%w: a GSO packet can be replaced if it is seen to be TCP only; %s", ErrUnsupported, gsoRemedy)
+	case !p.ChecksumReady() && !v.Raw:
+		return errOwed
 	}
 	return nil
 }
@@ -103,6 +115,8 @@ func notedLen(b []byte, h *ip.Headers) int {
 	return h.Length
 }
 
+const gsoRemedy = "Config.NoGSO avoids such packets"
+
 // checkGSO is for a super-packet. Its replacement is cut into segments by what
 // the kernel knew of it, so it must have the same headers and the same length.
 // That works for TCP, whose checksums are made anew for the segments (linux
@@ -110,14 +124,13 @@ func notedLen(b []byte, h *ip.Headers) int {
 // theirs from the old one, which must be unfinished then as a replaced packet's
 // cannot be; Linux 5.10 panics (net/ipv4/udp_offload.c, __udp_gso_segment).
 func checkGSO(p *Packet, b []byte, old, given *ip.Headers) error {
-	const remedy = "Config.NoGSO avoids such packets"
 	switch {
 	case len(b) != int(p.Length):
-		return fmt.Errorf("%w: a GSO packet can be replaced at its own length only; %s", ErrUnsupported, remedy)
+		return fmt.Errorf("%w: a GSO packet can be replaced at its own length only; %s", ErrUnsupported, gsoRemedy)
 	case old.Transport == 0 || old.Protocol != protoTCP || old.Fragment:
-		return fmt.Errorf("%w: a GSO packet can be replaced if it is seen to be TCP only; %s", ErrUnsupported, remedy)
+		return fmt.Errorf("%w: a GSO packet can be replaced if it is seen to be TCP only; %s", ErrUnsupported, gsoRemedy)
 	case given.Transport != old.Transport || given.Protocol != protoTCP || given.Fragment:
-		return fmt.Errorf("%w: a GSO packet can be replaced by one with headers of the same length only; %s", ErrUnsupported, remedy)
+		return fmt.Errorf("%w: a GSO packet can be replaced by one with headers of the same length only; %s", ErrUnsupported, gsoRemedy)
 	}
 	return nil
 }
@@ -148,6 +161,7 @@ func (p *Packet) repair(b []byte) error {
 	var err error
 	if !p.keepsLengths(b) {
 		err = checksum.Resize(b)
+		p.coverAll(b)
 	}
 	if err == nil {
 		err = p.fix(b)
@@ -183,10 +197,25 @@ func (p *Packet) keepsLengths(b []byte) bool {
 	return given >= 8 && given <= len(udp) && bytes.Equal(length, p.Payload[h.Transport+4:][:2])
 }
 
+// coverAll lets the checksum of UDP-Lite cover all of b if it did cover all of the
+// packet, as Linux sends it: in the same field as UDP has its length.
+func (p *Packet) coverAll(b []byte) {
+	var old, h ip.Headers
+	whole := p.headers(&old)
+	h.Parse(b)
+	if old.Protocol != protoUDPLite || h.Protocol != protoUDPLite || h.Fragment || len(whole) < old.Transport+6 || len(b) < h.Transport+6 {
+		return
+	}
+	covered := int(binary.BigEndian.Uint16(whole[old.Transport+4:]))
+	if n := len(b) - h.Transport; covered == p.wholeLen()-old.Transport && n <= 0xffff {
+		binary.BigEndian.PutUint16(b[h.Transport+4:], uint16(n))
+	}
+}
+
 // fix makes the checksums of b right. A UDP checksum that the sender left out
 // is not added, which tunnels may do in IPv6 as well (RFC 6935).
 func (p *Packet) fix(b []byte) error {
-	absent := p.ChecksumReady() && noChecksum(p.Payload) && noChecksum(b)
+	absent := p.ChecksumReady() && b[0]>>4 == 6 && noChecksum(p.Payload) && noChecksum(b)
 	err := checksum.Fix(b)
 	if err == nil && absent {
 		var h ip.Headers

@@ -271,6 +271,58 @@ func TestReplaceGSOKinds(t *testing.T) {
 	})
 }
 
+// TestReplaceOtherOwed has packets of a bridge that are not seen to be IP, behind
+// a VLAN tag for example.
+func TestReplaceOtherOwed(t *testing.T) {
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		b := append([]byte{0, 7, 8, 0}, unfinished(simTCP(false, pattern(3000)))...)
+		for _, test := range []struct {
+			gso      int
+			checksum kerneltest.Checksum
+			raw      bool
+			want     error
+		}{
+			{0, kerneltest.Complete, false, nil},
+			{0, kerneltest.Partial, true, nil},
+			{0, kerneltest.Partial, false, queue.ErrUnsupported},
+			{1000, kerneltest.Partial, false, queue.ErrUnsupported},
+			{1000, kerneltest.Partial, true, queue.ErrUnsupported},
+		} {
+			j := s.injectPacket(kerneltest.Packet{Family: kerneltest.Bridge, Protocol: 0x8100, Payload: b, GSO: test.gso, Checksum: test.checksum})
+			p := s.next()
+			err := p.Decide(queue.Verdict{Action: queue.Accept, Payload: p.Payload, Raw: test.raw})
+			if !errors.Is(err, test.want) {
+				s.Errorf("%+v: %v", test, err)
+			}
+			if err != nil {
+				s.ok(p.Accept())
+			}
+			s.fate(j, kerneltest.Accepted)
+			if got := j.Result().Packet.Payload; !bytes.Equal(got, b) {
+				s.Errorf("%+v: the packet was changed", test)
+			}
+		}
+	})
+}
+
+// TestReplaceCoverage has UDP-Lite whose checksum covers all: it goes on to.
+func TestReplaceCoverage(t *testing.T) {
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		for _, n := range []int{0, 10, 50, 51, 3000} {
+			old := specimen(s, pattern(50), head4(136), []byte{0x30, 0x39, 0, 80, 0, 58, 0, 0})
+			j := s.injectPayload(old)
+			s.ok(s.next().ReplaceData(pattern(n)))
+			s.fate(j, kerneltest.Accepted)
+			want := append(join(head4(136), []byte{0x30, 0x39, 0, 80, byte((8 + n) >> 8), byte(8 + n), 0, 0}), pattern(n)...)
+			if got := j.Result().Packet.Payload; !bytes.Equal(got, specimen(s, nil, want)) {
+				s.Errorf("%d bytes: %.40x", n, got)
+			}
+		}
+	})
+}
+
 // FuzzReplaceUnchanged gives any packet back as it is. Nothing changes but
 // checksums, and they only if they were wrong or owed.
 func FuzzReplaceUnchanged(f *testing.F) {
