@@ -291,7 +291,7 @@ func TestKernelBridge(t *testing.T) {
 	if err != nil {
 		testutil.Lacks(t, testutil.BridgeQueues, err)
 	}
-	_, err = table.AddChain(netns.Forward, 0, toQueue(0))
+	_, err = table.AddChain(netns.Forward, -200, toQueue(0)) // NF_BR_PRI_FILTER_BRIDGED: before br_netfilter
 	if errors.Is(err, errors.ErrUnsupported) {
 		testutil.Lacks(t, testutil.BridgeQueues, err)
 	}
