@@ -65,8 +65,7 @@ func run(c queue.Config, quiet bool) error {
 
 func parse(args []string, help io.Writer) (c queue.Config, quiet bool, err error) {
 	flags := program.Flags()
-	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&c.Number))
-	flags.BoolFunc("6", "the IPv6 queue of ip_queue", cli.IPv6(&c.Family))
+	cli.Queue(flags, &c)
 	flags.BoolVar(&quiet, "q", false, "print errors only")
 	err = program.Parse(flags, args, help)
 	return c, quiet, err

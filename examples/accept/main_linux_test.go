@@ -69,7 +69,7 @@ func testComplains(t *testing.T, program string) {
 		want   string // part of standard error
 	}{
 		{"queue has an owner", []string{"-queue", "3"}, 1, "taken by program (process"},
-		{"no such queue for IPv6", []string{"-6", "-queue", "4"}, 1, "Config.Family"},
+		{"no such queue for IPv6", []string{"-6"}, 1, "ip6_queue"},
 		{"number too large", []string{"-queue", "65536"}, 2, "want a number from 0 to 65535"},
 		{"not a number", []string{"-queue", "all"}, 2, "want a number from 0 to 65535"},
 		{"argument", []string{"4"}, 2, `unexpected argument "4"`},

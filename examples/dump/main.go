@@ -142,8 +142,7 @@ func (o options) printer() (*printer, error) {
 func parse(args []string, help io.Writer) (options, error) {
 	o := options{Config: queue.Config{TrackAge: true}}
 	flags := program.Flags()
-	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.Number))
-	flags.BoolFunc("6", "the IPv6 queue of ip_queue", cli.IPv6(&o.Family))
+	cli.Queue(flags, &o.Config)
 	flags.Func("r", "copy the first `N` bytes of each packet (default all)", func(s string) error {
 		n, err := strconv.ParseUint(s, 10, 16)
 		if err != nil || n == 0 {

@@ -122,7 +122,7 @@ type options struct {
 	accepted, rejected mark
 	file               string
 	watch              bool
-	log                int    // lines about dropped packets, each second
+	log                uint16 // lines about dropped packets, each second
 	listen             string // address of the HTTP server, or ""
 }
 
@@ -130,16 +130,15 @@ func parse(args []string, help io.Writer) (options, error) {
 	const headers = 128 // IPv6 with extensions and ports
 	o := options{
 		Config:   queue.Config{Mode: queue.Range(headers)},
-		accepted: mark{1, 1}, rejected: mark{2, 2},
+		accepted: mark{1, 1}, rejected: mark{2, 2}, log: 10,
 	}
 	flags := program.Flags()
-	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.Number))
-	flags.BoolFunc("6", "the IPv6 queue of ip_queue, with -mark 0", cli.IPv6(&o.Family))
+	cli.Queue(flags, &o.Config)
 	flags.Var(&o.accepted, "mark", "`VALUE[/MASK]` of the mark of accepted packets, 0 for none")
 	flags.Var(&o.rejected, "reject", "`VALUE[/MASK]` of the mark of rejected packets")
 	flags.StringVar(&o.file, "policy", "", "`FILE` of the policy")
 	flags.BoolVar(&o.watch, "watch", false, "read the policy again when the file changes")
-	flags.IntVar(&o.log, "log", 10, "print at most `N` dropped packets each second")
+	flags.Func("log", "print at most `N` dropped packets each second (default 10)", numbers.Decimal(&o.log))
 	flags.StringVar(&o.listen, "listen", "", "serve /healthz and /metrics at `ADDRESS`, for example :9764")
 	if err := program.Parse(flags, args, help); err != nil {
 		return o, err
@@ -149,8 +148,6 @@ func parse(args []string, help io.Writer) (options, error) {
 		return o, cli.Misuse("want -policy and a file")
 	case o.accepted.clashes(o.rejected):
 		return o, cli.Misuse("-mark %v and -reject %v are the same to rules", o.accepted, o.rejected)
-	case o.log < 0:
-		return o, cli.Misuse("-log wants a number from 0 on")
 	}
 	return o, nil
 }
@@ -177,7 +174,7 @@ func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer)
 	}
 	f.queue.Store(q)
 	printer := lines.New(out)
-	f.lost.printf, f.lost.limit = printer.Printf, o.log
+	f.lost.printf, f.lost.limit = printer.Printf, int(o.log)
 	f.trouble.printf, f.trouble.limit = printer.Printf, 1
 	printer.Printf("firewall: %s, %s\n", numbers.Count(len(rules.rules), "rule"), cli.QueueName(q, o.Family))
 	f.warn(printer)

@@ -30,8 +30,8 @@ func TestParse(t *testing.T) {
 		says string // "" for no error
 	}{
 		{"-policy file", options{Config: queue.Config{Mode: queue.Range(want)}, accepted: mark{1, 1}, rejected: mark{2, 2}, file: "file", log: 10}, ""},
-		{"-queue 65535 -mark 0 -reject 0 -6 -watch -log 0 -listen :1 -policy file",
-			options{Config: queue.Config{Mode: queue.Range(want), Number: 65535, Family: queue.IPv6}, file: "file", watch: true, listen: ":1"}, ""},
+		{"-mark 0 -reject 0 -6 -watch -log 0 -listen :1 -policy file",
+			options{Config: queue.Config{Mode: queue.Range(want), Backend: queue.IPQueue, Family: queue.IPv6}, file: "file", watch: true, listen: ":1"}, ""},
 		{"-mark 0x10/0xf0 -reject 0x20/0xf0 -policy file",
 			options{Config: queue.Config{Mode: queue.Range(want)}, accepted: mark{16, 0xf0}, rejected: mark{32, 0xf0}, file: "file", log: 10}, ""},
 		{"", options{}, "want -policy"},
@@ -39,7 +39,7 @@ func TestParse(t *testing.T) {
 		{"-queue 65536", options{}, "65536"},
 		{"-mark -1", options{}, "want a number of 32 bits"},
 		{"-mark 2 -policy file", options{}, "-mark 0x2/0x2 and -reject 0x2/0x2 are the same to rules"},
-		{"-log -1 -policy file", options{}, "-log wants"},
+		{"-log -1 -policy file", options{}, "want a number from 0 to 65535"},
 	} {
 		o, err := parseLine(test.args)
 		if test.says == "" && (err != nil || !reflect.DeepEqual(o, test.want)) {
@@ -57,5 +57,15 @@ func TestRejectNeedsMark(t *testing.T) {
 	writePolicy(t, o.file, "default reject")
 	if err := run(t.Context(), o, nil, io.Discard); err == nil || !strings.Contains(err.Error(), "reject needs a mark, and -reject is 0") {
 		t.Errorf("run = %v, want that reject needs a mark", err)
+	}
+}
+
+// What is wrong with the file itself has no line.
+func TestNoFile(t *testing.T) {
+	dir := t.TempDir()
+	for file, want := range map[string]string{dir + "/none": "open " + dir + "/none: ", dir: "read " + dir + ": "} {
+		if _, err := loadPolicy(file); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("loadPolicy(%s) = %v, want %s", file, err, want)
+		}
 	}
 }

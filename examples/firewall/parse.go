@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/netip"
 	"os"
 	"strconv"
@@ -19,6 +20,9 @@ func loadPolicy(name string) (*policy, error) {
 	}
 	defer f.Close()
 	p, err := readPolicy(f)
+	if unreadable := new(fs.PathError); errors.As(err, &unreadable) {
+		return nil, unreadable
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s:%w", name, err)
 	}

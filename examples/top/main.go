@@ -34,7 +34,6 @@ import (
 	"github.com/charmbracelet/x/term"
 
 	"github.com/ipqueue/ipqueue/examples/internal/cli"
-	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -112,8 +111,7 @@ func sampler(q *queue.Queue, flows *tally) func() sample {
 func parse(args []string, help io.Writer) (c queue.Config, interval time.Duration, err error) {
 	c = queue.Config{Mode: queue.Range(enough), TrackAge: true}
 	flags := program.Flags()
-	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&c.Number))
-	flags.BoolFunc("6", "the IPv6 queue of ip_queue", cli.IPv6(&c.Family))
+	cli.Queue(flags, &c)
 	flags.DurationVar(&interval, "interval", time.Second, "`time` between two looks at the queue, 10ms or more")
 	err = program.Parse(flags, args, help)
 	if err == nil && interval < 10*time.Millisecond {

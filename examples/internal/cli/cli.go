@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -88,10 +89,21 @@ func QueueName(q *queue.Queue, family queue.Family) string {
 	return "ip_queue"
 }
 
-// IPv6 returns a function for flag.BoolFunc that stores the IPv6 family.
-func IPv6(to *queue.Family) func(string) error {
-	return func(string) error {
-		*to = queue.IPv6
+// Queue defines the flags -queue and -6, which say what queue to open.
+func Queue(flags *flag.FlagSet, c *queue.Config) {
+	numbered := false
+	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
+		if c.Family == queue.IPv6 {
+			return errors.New("ip6_queue has no number: leave out -6 or -queue")
+		}
+		numbered = true
+		return numbers.Decimal(&c.Number)(s)
+	})
+	flags.BoolFunc("6", "the IPv6 queue of ip_queue, of Linux before 3.5", func(string) error {
+		if numbered {
+			return errors.New("ip6_queue has no number: leave out -6 or -queue")
+		}
+		c.Backend, c.Family = queue.IPQueue, queue.IPv6
 		return nil
-	}
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"io"
 	"io/fs"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -74,6 +75,32 @@ func TestQueueName(t *testing.T) {
 		q := queuetest.New(t, queuetest.Options{Backend: queue.IPQueue}).Open(queue.Config{Family: family})
 		if got := QueueName(q, family); got != want {
 			t.Errorf("name %q, want %s", got, want)
+		}
+	}
+}
+
+func TestQueueFlags(t *testing.T) {
+	for _, test := range []struct {
+		args string
+		want queue.Config
+		says string // "" for no error
+	}{
+		{"", queue.Config{}, ""},
+		{"-queue 65535", queue.Config{Number: 65535}, ""},
+		{"-6", queue.Config{Backend: queue.IPQueue, Family: queue.IPv6}, ""},
+		{"-6 -queue 0", queue.Config{}, "leave out -6 or -queue"},
+		{"-queue 3 -6", queue.Config{}, "leave out -6 or -queue"},
+		{"-queue 65536", queue.Config{}, "want a number from 0 to 65535"},
+	} {
+		var c queue.Config
+		flags := bare.Flags()
+		Queue(flags, &c)
+		err := bare.Parse(flags, strings.Fields(test.args), io.Discard)
+		if test.says == "" && (err != nil || !reflect.DeepEqual(c, test.want)) {
+			t.Errorf("%s: %+v, %v, want %+v", test.args, c, err, test.want)
+		}
+		if test.says != "" && (err == nil || !strings.Contains(err.Error(), test.says)) {
+			t.Errorf("%s: %v, want %s", test.args, err, test.says)
 		}
 	}
 }
