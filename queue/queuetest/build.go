@@ -17,12 +17,12 @@ const (
 	protoICMPv6 = 58
 )
 
-// UDP returns a UDP packet that carries data from src to dst, both an IPv4 or
-// both an IPv6 address with a port, "10.0.0.1:5353" or "[fd00::1]:5353". It
-// panics if they are not, or if data is too long for a packet.
+// UDP returns a UDP packet with data from src to dst. src and dst are addresses
+// with a port, for example "10.0.0.1:5353" or "[fd00::1]:5353", both IPv4 or both
+// IPv6. UDP panics if they are not, or if data is too long for a packet.
 //
-// Like every packet of this package's functions it has correct lengths and
-// checksums, a TTL of 64, and, if IPv4, DF set and the id 0. It keeps no
+// All functions that build packets set correct lengths and checksums and a TTL
+// of 64. An IPv4 packet has the DF flag set and the id 0. The functions keep no
 // reference to data, which may be nil.
 func UDP(src, dst string, data []byte) Packet {
 	from, to := parseAddrPort(src), parseAddrPort(dst)
@@ -32,21 +32,22 @@ func UDP(src, dst string, data []byte) Packet {
 	return ip(from.Addr(), to.Addr(), protoUDP, append(b, data...))
 }
 
-// A TCPHeader is what distinguishes one segment of a TCP connection from
-// another.
+// A TCPHeader contains the fields of a TCP header that differ between the
+// segments of a connection.
 type TCPHeader struct {
 	Seq, Ack uint32
 	Flags    TCPFlags
-	// Window is the receive window as it is in the header. 0 means 65535.
+	// Window is the receive window, unscaled. 0 means 65535.
 	Window uint16
-	// Options are the header's options, a multiple of 4 bytes and at most 40.
+	// Options are the options of the header: at most 40 bytes, and a multiple
+	// of 4.
 	Options []byte
 }
 
 // TCPFlags are the control bits of a TCP header (RFC 9293, section 3.1).
 type TCPFlags uint8
 
-// The flags, to be combined with |.
+// The flags. Combine them with |.
 const (
 	FIN TCPFlags = 1 << iota
 	SYN
@@ -58,8 +59,9 @@ const (
 	CWR
 )
 
-// TCP returns a TCP segment that carries data from src to dst. See UDP for the
-// rest. It panics if the options have an impossible length, too.
+// TCP returns a TCP segment with data from src to dst. The arguments and the
+// result are otherwise as for UDP. TCP also panics if the length of the options is
+// invalid.
 func TCP(src, dst string, h TCPHeader, data []byte) Packet {
 	from, to := parseAddrPort(src), parseAddrPort(dst)
 	if n := len(h.Options); n%4 != 0 || n > 40 {
@@ -78,19 +80,20 @@ func TCP(src, dst string, h TCPHeader, data []byte) Packet {
 	return ip(from.Addr(), to.Addr(), protoTCP, append(b, data...))
 }
 
-// EchoRequest returns an ICMP or ICMPv6 echo request ("ping") from src to dst,
-// which are addresses without ports. See UDP for the rest.
+// EchoRequest returns an ICMP or ICMPv6 echo request (ping) from src to dst,
+// which are addresses without ports. It is otherwise like UDP.
 func EchoRequest(src, dst string, id, seq uint16, data []byte) Packet {
 	return echo(8, 128, src, dst, id, seq, data)
 }
 
-// EchoReply returns the answer to an EchoRequest of the same id, seq and data;
-// src is who answers. See UDP for the rest.
+// EchoReply returns the reply to an EchoRequest with the same id, seq and data.
+// src is the host that replies, so src and dst are swapped. It is otherwise like
+// UDP.
 func EchoReply(src, dst string, id, seq uint16, data []byte) Packet {
 	return echo(0, 129, src, dst, id, seq, data)
 }
 
-// echo has the type of RFC 792 or of RFC 4443.
+// echo uses type4 for ICMP (RFC 792) and type6 for ICMPv6 (RFC 4443).
 func echo(type4, type6 byte, src, dst string, id, seq uint16, data []byte) Packet {
 	from, to := parseAddr(src), parseAddr(dst)
 	protocol, kind := uint8(protoICMP), type4
@@ -103,9 +106,9 @@ func echo(type4, type6 byte, src, dst string, id, seq uint16, data []byte) Packe
 	return ip(from, to, protocol, append(b, data...))
 }
 
-// IP returns a packet of any protocol: body is what follows the IP header. src
-// and dst are addresses without ports. A checksum in body is made right if
-// package checksum knows the protocol. See UDP for the rest.
+// IP returns a packet of any protocol. body is everything after the IP header.
+// src and dst are addresses without ports. IP sets the checksum in body if package
+// checksum supports the protocol. It is otherwise like UDP.
 func IP(src, dst string, protocol uint8, body []byte) Packet {
 	return ip(parseAddr(src), parseAddr(dst), protocol, body)
 }
@@ -122,7 +125,7 @@ func ip(src, dst netip.Addr, protocol uint8, body []byte) Packet {
 	if len(b) > math.MaxUint16 {
 		panic(fmt.Sprintf("queuetest: a packet of %d bytes", len(b)))
 	}
-	_ = checksum.Fix(b) // what it leaves alone is meant to be as it is
+	_ = checksum.Fix(b) // an error means that body has no checksum that Fix supports
 	return Packet{Payload: b}
 }
 

@@ -10,7 +10,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// TestBytes compares packets with what tcpdump and Wireshark take for correct.
+// TestBytes compares packets with bytes that tcpdump and Wireshark accept as
+// correct.
 func TestBytes(t *testing.T) {
 	for name, test := range map[string]struct {
 		packet queuetest.Packet
@@ -71,7 +72,8 @@ func TestBytes(t *testing.T) {
 	}
 }
 
-// TestChecksums are right, for every length up to some, and never absent.
+// TestChecksums checks that the checksums of packets of many lengths are correct
+// and never absent.
 func TestChecksums(t *testing.T) {
 	for n := range 70 {
 		data := bytes.Repeat([]byte{byte(n)}, n)

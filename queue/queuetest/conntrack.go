@@ -7,7 +7,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// rawConntrack is the entry as the simulated kernel takes it.
+// rawConntrack converts c to the form that the simulated kernel uses.
 func rawConntrack(c *queue.Conntrack) *kerneltest.Conntrack {
 	return &kerneltest.Conntrack{
 		Original: rawTuple(&c.Original), Reply: rawTuple(&c.Reply),
@@ -23,7 +23,7 @@ func rawTuple(t *queue.CTTuple) kerneltest.Tuple {
 	}
 }
 
-// conntrackInfo is the kernel's number of how the packet stands to its
+// conntrackInfo returns the kernel's number for the relation of a packet to its
 // connection (include/uapi/linux/netfilter/nf_conntrack_common.h, enum
 // ip_conntrack_info).
 func conntrackInfo(c *queue.Conntrack) uint32 {
@@ -40,7 +40,7 @@ func conntrackInfo(c *queue.Conntrack) uint32 {
 	return info
 }
 
-// update gives the entry what verdicts have made of it.
+// update copies to c the fields of the entry that verdicts can change.
 func update(c *queue.Conntrack, from *kerneltest.Conntrack) {
 	c.Status, c.Timeout = queue.CTStatus(from.Status), time.Duration(from.Timeout)*time.Second
 	c.Mark, c.Labels, c.Helper = from.Mark, from.Labels, from.Helper

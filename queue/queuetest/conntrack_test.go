@@ -8,8 +8,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// TestConntrack sends two packets of a connection, the first of which gets it a
-// mark that the second shows.
+// TestConntrack sends two packets of a connection. The verdict on the first sets
+// a mark, which the second shows.
 func TestConntrack(t *testing.T) {
 	k := queuetest.New(t, queuetest.Options{})
 	q := k.Open(queue.Config{Conntrack: true})

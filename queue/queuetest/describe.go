@@ -8,7 +8,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// describe tells in a few words what packet b is.
+// describe returns a short description of packet b for messages.
 func describe(b []byte) string {
 	p := queue.Packet{Payload: b}
 	text := p.Flow().String()
@@ -18,7 +18,8 @@ func describe(b []byte) string {
 	return fmt.Sprintf("%s, %d bytes", text, len(b))
 }
 
-// detail is what tells packets of one flow apart.
+// detail returns the part of a description that differs between packets of one
+// flow: TCP flags or the ICMP type.
 func detail(p queue.Packet) string {
 	switch protocol, b := p.Transport(); {
 	case protocol == protoTCP && len(b) > 13:
@@ -43,7 +44,7 @@ func echoName(kind, request, reply byte) string {
 	}
 }
 
-// String lists the flags, "SYN ACK".
+// String returns the names of the flags, for example "SYN ACK".
 func (f TCPFlags) String() string {
 	var set []string
 	for i, name := range []string{"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"} {
@@ -54,7 +55,7 @@ func (f TCPFlags) String() string {
 	return strings.Join(set, " ")
 }
 
-// difference shows the rows in which got and want differ, the first few of them.
+// difference returns a dump of the first rows in which got and want differ.
 func difference(got, want []byte) string {
 	const rowSize, most = 16, 4
 	var b strings.Builder
@@ -74,13 +75,13 @@ func difference(got, want []byte) string {
 	return b.String()
 }
 
-// row is up to n bytes of b from there on.
+// row returns up to n bytes of b, starting at offset from.
 func row(b []byte, from, n int) []byte {
 	from = min(from, len(b))
 	return b[from:min(len(b), from+n)]
 }
 
-// dump shows bytes in hexadecimal and as text.
+// dump returns b in hexadecimal and as text.
 func dump(b []byte) string {
 	if len(b) == 0 {
 		return "nothing"

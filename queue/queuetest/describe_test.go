@@ -37,8 +37,8 @@ func TestTCPFlagsString(t *testing.T) {
 	}
 }
 
-// TestDifference shows the rows that differ, four of them at most, and where one
-// packet ends before the other.
+// TestDifference checks that at most four rows that differ are shown, and where
+// one packet ends before the other.
 func TestDifference(t *testing.T) {
 	long := queuetest.UDP("10.0.0.1:1", "10.0.0.2:2", make([]byte, 100))
 	short := queuetest.Packet{Payload: long.Payload[:40]}
@@ -46,7 +46,7 @@ func TestDifference(t *testing.T) {
 		k := queuetest.New(t, queuetest.Options{})
 		decide(k, queue.Config{}, always(queue.Verdict{Action: queue.Accept, Payload: short.Payload, Raw: true}))
 		k.Send(long).WantReplaced(long)
-	}, "packet 1 (UDP 10.0.0.1:1 > 10.0.0.2:2, 128 bytes) was accepted and replaced by something else\n"+
+	}, "packet 1 (UDP 10.0.0.1:1 > 10.0.0.2:2, 128 bytes) was accepted and replaced by a different packet\n"+
 		"\tgot  UDP 10.0.0.1:1 > 10.0.0.2:2, 40 bytes\n"+
 		"\twant UDP 10.0.0.1:1 > 10.0.0.2:2, 128 bytes\n"+
 		"\tgot  0020  00 00 00 00 00 00 00 00                          ........\n"+

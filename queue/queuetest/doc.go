@@ -1,9 +1,8 @@
-// Package queuetest tests programs that use package queue without root, without
-// Linux and without a network. Its Kernel is a simulation that a real
-// *queue.Queue works on: the test sends packets in and looks at what becomes of
-// each.
+// Package queuetest tests programs that use package queue, without root, Linux
+// or a network. Its Kernel is a simulated kernel that a real *queue.Queue works
+// with: the test sends packets in, and checks what happens to each.
 //
-// Say that this is the program, which drops what goes to a blocked port:
+// For example, this program drops packets to a blocked port:
 //
 //	func filter(ctx context.Context, blocked uint16) error {
 //		q, err := queue.Open(ctx, queue.Config{Number: 5})
@@ -21,7 +20,7 @@
 //		return q.Err()
 //	}
 //
-// Then this is a test of it:
+// And this is its test:
 //
 //	func TestFilter(t *testing.T) {
 //		k := queuetest.New(t, queuetest.Options{Number: 5})
@@ -31,59 +30,60 @@
 //		k.Send(queuetest.UDP("10.0.0.1:5000", "10.0.0.2:123", nil)).WantAccepted()
 //	}
 //
-// # The way to the program
+// # Running the program
 //
-// A program that opens its queue itself needs nothing but the kernel's context:
-// give it Kernel.Context, or start it with Kernel.Go. For code that makes its own
-// context call Kernel.Install. Where neither is done queue.Open fails, and so does
-// the test: no test opens a queue of the machine by mistake. Code that is handed a
-// queue gets one from Kernel.Open; to try a function of one packet, receive that
-// from it:
+// A program that opens its queue itself only needs the right context: call it
+// with Kernel.Context, or start it with Kernel.Go. For code that creates its own
+// context, call Kernel.Install. Without any of these queue.Open fails, and so does
+// the test: no test opens a queue of the real kernel by mistake.
+//
+// Code that is passed a queue gets one from Kernel.Open. To test a function that
+// handles one packet, receive the packet in the test:
 //
 //	q := k.Open(queue.Config{})
 //	s := k.Send(packet)
 //	handle(<-q.Packets())
 //	s.WantDropped()
 //
-// Everything else is the same as on a real kernel, errors included; the program
-// cannot tell. Config.Backend Auto finds the queue that Options.Backend says the
-// kernel has.
+// Everything else, including errors, is as on a real kernel. With Config.Backend
+// Auto the program uses the backend that Options.Backend selects.
 //
-// # The packets
+// # Packets
 //
-// UDP, TCP, EchoRequest, EchoReply and IP write packets with correct lengths and
-// checksums; the fields of Packet add what the kernel knows of one: hook, mark,
-// interfaces, owner. Send waits until the queue is open, so that there is no
+// UDP, TCP, EchoRequest, EchoReply and IP build packets with correct lengths and
+// checksums. The fields of Packet add the metadata that the kernel has: hook,
+// mark, interfaces, owner. Send waits until the queue is open, so a test does not
 // race with the start of the program.
 //
-// A Sent tells what becomes of a packet. Its methods called Want wait for that
-// and fail the test with a text that says what happened instead:
+// Send returns a Sent, which reports what happens to the packet. Its Want methods
+// wait for the outcome. If it is not the expected one, they fail the test with a
+// message such as:
 //
 //	packet 1 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes) was accepted; want Dropped
 //
-// # The end of the test
+// # The end of a test
 //
-// Every packet must have been decided by a verdict when the test ends, once for
-// each time it was queued, whether or not the test looked at it; queues must be
-// closed and goroutines gone. New says this exactly.
+// When the test ends, a verdict must have decided every packet each time it was
+// queued, even if the test did not check that packet. All queues must be closed
+// and all goroutines must have ended. New has the exact rules.
 //
 // # Faults
 //
-// The methods Overrun, RefuseVerdicts, RemoveRules, LinkDown, Revoke and Break
-// do to a program what a real kernel does on a bad day.
+// Overrun, RefuseVerdicts, RemoveRules, LinkDown, Revoke and Break simulate
+// failures of a real kernel.
 //
 // # Time
 //
-// Nothing here needs a bubble of testing/synctest, and everything works in one.
-// There Config.Deadline, Config.Grace and the program's own timers take no real
-// time, and synctest.Wait makes sure that the program has done what it can, for
-// instance that it still holds a packet (Sent.Outcome). The Kernel must be made
-// in the bubble.
+// The package works with and without testing/synctest. In a synctest bubble,
+// Config.Deadline, Config.Grace and the program's own timers take no real time,
+// and synctest.Wait waits until the program has nothing left to do. Then, for
+// example, Sent.Outcome shows whether the program still holds a packet. Call New
+// inside the bubble.
 //
 // # What is not simulated
 //
-// Network namespaces (Config.NetNS is ignored), bridges, and firewall rules but
-// for the one that sends packets to a queue. A packet that passes goes nowhere;
-// answers are for the test to send. The machine's speed and its memory are
-// without limits other than those of the queue.
+// The simulation has no network namespaces (it ignores Config.NetNS), no bridges,
+// and no firewall rules except the one that sends packets to a queue. A packet
+// that passes goes nowhere; the test itself sends the replies. Apart from the
+// limits of the queue, speed and memory are unlimited.
 package queuetest

@@ -11,8 +11,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// What a program puts in the place of a packet is compared byte by byte,
-// checksums included. In these examples show stands for go test.
+// WantReplaced compares the whole packet, including checksums, and shows the
+// bytes that differ. In these examples, show runs a test as go test does.
 func ExampleSent_WantReplaced() {
 	show(func(t queuetest.TB) {
 		k := queuetest.New(t, queuetest.Options{})
@@ -28,7 +28,7 @@ func ExampleSent_WantReplaced() {
 		s.WantReplaced(queuetest.UDP(from, to, []byte("a tiler")))
 	})
 	// Output:
-	// packet 1 (UDP 10.0.0.1:5000 > 10.0.0.2:7, 33 bytes) was accepted and replaced by something else
+	// packet 1 (UDP 10.0.0.1:5000 > 10.0.0.2:7, 33 bytes) was accepted and replaced by a different packet
 	// 	got  UDP 10.0.0.1:5000 > 10.0.0.2:7, 35 bytes
 	// 	want UDP 10.0.0.1:5000 > 10.0.0.2:7, 35 bytes
 	// 	got  0010  0a 00 00 02 13 88 00 07 00 0f 29 4f 61 20 74 69  ..........)Oa ti
@@ -38,7 +38,7 @@ func ExampleSent_WantReplaced() {
 	// FAIL
 }
 
-// A packet says what the kernel knows of it besides its bytes.
+// The fields of a Packet are the metadata that the program receives.
 func ExamplePacket() {
 	show(func(t queuetest.TB) {
 		k := queuetest.New(t, queuetest.Options{Backend: queue.NFQueue})
@@ -60,8 +60,8 @@ func ExamplePacket() {
 	// PASS
 }
 
-// A verdict may come after the kernel gave the packet up, because its interface
-// went down.
+// When an interface goes down, the kernel drops its packets. It then refuses a
+// verdict for such a packet.
 func ExampleKernel_LinkDown() {
 	show(func(t queuetest.TB) {
 		k := queuetest.New(t, queuetest.Options{})
@@ -85,7 +85,7 @@ func ExampleKernel_LinkDown() {
 	// PASS
 }
 
-// A program that loses its socket learns why.
+// When the socket fails, the stream ends and Queue.Err returns the reason.
 func ExampleKernel_Break() {
 	show(func(t queuetest.TB) {
 		k := queuetest.New(t, queuetest.Options{})

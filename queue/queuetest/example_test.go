@@ -7,7 +7,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// filter is the program: it drops what goes to a blocked port.
+// filter is the program under test. It drops packets to a blocked port.
 func filter(ctx context.Context, blocked uint16) error {
 	q, err := queue.Open(ctx, queue.Config{Number: 5})
 	if err != nil {
@@ -24,8 +24,7 @@ func filter(ctx context.Context, blocked uint16) error {
 	return q.Err()
 }
 
-// testFilter is the test of it, func TestFilter(t *testing.T) where it is a
-// real one.
+// testFilter is its test. In a test file it would be func TestFilter(t *testing.T).
 func testFilter(t queuetest.TB, blocked uint16) {
 	k := queuetest.New(t, queuetest.Options{Number: 5})
 	k.Go(func(ctx context.Context) error { return filter(ctx, blocked) })
@@ -34,8 +33,8 @@ func testFilter(t queuetest.TB, blocked uint16) {
 	k.Send(queuetest.UDP("10.0.0.1:5000", "10.0.0.2:123", nil)).WantAccepted()
 }
 
-// A test of a filter that passes, and one that fails because the filter blocks
-// the wrong port.
+// Test a filter. The first test passes. The second fails, because the filter
+// blocks the wrong port.
 func Example() {
 	show(func(t queuetest.TB) { testFilter(t, 53) })
 	show(func(t queuetest.TB) { testFilter(t, 123) })

@@ -11,7 +11,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// A fakeTB is a test that a test looks at.
+// A fakeTB records the failures of a test that runs inside another.
 type fakeTB struct {
 	mu       sync.Mutex
 	failures []string
@@ -49,9 +49,9 @@ func run(test func(t queuetest.TB)) []string {
 	return f.failures
 }
 
-// failing fails the test unless test, in a bubble of its own, has one failure
-// for each of these texts, in order, and contains it. No texts mean that it
-// must pass.
+// failing runs test in its own synctest bubble. It fails t unless each failure of
+// test matches the text at the same position in want. Without texts, test must
+// pass.
 func failing(t *testing.T, test func(t queuetest.TB), want ...string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -60,8 +60,8 @@ func failing(t *testing.T, test func(t queuetest.TB), want ...string) {
 	})
 }
 
-// matches reports whether text contains what is between the ellipses of
-// pattern, in order.
+// matches reports whether text contains the parts of pattern between its
+// ellipses, in order.
 func matches(text, pattern string) bool {
 	for part := range strings.SplitSeq(pattern, "…") {
 		_, after, ok := strings.Cut(text, part)

@@ -2,24 +2,24 @@ package queuetest
 
 import "strconv"
 
-// A Fate is what became of a packet.
+// A Fate is what happened to a packet.
 type Fate uint8
 
 // The fates of a packet.
 const (
 	Pending     Fate = iota // waits for a verdict
-	Accepted                // goes on: queue.Accept, with or without a replacement
-	Stopped                 // goes on past the remaining chains of its hook: queue.Stop
-	Dropped                 // by a verdict: queue.Drop
-	Unreplaced              // dropped by the kernel, which could not apply the replacement
-	QueueFull               // dropped: the queue had no room (Config.QueueLength)
-	Unheard                 // dropped: nobody had opened the queue
-	Unwanted                // dropped: the queue was in mode DropAll, as after the end of its context
-	Undelivered             // dropped: the socket's receive buffer had no room
-	Flushed                 // dropped while it waited: the queue was closed, or its interface or rule went away
+	Accepted                // passed by the verdict queue.Accept, with or without a replacement
+	Stopped                 // passed by the verdict queue.Stop, which skips the remaining chains of the hook
+	Dropped                 // dropped by the verdict queue.Drop
+	Unreplaced              // dropped by the kernel: it could not apply the replacement
+	QueueFull               // dropped by the kernel: the queue was full (Config.QueueLength)
+	Unheard                 // dropped by the kernel: no program had opened the queue
+	Unwanted                // dropped by the kernel: the queue was in mode DropAll, as after the end of its context
+	Undelivered             // dropped by the kernel: the socket's receive buffer was full
+	Flushed                 // dropped by the kernel while it waited: the queue was closed, or the interface or rule went away
 	FailedOpen              // passed without a verdict, because of Config.FailOpen
 	Bypassed                // passed without a verdict, because of Packet.Bypass
-	Segmented               // cut into segments with fates of their own
+	Segmented               // split into segments, each with its own Fate
 )
 
 var fateNames = [...]string{
@@ -36,27 +36,27 @@ func (f Fate) String() string {
 	return "Fate(" + strconv.Itoa(int(f)) + ")"
 }
 
-// Passes reports whether the packet went on its way.
+// Passes reports whether the packet continued on its way.
 func (f Fate) Passes() bool {
 	return f == Accepted || f == Stopped || f == FailedOpen || f == Bypassed
 }
 
-// decided reports whether a program's verdict did it.
+// decided reports whether a verdict of the program caused the fate.
 func (f Fate) decided() bool { return f == Accepted || f == Stopped || f == Dropped }
 
-// sentences tell each fate in a message that begins with the packet.
+// sentences contains the predicate of a message whose subject is the packet.
 var sentences = [...]string{
 	Pending:     "still waits for a verdict",
 	Accepted:    "was accepted",
 	Stopped:     "was accepted with queue.Stop",
 	Dropped:     "was dropped by a verdict",
-	Unreplaced:  "was dropped by the kernel, which could not apply the replacement",
-	QueueFull:   "was dropped by the kernel: the queue had no room",
-	Unheard:     "was dropped by the kernel: nobody had opened ", // the queue's name follows
+	Unreplaced:  "was dropped by the kernel: it could not apply the replacement",
+	QueueFull:   "was dropped by the kernel: the queue was full",
+	Unheard:     "was dropped by the kernel: no program had opened ", // Sent.sentence appends the queue
 	Unwanted:    "was dropped by the kernel: the queue was in mode DropAll, as after the end of its context",
-	Undelivered: "was dropped by the kernel: the socket's receive buffer had no room",
+	Undelivered: "was dropped by the kernel: the socket's receive buffer was full",
 	Flushed:     "was dropped by the kernel while it waited for a verdict: the queue was closed, or the interface or rule went away",
 	FailedOpen:  "passed without a verdict, because of Config.FailOpen",
 	Bypassed:    "passed without a verdict, because of Packet.Bypass",
-	Segmented:   "was cut into segments",
+	Segmented:   "was split into segments",
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// TestFates are those of the simulated kernel, one by one.
+// TestFates checks that each Fate equals the one of the simulated kernel.
 func TestFates(t *testing.T) {
 	for f := range kerneltest.Segmented + 1 {
 		got := queuetest.Fate(f)

@@ -14,7 +14,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// quiet waits until nothing is on its way any more.
+// quiet waits until no packet or verdict is on its way.
 func quiet() {
 	synctest.Wait()
 	time.Sleep(time.Millisecond)
@@ -28,7 +28,7 @@ func TestOverrun(t *testing.T) {
 		k.Send(hello).WantAccepted()
 		k.Overrun(2)
 		k.Send(hello).Want(queuetest.Undelivered)
-		k.Send(hello) // which the end of the test does not mind
+		k.Send(hello) // has no verdict, which must not fail the test
 		quiet()
 		k.Send(hello).WantAccepted()
 		quiet()
@@ -61,7 +61,7 @@ func TestRefuseVerdicts(t *testing.T) {
 		k.RefuseVerdicts(1, refused)
 		s := k.Send(hello)
 		if err := <-told; !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("OnRefused was told %v, want ENOENT", err)
+			t.Errorf("OnRefused got %v, want ENOENT", err)
 		}
 		if f := s.Outcome().Fate; f != queuetest.Pending {
 			t.Errorf("fate %v, want Pending", f)
@@ -77,14 +77,14 @@ func TestRefuseVerdicts(t *testing.T) {
 func TestRefuseVerdictsWants(t *testing.T) {
 	k := queuetest.New(t, queuetest.Options{})
 	defer func() {
-		if s, ok := recover().(string); !ok || !strings.Contains(s, "no luck is no syscall.Errno") {
+		if s, ok := recover().(string); !ok || !strings.Contains(s, "no luck is not a syscall.Errno") {
 			t.Errorf("panic %q, want one about the error", s)
 		}
 	}()
 	k.RefuseVerdicts(1, errors.New("no luck"))
 }
 
-// TestRemoveRules drops what waits, and nothing else.
+// TestRemoveRules checks that waiting packets are dropped, and no others.
 func TestRemoveRules(t *testing.T) {
 	eachBackend(t, func(t *testing.T, o queuetest.Options) {
 		k := queuetest.New(t, o)
@@ -109,7 +109,7 @@ func TestRemoveRules(t *testing.T) {
 	})
 }
 
-// TestRemoveRulesAlone does not excuse other losses.
+// TestRemoveRulesAlone checks that other losses still fail the test.
 func TestRemoveRulesAlone(t *testing.T) {
 	failing(t, func(t queuetest.TB) {
 		k := queuetest.New(t, queuetest.Options{})
@@ -164,7 +164,7 @@ func TestRevokeBefore(t *testing.T) {
 	})
 }
 
-// TestBreak ends the program, which begins again.
+// TestBreak breaks the socket of a program, which then opens a new queue.
 func TestBreak(t *testing.T) {
 	eachBackend(t, func(t *testing.T, o queuetest.Options) {
 		k := queuetest.New(t, o)
@@ -192,7 +192,7 @@ func TestBreak(t *testing.T) {
 	})
 }
 
-// TestBreakForgivesThePast alone.
+// TestBreakForgivesThePast checks that Break excuses only packets sent before it.
 func TestBreakForgivesThePast(t *testing.T) {
 	failing(t, func(t queuetest.TB) {
 		k := queuetest.New(t, queuetest.Options{})

@@ -6,7 +6,8 @@ import (
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
 )
 
-// finish ends the test. Nothing else uses k any more.
+// finish runs the checks at the end of the test. No other goroutine of the test
+// uses k then.
 func (k *Kernel) finish() {
 	k.t.Helper()
 	unlabel()
@@ -25,7 +26,7 @@ func (k *Kernel) finish() {
 	}
 }
 
-// checkSent tells of the packets that no verdict decided.
+// checkSent reports the packets that no verdict decided.
 func (k *Kernel) checkSent() {
 	k.t.Helper()
 	k.until(func() bool {
@@ -36,8 +37,8 @@ func (k *Kernel) checkSent() {
 	}
 }
 
-// waits reports whether the packet, or a segment of it, waits for a verdict that
-// it must get.
+// waits reports whether the packet or one of its segments still waits for a
+// verdict that the test requires.
 func (k *Kernel) waits(j *kerneltest.Journey) bool {
 	switch f := Fate(j.Fate()); f {
 	case Pending:
@@ -60,21 +61,22 @@ func (k *Kernel) check(s *Sent) {
 	}
 }
 
-// excused reports whether the test may end with a packet of that fate.
+// excused reports whether the test may end with packet j having fate f.
 func (k *Kernel) excused(j *kerneltest.Journey, f Fate) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.judged[j] || k.forgiven[f]
 }
 
-// judge notes that there is nothing more to say about a packet.
+// judge marks a packet as judged: the end of the test does not check it again.
 func (k *Kernel) judge(j *kerneltest.Journey) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.judged[j] = true
 }
 
-// forgive notes fates that a fault explains.
+// forgive adds fates that no longer fail the test, because a simulated fault can
+// cause them.
 func (k *Kernel) forgive(fates ...Fate) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -86,7 +88,7 @@ func (k *Kernel) forgive(fates ...Fate) {
 func (k *Kernel) checkSockets() {
 	k.t.Helper()
 	if !k.until(func() bool { return len(k.kernel.Sockets()) == 0 }) {
-		k.t.Errorf("queues left open after %v: %d (Queue.Close or the end of Kernel.Context closes one)",
+		k.t.Errorf("queues left open after %v: %d (close a queue with Queue.Close or by ending its context)",
 			k.opts.Timeout, len(k.kernel.Sockets()))
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// TestEnd has what a test may leave behind, and what not.
+// TestEnd checks what may remain at the end of a test, and what fails it.
 func TestEnd(t *testing.T) {
 	leave := func(q *queue.Queue) { <-q.Packets() }
 	bypass := hello
@@ -68,7 +68,7 @@ func TestEnd(t *testing.T) {
 		},
 		"no queue": {
 			test: func(k *queuetest.Kernel) { k.Send(hello) },
-			want: []string{"nobody had opened queue 0 (opened: none)"},
+			want: []string{"no program had opened queue 0 (opened: none)"},
 		},
 		"queue too short": {
 			test: func(k *queuetest.Kernel) {
@@ -77,7 +77,7 @@ func TestEnd(t *testing.T) {
 				k.Send(hello)
 				(<-q.Packets()).Accept()
 			},
-			want: []string{"packet 2 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes), sent at finish_test.go:…, was dropped by the kernel: the queue had no room"},
+			want: []string{"packet 2 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes), sent at finish_test.go:…, was dropped by the kernel: the queue was full"},
 		},
 		"passed by the kernel": {
 			test: func(k *queuetest.Kernel) { k.Send(bypass) },

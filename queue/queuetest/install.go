@@ -9,29 +9,29 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// Install makes queue.Open find k also where its context has no kernel, for code
-// that makes its own context. It works in all goroutines that the test starts,
-// directly or not, until it ends; tests that call it may run in parallel. Such a
-// queue lives as long as the context that the code gave it: the test must have
-// the code close the queue before it ends.
+// Install makes queue.Open use k even if its context is not derived from Context,
+// for code that creates its own context. It works in all goroutines that the test
+// starts, directly or indirectly, until the test ends. Tests that call it may run
+// in parallel. The life of such a queue is the context that the code passed to
+// queue.Open, so the test must make the code close the queue before the test ends.
 //
-// A goroutine that runs already when New is called, or that sets its profiler
-// labels itself (runtime/pprof), is not known to belong to the test. It finds k
-// only if no other Kernel is in use.
+// A goroutine that already runs when New is called, or that sets its own profiler
+// labels (runtime/pprof), is not recognized as one of the test. It uses k only if
+// no other Kernel is in use.
 func (k *Kernel) Install() {
 	kernels.mu.Lock()
 	defer kernels.mu.Unlock()
 	k.installed = true
 }
 
-// kernels are those in use by any test of the process.
+// kernels contains the kernels in use by all tests of the process.
 var kernels struct {
 	mu   sync.Mutex
 	list []*Kernel
 }
 
-// use adds k. As long as there is any, queue.Open does not find the running
-// kernel.
+// use adds k to kernels. While kernels is not empty, queue.Open does not use the
+// real kernel.
 func (k *Kernel) use() {
 	kernels.mu.Lock()
 	defer kernels.mu.Unlock()
@@ -39,7 +39,7 @@ func (k *Kernel) use() {
 	sock.SetDefault(defaultKernel)
 }
 
-// unuse takes k out.
+// unuse removes k from kernels.
 func (k *Kernel) unuse() {
 	kernels.mu.Lock()
 	defer kernels.mu.Unlock()
@@ -49,18 +49,18 @@ func (k *Kernel) unuse() {
 	}
 }
 
-// A noKernelError is why code that was given no kernel opens no queue. To queue.Open
-// it means that there is no netlink at all.
+// A noKernelError is the error for code that has no simulated kernel. queue.Open
+// treats it like a system without netlink.
 type noKernelError struct{}
 
 func (noKernelError) Error() string {
-	return "queuetest: queue.Open would have opened a queue of the running kernel: " +
-		"give it Kernel.Context or a context made from that, or call Kernel.Install (Options.AllowRunningKernel permits it)"
+	return "queuetest: queue.Open would have opened a queue of the real kernel: " +
+		"pass it Kernel.Context or a context derived from it, or call Kernel.Install (Options.AllowRunningKernel allows it)"
 }
 
 func (noKernelError) Is(target error) bool { return target == sock.ErrUnsupported }
 
-// defaultKernel returns the kernel for a context that has none.
+// defaultKernel returns the kernel for a context that contains none.
 func defaultKernel() sock.Kernel {
 	kernels.mu.Lock()
 	defer kernels.mu.Unlock()
@@ -79,9 +79,9 @@ func defaultKernel() sock.Kernel {
 	return noKernel{}
 }
 
-// ownKernel returns the Kernel of the test that started the calling goroutine,
-// nil if that is not known. The caller has kernels.mu, so that no other goroutine
-// is in this function.
+// ownKernel returns the Kernel of the test that started the calling goroutine, or
+// nil if it is unknown. It finds that goroutine by its own name on the stack. The
+// caller holds kernels.mu, so no other goroutine is in this function.
 func ownKernel() *Kernel {
 	here := func(stack string) bool { return strings.Contains(stack, "queuetest.ownKernel") }
 	for _, k := range kernels.list {
@@ -92,7 +92,7 @@ func ownKernel() *Kernel {
 	return nil
 }
 
-// A noKernel refuses everything.
+// A noKernel fails every call with noKernelError.
 type noKernel struct{}
 
 func (noKernel) Open(sock.Config) (sock.Socket, error)    { return nil, noKernelError{} }

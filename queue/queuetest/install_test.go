@@ -77,7 +77,7 @@ func TestInstallWithoutLabels(t *testing.T) {
 // test with it.
 func TestNotInstalled(t *testing.T) {
 	var got error
-	const text = "would have opened a queue of the running kernel: give it Kernel.Context"
+	const text = "would have opened a queue of the real kernel: pass it Kernel.Context"
 	failing(t, func(t queuetest.TB) {
 		queuetest.New(t, queuetest.Options{})
 		_, got = newDropper(5)

@@ -13,9 +13,9 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// TB is what a Kernel needs of a test: every *testing.T, *testing.B and
-// *testing.F is one, and so is whatever other frameworks have in its place. Its
-// methods mean what they mean in testing.TB.
+// TB is the part of testing.TB that a Kernel uses. *testing.T, *testing.B and
+// *testing.F implement it; other test frameworks can do so as well. The methods
+// have the same meaning as in testing.TB.
 type TB interface {
 	Helper()
 	Errorf(format string, args ...any)
@@ -24,38 +24,39 @@ type TB interface {
 }
 
 // Options describe the kernel and the rule that sends packets to a queue. The
-// zero Options are right for most tests.
+// zero value suits most tests.
 type Options struct {
-	// Backend is the queue that the kernel has: NFQueue (also the zero Auto)
-	// for that of today, with nfnetlink_queue, or IPQueue for Linux 3.4 with
-	// ip_queue and ip6_queue. What a program asks for with Config.Backend must
-	// agree with that, or be Auto.
+	// Backend selects the simulated kernel. NFQueue, or the zero value Auto,
+	// is a current kernel with nfnetlink_queue. IPQueue is Linux 3.4 with
+	// ip_queue and ip6_queue. The Config.Backend of the program must be the
+	// same, or Auto.
 	Backend queue.Backend
 
-	// Number is the queue that the rule sends packets to, for those that name
-	// no other: the Config.Number of the program. ip_queue has no numbers.
+	// Number is the queue that the rule sends packets to, unless
+	// Packet.Number is set. It is the Config.Number of the program. ip_queue
+	// has no queue numbers.
 	Number uint16
 
-	// AllowUndecided lets the test end with packets that got no verdict.
+	// AllowUndecided allows packets without a verdict at the end of the test.
 	AllowUndecided bool
-	// AllowLeaks lets the test end with goroutines that it started.
+	// AllowLeaks allows goroutines of the test to outlive it.
 	AllowLeaks bool
 
-	// AllowRunningKernel lets the test also open queues of the kernel that the
-	// machine runs. Without it queue.Open fails, and the test with it, if its
-	// context is none of this Kernel's and Install was not called.
+	// AllowRunningKernel allows the test to open queues of the real kernel as
+	// well. Otherwise queue.Open fails, and so does the test, if the context is
+	// not derived from Context and Install was not called.
 	AllowRunningKernel bool
 
-	// Timeout is how long to wait for what should happen: a verdict, a queue
-	// that is opened, the end of a program. 0 means 10 seconds. In a bubble of
-	// testing/synctest that is virtual time; set more if the program is to
-	// take longer.
+	// Timeout is the longest time to wait for an expected event: a verdict,
+	// the opening of a queue, the end of a program. 0 means 10 seconds. In a
+	// testing/synctest bubble this is virtual time; increase it if the
+	// program waits longer.
 	Timeout time.Duration
 }
 
 // A Kernel is a simulated kernel with a rule that sends every packet to a
-// queue. New makes one. Its methods may be called from any goroutine, unless
-// they say otherwise.
+// queue. Create one with New. Its methods may be called from any goroutine,
+// unless stated otherwise.
 type Kernel struct {
 	t      TB
 	opts   Options
@@ -66,31 +67,33 @@ type Kernel struct {
 	mu        sync.Mutex
 	devices   map[string]uint32
 	sent      []*Sent
-	judged    map[*kerneltest.Journey]bool // the test has been told, or knew
-	forgiven  map[Fate]bool                // fates that faults explain
-	powerless bool                         // no queue will ever be opened again
+	judged    map[*kerneltest.Journey]bool // reported already, or expected by the test
+	forgiven  map[Fate]bool                // fates that simulated faults can cause
+	powerless bool                         // Revoke was called: no queue can be opened any more
 	queues    []*queue.Queue
 	programs  []*Program
 	installed bool // guarded by kernels.mu
 }
 
-// New returns a kernel that ends with the test. It then fails the test if
+// New returns a kernel for the duration of the test. At the end of the test, the
+// kernel fails it if
 //
-//   - a packet that was sent got no verdict from the program, for whatever
-//     reason, unless the test wanted that fate, a fault explains it or
+//   - the program gave no verdict on a packet, for whatever reason, unless the
+//     test expected that Fate, a simulated fault can cause it, or
 //     Options.AllowUndecided is set;
-//   - a program started by Go returned an error that nobody asked for, or does
-//     not return;
+//   - a program started by Go returned an error that neither Wait nor Stop
+//     returned to the test, or does not return;
 //   - a queue is still open;
-//   - a goroutine that the test started after New is still there, unless
+//   - a goroutine that the test started after New still runs, unless
 //     Options.AllowLeaks is set.
 //
-// Before it looks, it gives all of them Options.Timeout. What the program needs
-// for its end, such as the closing of a queue, the test must arrange before
-// that, with Cleanup for instance, except where it is the end of Context.
+// Each of these checks first waits up to Options.Timeout. The end of the test
+// also ends Context. If the program needs anything else to finish, for example
+// the closing of a queue, the test must arrange it before that, for example with
+// Cleanup.
 //
-// Call New from the goroutine of the test, which it labels (runtime/pprof) to
-// know the goroutines that start there from others. Tests may run in parallel.
+// Call New from the goroutine of the test. New labels it (runtime/pprof), in
+// order to recognize the goroutines that it starts. Tests may run in parallel.
 func New(t TB, o Options) *Kernel {
 	t.Helper()
 	if o.Timeout == 0 {
@@ -114,14 +117,14 @@ func New(t TB, o Options) *Kernel {
 	return k
 }
 
-// Context returns a context in which queue.Open finds this kernel instead of
-// the running one; give it, or one derived from it, to the code under test. It
-// ends with the test, after the last packet sent has been decided.
+// Context returns a context with which queue.Open uses this kernel instead of
+// the real one. Pass it, or a context derived from it, to the code under test. It
+// ends at the end of the test, after the last packet has been decided.
 func (k *Kernel) Context() context.Context { return k.ctx }
 
-// Open opens a queue of this kernel, which is closed at the end of the test. If
-// that fails the test ends: call it from the goroutine of the test. Where the
-// error is what matters call queue.Open with Context.
+// Open opens a queue on this kernel and closes it at the end of the test. Call
+// it from the goroutine of the test: if opening fails, Open ends the test. To test
+// the error, call queue.Open with Context instead.
 func (k *Kernel) Open(c queue.Config) *queue.Queue {
 	k.t.Helper()
 	q, err := queue.Open(k.ctx, c)
@@ -135,13 +138,14 @@ func (k *Kernel) Open(c queue.Config) *queue.Queue {
 	return q
 }
 
-// Send lets the packet meet the rule. It returns when the packet waits in the
-// queue or its fate is decided; Sent tells the rest. It keeps no slice of p, but
-// remembers the packet until the test ends.
+// Send sends a packet through the rule. It returns when the packet waits in the
+// queue or its fate is decided; the Sent reports what happens next. Send keeps no
+// reference to the slices of p. The kernel keeps a copy of the packet until the
+// test ends.
 //
-// The queue may be opened at the same time: unless p.Bypass is set Send waits
-// for that as long as Options.Timeout, and while there is a program started by
-// Go.
+// The program may open the queue later: unless p.Bypass is set, Send waits for
+// that, up to Options.Timeout. It stops waiting when all programs started by Go
+// have returned, and after Revoke.
 func (k *Kernel) Send(p Packet) *Sent {
 	from := caller()
 	p = p.clone()
@@ -159,13 +163,14 @@ func (k *Kernel) Send(p Packet) *Sent {
 	return s
 }
 
-// caller is the line that calls the caller of caller.
+// caller returns the file and line from which the caller of caller was called.
 func caller() string {
 	_, file, line, _ := runtime.Caller(2)
 	return fmt.Sprintf("%s:%d", filepath.Base(file), line)
 }
 
-// hopeless reports whether no program will open a queue any more.
+// hopeless reports whether no queue will be opened any more: the privilege was
+// revoked, or all programs have returned.
 func (k *Kernel) hopeless() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -178,7 +183,8 @@ func (k *Kernel) hopeless() bool {
 	return k.powerless || ended > 0 && ended == len(k.programs)
 }
 
-// device gives names of interfaces their numbers.
+// device returns the interface with the given name. It assigns the next index to
+// a new name.
 func (k *Kernel) device(name string) kerneltest.Device {
 	if name == "" {
 		return kerneltest.Device{}
@@ -191,8 +197,8 @@ func (k *Kernel) device(name string) kerneltest.Device {
 	return kerneltest.Device{Index: k.devices[name], Name: name}
 }
 
-// until waits until the condition holds, and reports false if it does not in
-// time.
+// until waits until the condition is true. It returns false if that takes longer
+// than Options.Timeout.
 func (k *Kernel) until(condition func() bool) bool {
 	const longest = 20 * time.Millisecond
 	end := time.Now().Add(k.opts.Timeout)

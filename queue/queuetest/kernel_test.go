@@ -13,7 +13,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// TestBackends lets a program open either queue, and Auto find it.
+// TestBackends opens both kinds of queue, by name and with Auto.
 func TestBackends(t *testing.T) {
 	packets := []queuetest.Packet{hello, queuetest.UDP("[fd00::1]:1", "[fd00::2]:2", nil)}
 	for _, test := range []struct {
@@ -40,11 +40,11 @@ func TestOpenFails(t *testing.T) {
 	failing(t, func(t queuetest.TB) {
 		k := queuetest.New(t, queuetest.Options{Backend: queue.IPQueue})
 		k.Open(queue.Config{Number: 5})
-		t.Errorf("the test goes on")
+		t.Errorf("the test continues")
 	}, "ip_queue: not supported: leave out Config.Number")
 }
 
-// TestRealTime works outside of a bubble, in parallel with others.
+// TestRealTime runs without a synctest bubble, in parallel with other tests.
 func TestRealTime(t *testing.T) {
 	t.Parallel()
 	for range 4 {
@@ -66,7 +66,7 @@ func TestRealTime(t *testing.T) {
 	}
 }
 
-// TestSendWaits for a queue that is opened later.
+// TestSendWaits checks that Send waits for a queue that is opened later.
 func TestSendWaits(t *testing.T) {
 	eachBackend(t, func(t *testing.T, o queuetest.Options) {
 		k := queuetest.New(t, o)
@@ -85,7 +85,8 @@ func TestSendWaits(t *testing.T) {
 	})
 }
 
-// TestSendDoesNotWait where no queue will be opened, or need be.
+// TestSendDoesNotWait checks that Send does not wait if no queue will be opened,
+// or none is required.
 func TestSendDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
@@ -103,7 +104,8 @@ func TestSendDoesNotWait(t *testing.T) {
 	})
 }
 
-// TestSendGivesUp and the failure says why.
+// TestSendGivesUp checks that Send stops waiting, and that the failure has the
+// reason.
 func TestSendGivesUp(t *testing.T) {
 	failing(t, func(t queuetest.TB) {
 		k := queuetest.New(t, queuetest.Options{Timeout: time.Minute})
@@ -113,10 +115,10 @@ func TestSendGivesUp(t *testing.T) {
 		if d := time.Since(start); d < time.Minute || d > time.Minute+time.Second {
 			t.Errorf("it took %v", d)
 		}
-	}, "was dropped by the kernel: nobody had opened queue 0 (opened: 1); want Accepted")
+	}, "was dropped by the kernel: no program had opened queue 0 (opened: 1); want Accepted")
 }
 
-// TestSendKeepsNothing of the caller's slices.
+// TestSendKeepsNothing checks that Send keeps no slice of the caller.
 func TestSendKeepsNothing(t *testing.T) {
 	k := queuetest.New(t, queuetest.Options{})
 	q := k.Open(queue.Config{})
@@ -132,7 +134,8 @@ func TestSendKeepsNothing(t *testing.T) {
 	s.WantAccepted()
 }
 
-// TestHeld looks at a packet that the program still holds, and at its deadline.
+// TestHeld checks a packet that the program still holds, before and after its
+// deadline.
 func TestHeld(t *testing.T) {
 	eachBackend(t, func(t *testing.T, o queuetest.Options) {
 		k := queuetest.New(t, o)
@@ -150,7 +153,7 @@ func TestHeld(t *testing.T) {
 	})
 }
 
-// TestContext has an end that a program can use.
+// TestContext checks that Context ends at the end of the test, and not before.
 func TestContext(t *testing.T) {
 	var ctx context.Context
 	failing(t, func(t queuetest.TB) {
@@ -165,7 +168,7 @@ func TestContext(t *testing.T) {
 	}
 }
 
-// TestGroup opens several queues with one call, and the rule spreads packets.
+// TestGroup opens several queues with one call and sends packets to each.
 func TestGroup(t *testing.T) {
 	failing(t, func(t queuetest.TB) {
 		k := queuetest.New(t, queuetest.Options{})

@@ -8,22 +8,22 @@ import (
 	"github.com/ipqueue/ipqueue/internal/leak"
 )
 
-// labelKey is the label that the goroutines of a test have. They inherit it
-// from the one that starts them, so that tests that run in parallel are told
-// apart.
+// labelKey is the pprof label of the goroutines of a test. A goroutine inherits
+// the labels of the one that starts it, so the labels distinguish the goroutines of
+// tests that run in parallel.
 const labelKey = "queuetest"
 
 func (k *Kernel) labelValue() string { return fmt.Sprintf("%p", k) }
 
-// label labels the calling goroutine, and returns a context by which
-// pprof.Do keeps the label.
+// label sets the label of the calling goroutine. It returns a context with the
+// same label, so that pprof.Do with that context keeps it.
 func (k *Kernel) label(ctx context.Context) context.Context {
 	ctx = pprof.WithLabels(ctx, pprof.Labels(labelKey, k.labelValue()))
 	pprof.SetGoroutineLabels(ctx)
 	return ctx
 }
 
-// unlabel takes all labels from the calling goroutine.
+// unlabel removes all labels from the calling goroutine.
 func unlabel() { pprof.SetGoroutineLabels(context.Background()) }
 
 func (k *Kernel) checkGoroutines() {
@@ -33,6 +33,6 @@ func (k *Kernel) checkGoroutines() {
 		return
 	}
 	for _, stack := range left {
-		k.t.Errorf("goroutines left after %v:\n%s", k.opts.Timeout, stack)
+		k.t.Errorf("goroutine still running after %v:\n%s", k.opts.Timeout, stack)
 	}
 }

@@ -24,7 +24,7 @@ func TestLeak(t *testing.T) {
 			defer close(stop)
 			test.options.Timeout = 20 * time.Millisecond
 			compare(t, run(func(t queuetest.TB) {
-				go sleeper(stop) // not the kernel's concern
+				go sleeper(stop) // started before New: not checked
 				queuetest.New(t, test.options)
 				go sleeper(stop)
 			}), test.want)
@@ -32,8 +32,8 @@ func TestLeak(t *testing.T) {
 	}
 }
 
-// TestLeakOfAnother finds what another test leaves, which runs at the same time,
-// there and not here.
+// TestLeakOfAnother runs two tests at the same time, of which one leaks a
+// goroutine. Only that one must fail.
 func TestLeakOfAnother(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)
@@ -49,7 +49,8 @@ func TestLeakOfAnother(t *testing.T) {
 	}), nil)
 }
 
-// TestLeakOfSignal leaves the goroutine that package os/signal starts once.
+// TestLeakOfSignal checks that the goroutine of package os/signal, which never
+// ends, does not fail a test.
 func TestLeakOfSignal(t *testing.T) {
 	compare(t, run(func(t queuetest.TB) {
 		queuetest.New(t, queuetest.Options{Timeout: 20 * time.Millisecond})

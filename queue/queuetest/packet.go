@@ -9,38 +9,38 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A Packet is a packet that meets the firewall rule, with what the kernel knows
-// of it. UDP, TCP, EchoRequest, EchoReply and IP make one, whose other fields
-// may then be set; the zero value of each means that there is no such thing.
-// The names are those of queue.Packet where it has them.
+// A Packet is a packet that the test sends through the firewall rule, with the
+// metadata that the kernel has. UDP, TCP, EchoRequest, EchoReply and IP create
+// one; the test may then set other fields. A zero field means that the packet
+// lacks that property. Fields have the same names as in queue.Packet.
 type Packet struct {
-	// Payload is the packet from its IP header on. Its version decides the
-	// family.
+	// Payload is the packet, starting at its IP header. The version in the
+	// header determines the family.
 	Payload []byte
 
-	// Number is the queue that the rule sends the packet to; 0 means
-	// Options.Number. A kernel with ip_queue does not look at it.
+	// Number is the queue that the rule sends the packet to. 0 means
+	// Options.Number. A kernel with ip_queue ignores it.
 	Number uint16
-	// Bypass is the rule's option: the packet passes while nobody has opened
-	// the queue. Send then does not wait for that.
+	// Bypass is the option "bypass" of the rule: the packet passes while no
+	// program has opened the queue. Send then does not wait for the queue.
 	Bypass bool
-	// PassMark, if not 0, is a mark by which the rule knows packets that it
-	// lets pass. A program that uses queue.Repeat needs one: otherwise the
-	// packet is queued again and again.
+	// PassMark, if not 0, is a mark: the rule lets packets with that mark
+	// pass. A program that uses queue.Repeat needs one. Otherwise the packet
+	// is queued again and again.
 	PassMark uint32
 
-	// Hook is where the packet meets the rule.
+	// Hook is the hook of the rule.
 	Hook queue.Hook
-	// Mark is the packet's firewall mark, Priority its queueing priority, of
-	// which ip_queue does not tell.
+	// Mark is the firewall mark. Priority is the queueing priority; ip_queue
+	// does not report it.
 	Mark, Priority uint32
-	// In and Out are names of interfaces. They have index numbers in the order
-	// of their first use, with "lo" for 1.
+	// In and Out are interface names. The index of "lo" is 1; other names get
+	// the next index when they are first used.
 	In, Out string
-	// HardwareAddr is the sender's link address, at most 8 bytes.
+	// HardwareAddr is the link-layer address of the sender, at most 8 bytes.
 	HardwareAddr net.HardwareAddr
-	// Time is when the packet was received, in microseconds. nfnetlink_queue
-	// tells it at Prerouting, Input and Forward.
+	// Time is the time of arrival, with a precision of microseconds.
+	// nfnetlink_queue reports it at the hooks Prerouting, Input and Forward.
 	Time time.Time
 
 	// Owner is the owner of the local socket, for Config.Owner.
@@ -49,26 +49,29 @@ type Packet struct {
 	// Config.SecurityContext.
 	SecurityContext string
 	// Conntrack is the connection tracking entry, for Config.Conntrack. A State
-	// of 0 is CTNew. Each packet has an entry of its own: for the next one of the
-	// connection take that of Outcome.Packet, which has what a verdict changed.
+	// of 0 means CTNew. Packets do not share entries. To continue a connection,
+	// use the Conntrack of the previous Outcome.Packet, which includes changes
+	// made by verdicts.
 	Conntrack *queue.Conntrack
 
-	// GSO, if not 0, makes the packet one of TCP or UDP that is to be cut into
-	// segments with that many bytes of data each. It is cut before it is queued
-	// with Config.NoGSO and with ip_queue: see Outcome.Segments.
+	// GSO, if not 0, makes this a large TCP or UDP packet, to be split into
+	// segments with GSO bytes of data each. With Config.NoGSO and with ip_queue
+	// the kernel splits it before it queues the segments: see Outcome.Segments.
 	GSO int
-	// ChecksumNotReady leaves the transport checksum to the network device, as
-	// is usual at Output: what Payload has there means nothing.
+	// ChecksumNotReady means that the network device will compute the
+	// transport checksum, as is usual at the hook Output. The checksum in
+	// Payload is then meaningless.
 	ChecksumNotReady bool
 }
 
-// An Owner is user and group of a socket.
+// An Owner is the user and group of a socket.
 type Owner struct{ UID, GID uint32 }
 
-// String names the protocol, the end points and the length.
+// String returns the protocol, the end points and the length of the packet.
 func (p Packet) String() string { return describe(p.Payload) }
 
-// clone returns a packet that shares no memory with p that Send would keep.
+// clone returns a copy of p that shares no slices and no connection tracking
+// entry with it.
 func (p Packet) clone() Packet {
 	p.Payload = bytes.Clone(p.Payload)
 	p.HardwareAddr = bytes.Clone(p.HardwareAddr)
@@ -79,7 +82,7 @@ func (p Packet) clone() Packet {
 	return p
 }
 
-// raw is the packet as the simulated kernel takes it.
+// raw converts p to the form that the simulated kernel uses.
 func (k *Kernel) raw(p Packet) kerneltest.Packet {
 	r := kerneltest.Packet{
 		Family: kerneltest.IPv4, Protocol: 0x0800,
@@ -104,7 +107,7 @@ func (k *Kernel) raw(p Packet) kerneltest.Packet {
 
 const linkEthernet = 1 // ARPHRD_ETHER
 
-// label is the security context as the kernel sends it: nil if there is none.
+// label returns a security context as the kernel sends it, or nil for none.
 func label(s string) []byte {
 	if s == "" {
 		return nil

@@ -11,7 +11,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// TestMetadata has all that a packet can tell, and what the program sees of it.
+// TestMetadata sets every field of a Packet and checks that the program receives
+// it.
 func TestMetadata(t *testing.T) {
 	sent := hello
 	sent.Hook = queue.HookForward
@@ -58,7 +59,7 @@ func udpFlow(source, destination string) queue.Flow {
 	return queue.Flow{Protocol: 17, Source: netip.MustParseAddrPort(source), Destination: netip.MustParseAddrPort(destination)}
 }
 
-// checkNFQueue looks at what only nfnetlink_queue tells.
+// checkNFQueue checks the metadata that only nfnetlink_queue reports.
 func checkNFQueue(t *testing.T, p queue.Packet, sent queuetest.Packet) {
 	t.Helper()
 	if uid, ok := p.UID(); uid != 1000 || !ok {
@@ -75,7 +76,7 @@ func checkNFQueue(t *testing.T, p queue.Packet, sent queuetest.Packet) {
 	}
 }
 
-// TestNoMetadata has none of it.
+// TestNoMetadata checks a packet without metadata.
 func TestNoMetadata(t *testing.T) {
 	k := queuetest.New(t, queuetest.Options{})
 	q := k.Open(queue.Config{Owner: true, SecurityContext: true, Conntrack: true})
@@ -90,7 +91,7 @@ func TestNoMetadata(t *testing.T) {
 	}
 }
 
-// TestFamily is that of the payload.
+// TestFamily checks that the family is that of the payload.
 func TestFamily(t *testing.T) {
 	k := queuetest.New(t, queuetest.Options{})
 	q := k.Open(queue.Config{})

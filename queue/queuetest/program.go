@@ -6,23 +6,23 @@ import (
 	"sync/atomic"
 )
 
-// A Program is one that Go started. Its methods may be called from any
-// goroutine, any number of times.
+// A Program is a running program, started by Kernel.Go. Its methods may be
+// called from any goroutine, any number of times.
 type Program struct {
 	k      *Kernel
 	cancel context.CancelFunc
 	done   chan struct{}
-	err    error       // once done is closed
-	told   atomic.Bool // somebody has waited for err
+	err    error       // set before done is closed
+	told   atomic.Bool // the test has called Wait or Stop, which return err
 }
 
-// Go runs a program in a goroutine of its own, with a context like Context
-// whose end must make it return. The program may open any number of queues;
-// Send waits for them.
+// Go runs a program in a new goroutine. It passes a context derived from
+// Context; the program must return when that context ends. The program may open
+// any number of queues; Send waits for them.
 //
-// The end of the test stops a program that still runs. It may then return nil
-// or context.Canceled; another error fails the test, unless Wait or Stop was
-// called.
+// The end of the test ends the context of a program that still runs. The program
+// may then return nil or context.Canceled. Any other error fails the test, unless
+// the test called Wait or Stop.
 func (k *Kernel) Go(run func(ctx context.Context) error) *Program {
 	ctx, cancel := context.WithCancel(k.ctx)
 	p := &Program{k: k, cancel: cancel, done: make(chan struct{})}
@@ -36,15 +36,16 @@ func (k *Kernel) Go(run func(ctx context.Context) error) *Program {
 	return p
 }
 
-// Wait waits until the program has returned, and returns its error. It fails
-// the test if that takes longer than Options.Timeout.
+// Wait waits until the program returns, and returns its error. It fails the
+// test if that takes longer than Options.Timeout.
 func (p *Program) Wait() error {
 	p.k.t.Helper()
 	p.told.Store(true)
 	return p.wait()
 }
 
-// Stop ends the program's context, and waits like Wait.
+// Stop ends the context of the program. It then waits, and returns its error,
+// like Wait.
 func (p *Program) Stop() error {
 	p.k.t.Helper()
 	p.cancel()
@@ -69,7 +70,8 @@ func (p *Program) ended() bool {
 	}
 }
 
-// checkPrograms is for the end of the test.
+// checkPrograms stops the programs at the end of the test and reports their
+// errors.
 func (k *Kernel) checkPrograms() {
 	k.t.Helper()
 	for _, p := range k.programs {

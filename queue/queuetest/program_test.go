@@ -44,7 +44,7 @@ func TestProgramDoesNotReturn(t *testing.T) {
 		k := queuetest.New(t, queuetest.Options{})
 		k.Go(func(ctx context.Context) error {
 			<-ctx.Done()
-			time.Sleep(15 * time.Second) // then it is in time for the rest
+			time.Sleep(15 * time.Second) // too late for the check of programs, in time for that of goroutines
 			return nil
 		})
 	}, "the program has not returned after 10s")

@@ -18,14 +18,14 @@ func decide(k *queuetest.Kernel, c queue.Config, choose func(p queue.Packet) que
 	go func() {
 		for p := range q.Packets() {
 			if v := choose(p); v.Action != 0 {
-				_ = p.Decide(v) // the test looks at what comes of it
+				_ = p.Decide(v) // the test checks the result
 			}
 		}
 	}()
 	return q
 }
 
-// always chooses the same verdict.
+// always returns a function that chooses the same verdict for every packet.
 func always(v queue.Verdict) func(queue.Packet) queue.Verdict {
 	return func(queue.Packet) queue.Verdict { return v }
 }
@@ -36,10 +36,10 @@ var (
 	none   = queue.Verdict{}
 )
 
-// backends are the two kinds of kernel.
+// backends contains the two kinds of kernel.
 var backends = []queue.Backend{queue.NFQueue, queue.IPQueue}
 
-// eachBackend runs the test in a bubble, on each kind of kernel.
+// eachBackend runs the test with each kind of kernel, in a synctest bubble.
 func eachBackend(t *testing.T, test func(t *testing.T, o queuetest.Options)) {
 	t.Helper()
 	for _, b := range backends {

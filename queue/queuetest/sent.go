@@ -10,45 +10,46 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A Sent is a packet that was sent, and tells what becomes of it. Its methods
-// may be called from any goroutine, any number of times.
+// A Sent is a packet that was sent to the kernel. It reports what happens to the
+// packet. Its methods may be called from any goroutine, any number of times.
 //
-// They tell what the kernel knows, which may be a moment before the program
-// does: Queue.Stats counts a verdict when it has been sent. In a bubble
-// synctest.Wait waits for that.
+// A Sent reports the view of the kernel, which may be slightly ahead of
+// Queue.Stats: the queue counts a verdict only after it has sent it. In a
+// testing/synctest bubble, synctest.Wait waits for that.
 type Sent struct {
 	k       *Kernel
 	name    string
-	from    string // where it was sent
+	from    string // file and line of the call of Send
 	packet  Packet // as it was sent
 	journey *kerneltest.Journey
 }
 
-// An Outcome is what is known of a packet at some moment.
+// An Outcome describes what has happened to a packet so far.
 type Outcome struct {
-	// Fate is what became of it.
+	// Fate is what happened to the packet.
 	Fate Fate
-	// Packet is the packet as it is now: once its Fate passes, as it left.
-	// Verdicts change its Payload, Mark, Priority and Conntrack.
+	// Packet is the packet in its current state; if it has passed, as it
+	// left. Verdicts can change its Payload, Mark, Priority and Conntrack.
 	Packet Packet
-	// Replaced tells that a verdict has replaced the payload.
+	// Replaced reports whether a verdict replaced the payload.
 	Replaced bool
-	// Verdicts are the actions of the verdicts it got, in order: one is usual,
-	// and one more for each Repeat and Requeue that queued it again.
+	// Verdicts contains the actions of the verdicts on the packet, in order.
+	// There is usually one, and one more each time Repeat or Requeue queued
+	// the packet again.
 	Verdicts []queue.Action
-	// Requeued are the numbers of the queues that Requeue moved it to, in
-	// order. With ip_queue they are 0.
+	// Requeued contains the numbers of the queues to which Requeue moved the
+	// packet, in order. With ip_queue they are 0.
 	Requeued []uint16
-	// Segments are what it was cut into, if its Fate is Segmented.
+	// Segments contains the segments of the packet if its Fate is Segmented.
 	Segments []*Sent
 }
 
-// String names the packet as failure messages do.
+// String returns the name of the packet in failure messages.
 func (s *Sent) String() string { return s.name + " (" + s.packet.String() + ")" }
 
-// Wait waits until the fate of the packet is decided, and returns it with all
-// that is known. If that takes longer than Options.Timeout it fails the test,
-// and the Fate it returns is Pending.
+// Wait waits until the fate of the packet is decided, and returns the Outcome. If
+// that takes longer than Options.Timeout, Wait fails the test and returns an
+// Outcome with the Fate Pending.
 func (s *Sent) Wait() Outcome {
 	s.k.t.Helper()
 	o := s.await(func(o Outcome) bool { return o.Fate != Pending })
@@ -59,10 +60,11 @@ func (s *Sent) Wait() Outcome {
 	return o
 }
 
-// Outcome returns what is known of the packet now. It does not wait.
+// Outcome returns what has happened to the packet so far. It does not wait.
 func (s *Sent) Outcome() Outcome { return s.outcome(s.journey.Result()) }
 
-// await waits until what is known is enough, or time is up.
+// await waits until enough returns true for the outcome, at most
+// Options.Timeout.
 func (s *Sent) await(enough func(Outcome) bool) Outcome {
 	timeout := time.NewTimer(s.k.opts.Timeout)
 	defer timeout.Stop()
@@ -79,7 +81,7 @@ func (s *Sent) await(enough func(Outcome) bool) Outcome {
 	}
 }
 
-// journeys are those of the packet and of its segments.
+// journeys returns the journeys of the packet and of its segments.
 func (s *Sent) journeys() []*kerneltest.Journey {
 	return append(s.journey.Result().Segments, s.journey)
 }
@@ -103,8 +105,8 @@ func (s *Sent) outcome(r kerneltest.Result) Outcome {
 	return o
 }
 
-// actions are the verdicts by their numbers, NF_DROP to NF_STOP
-// (include/uapi/linux/netfilter.h).
+// actions maps the kernel's numbers of verdicts, NF_DROP to NF_STOP
+// (include/uapi/linux/netfilter.h), to actions.
 var actions = map[uint32]queue.Action{
 	0: queue.Drop, 1: queue.Accept, 3: queue.Requeue, 4: queue.Repeat, 5: queue.Stop,
 }
@@ -117,7 +119,7 @@ func (s *Sent) segment(i int, j *kerneltest.Journey) *Sent {
 
 func (o *Outcome) has(a queue.Action) bool { return slices.Contains(o.Verdicts, a) }
 
-// sentence is the outcome in a message that begins with the packet.
+// sentence returns the predicate of a message whose subject is the packet.
 func (s *Sent) sentence(o *Outcome) string {
 	text := sentences[o.Fate]
 	switch {
@@ -132,7 +134,8 @@ func (s *Sent) sentence(o *Outcome) string {
 	return text
 }
 
-// unopened is the queue that nobody had opened, and those that somebody has.
+// unopened returns the queue that no program had opened, and the queues that are
+// open.
 func (s *Sent) unopened(o *Outcome) string {
 	if s.k.opts.Backend == queue.IPQueue {
 		return "the queue"

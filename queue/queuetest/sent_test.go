@@ -8,7 +8,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// TestOutcome follows a packet through two queues and one round.
+// TestOutcome follows a packet that is requeued once and repeated once.
 func TestOutcome(t *testing.T) {
 	other := queuetest.UDP("10.0.0.1:1", "10.0.0.2:2", nil)
 	failing(t, func(t queuetest.TB) {
@@ -40,7 +40,8 @@ func TestOutcome(t *testing.T) {
 	})
 }
 
-// TestSegments cuts a packet that is too large for the program.
+// TestSegments sends a large packet to a queue with NoGSO, and checks its
+// segments.
 func TestSegments(t *testing.T) {
 	k := queuetest.New(t, queuetest.Options{})
 	decide(k, queue.Config{NoGSO: true}, func(p queue.Packet) queue.Verdict {

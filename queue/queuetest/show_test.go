@@ -6,8 +6,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// show runs a test as go test does, for examples: those of package testing
-// cannot be run by one.
+// show runs a test and prints its failures as go test does. An example cannot
+// use package testing for that.
 func show(test func(t queuetest.TB)) {
 	failures := run(test)
 	for _, text := range failures {

@@ -8,18 +8,17 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// Want fails the test unless that is what becomes of the packet. Like all the
-// methods called Want it waits as Wait does, says in its failure what happened
-// instead, and lets the test go on.
+// Want fails the test unless the packet has the fate f. Like all Want methods, it
+// waits as Wait does, reports what happened instead, and lets the test continue.
 //
-// A fate that the test wants is not held against it in the end, whatever it is.
-// That a packet is still Pending is to be seen by Outcome.
+// A fate that the test expects with Want does not fail the test at its end. To
+// check that a packet is still Pending, use Outcome.
 func (s *Sent) Want(f Fate) {
 	s.k.t.Helper()
 	s.want(f)
 }
 
-// want also returns the outcome if it is the right one.
+// want is like Want. It returns the outcome, and true if the fate is f.
 func (s *Sent) want(f Fate) (o Outcome, ok bool) {
 	s.k.t.Helper()
 	if o = s.Wait(); o.Fate == Pending {
@@ -33,8 +32,8 @@ func (s *Sent) want(f Fate) (o Outcome, ok bool) {
 	return o, true
 }
 
-// WantAccepted fails the test unless the packet is accepted with its payload as
-// it was. Its mark and priority may be others.
+// WantAccepted fails the test unless the packet is accepted with its original
+// payload. It does not check mark and priority.
 func (s *Sent) WantAccepted() {
 	s.k.t.Helper()
 	if o, ok := s.want(Accepted); ok && o.Replaced {
@@ -49,7 +48,7 @@ func (s *Sent) WantDropped() {
 }
 
 // WantReplaced fails the test unless the packet is accepted with the payload of
-// p in place of its own. Other fields of p do not matter.
+// p instead of its own. It ignores the other fields of p.
 func (s *Sent) WantReplaced(p Packet) {
 	s.k.t.Helper()
 	o := s.Wait()
@@ -59,13 +58,13 @@ func (s *Sent) WantReplaced(p Packet) {
 	case o.Fate != Accepted:
 		s.k.t.Errorf("%v %s; want it replaced by %v", s, s.sentence(&o), p)
 	case !o.Replaced:
-		s.k.t.Errorf("%v %s as it was; want it replaced by %v", s, s.sentence(&o), p)
+		s.k.t.Errorf("%v %s unchanged; want it replaced by %v", s, s.sentence(&o), p)
 	case !bytes.Equal(o.Packet.Payload, p.Payload):
-		s.k.t.Errorf("%v %s by something else\n%s", s, s.sentence(&o), difference(o.Packet.Payload, p.Payload))
+		s.k.t.Errorf("%v %s by a different packet\n%s", s, s.sentence(&o), difference(o.Packet.Payload, p.Payload))
 	}
 }
 
-// WantMark fails the test unless the packet passes with that mark.
+// WantMark fails the test unless the packet passes with the given mark.
 func (s *Sent) WantMark(mark uint32) {
 	s.k.t.Helper()
 	o := s.Wait()
@@ -79,16 +78,17 @@ func (s *Sent) WantMark(mark uint32) {
 }
 
 // WantRepeated fails the test unless a verdict sends the packet through its hook
-// again. It waits for that verdict alone; Packet.PassMark says what comes of it.
+// again. It waits only for that verdict. With Packet.PassMark the packet may then
+// pass the rule.
 func (s *Sent) WantRepeated() {
 	s.k.t.Helper()
 	s.wantVerdict("want it repeated", func(o Outcome) bool { return o.has(queue.Repeat) })
 }
 
-// WantRequeued fails the test unless a verdict moves the packet to the queue of
-// that number, with ip_queue 0. It waits for that verdict alone, and the packet is not held
-// against the test in the end: nobody need have opened the other queue. If
-// somebody has, the packet waits there for another verdict.
+// WantRequeued fails the test unless a verdict moves the packet to the queue with
+// the given number, which is 0 with ip_queue. It waits only for that verdict. The
+// packet then does not fail the test at its end, so the other queue need not be
+// open. If it is, the packet waits there for another verdict.
 func (s *Sent) WantRequeued(number uint16) {
 	s.k.t.Helper()
 	text := fmt.Sprintf("want it requeued to queue %d", number)
@@ -97,7 +97,8 @@ func (s *Sent) WantRequeued(number uint16) {
 	}
 }
 
-// wantVerdict waits for a verdict that the packet has got.
+// wantVerdict waits until given returns true for the outcome. If the fate of the
+// packet is decided before that, it fails the test.
 func (s *Sent) wantVerdict(text string, given func(Outcome) bool) bool {
 	s.k.t.Helper()
 	o := s.await(func(o Outcome) bool { return given(o) || o.Fate != Pending })

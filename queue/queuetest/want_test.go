@@ -7,8 +7,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// TestWant gives packets each kind of verdict, and wants the right thing and the
-// wrong ones.
+// TestWant gives each kind of verdict, and calls Want methods that match it and
+// ones that do not.
 func TestWant(t *testing.T) {
 	other := queuetest.UDP("10.0.0.1:5000", "10.0.0.2:53", []byte("HELLO, again"))
 	replace := queue.Verdict{Action: queue.Accept, Payload: other.Payload}
@@ -35,9 +35,9 @@ func TestWant(t *testing.T) {
 				"\tgot  0000  45 00 00 28"},
 		"replace replaced": {replace, func(s *queuetest.Sent) { s.WantReplaced(other) }, ""},
 		"replace by another": {replace, func(s *queuetest.Sent) { s.WantReplaced(hello) },
-			packet + "was accepted and replaced by something else\n\tgot"},
+			packet + "was accepted and replaced by a different packet\n\tgot"},
 		"accept replaced": {accept, func(s *queuetest.Sent) { s.WantReplaced(other) },
-			packet + "was accepted as it was; want it replaced by UDP 10.0.0.1:5000 > 10.0.0.2:53, 40 bytes"},
+			packet + "was accepted unchanged; want it replaced by UDP 10.0.0.1:5000 > 10.0.0.2:53, 40 bytes"},
 		"drop replaced": {drop, func(s *queuetest.Sent) { s.WantReplaced(other) },
 			packet + "was dropped by a verdict; want it replaced by UDP 10.0.0.1:5000 > 10.0.0.2:53, 40 bytes"},
 		"nothing replaced": {none, func(s *queuetest.Sent) { s.WantReplaced(other) }, packet + "still waits"},
@@ -56,7 +56,7 @@ func TestWant(t *testing.T) {
 			packet + "was accepted; want it repeated"},
 		"requeue requeued": {requeue, func(s *queuetest.Sent) { s.WantRequeued(9) }, ""},
 		"requeue another": {requeue, func(s *queuetest.Sent) { s.WantRequeued(8) },
-			packet + "was requeued to queue 9 and was dropped by the kernel: nobody had opened queue 9 (opened: 0); want it requeued to queue 8"},
+			packet + "was requeued to queue 9 and was dropped by the kernel: no program had opened queue 9 (opened: 0); want it requeued to queue 8"},
 		"nothing requeued": {none, func(s *queuetest.Sent) { s.WantRequeued(9) },
 			packet + "still waits for a verdict; want it requeued to queue 9"},
 	} {
@@ -76,7 +76,8 @@ func TestWant(t *testing.T) {
 	}
 }
 
-// TestWantRepeatedEarly does not wait for the end of a packet that has none.
+// TestWantRepeatedEarly checks that WantRepeated does not wait for the fate of a
+// packet that stays in the queue.
 func TestWantRepeatedEarly(t *testing.T) {
 	failing(t, func(t queuetest.TB) {
 		k := queuetest.New(t, queuetest.Options{})
