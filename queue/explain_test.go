@@ -37,7 +37,7 @@ func wantOpenText(t *testing.T, err error, want string) {
 	if strings.ContainsAny(err.Error(), "\n\r\x1b") || len(err.Error()) > maxErrorText {
 		t.Errorf("%q has %d bytes, want one line of at most %d", err, len(err.Error()), maxErrorText)
 	}
-	if err.Error() != want {
+	if runtime.GOOS == "linux" && err.Error() != want { // elsewhere errnos have other words
 		t.Errorf("got  %s\nwant %s", err, want)
 	}
 }
@@ -134,9 +134,7 @@ func TestOpenSocketErrorTexts(t *testing.T) {
 			if tt.err == sock.ErrUnsupported && !errors.Is(err, queue.ErrUnsupported) {
 				t.Errorf("%v is not ErrUnsupported", err)
 			}
-			if runtime.GOOS == "linux" { // elsewhere errnos have other words
-				wantOpenText(t, err, name+": "+tt.want)
-			}
+			wantOpenText(t, err, name+": "+tt.want)
 		}
 	}
 }

@@ -80,10 +80,19 @@ func ipqReplay(payload []byte) *replay {
 	m := make([]byte, 16+l.IPQPacketLen(), 200+len(payload))
 	host.PutUint16(m[4:], wire.IPQPacketType)
 	copy(m[16+4*l.WordSize()+4+16:], "eth0")
-	host.PutUint32(m[16+l.IPQPacketLen()-l.WordSize():], uint32(len(payload))) // little endian, or 32 bits
+	putLong(m[16+l.IPQPacketLen()-l.WordSize():], uint64(len(payload)))
 	m = append(m, payload...)
 	host.PutUint32(m, uint32(len(m)))
-	return newReplay(m, func(m []byte, n uint64) { host.PutUint32(m[16:], uint32(n)) })
+	return newReplay(m, func(m []byte, n uint64) { putLong(m[16:], n) })
+}
+
+// putLong writes an unsigned long of a kernel like this program.
+func putLong(b []byte, n uint64) {
+	if wire.Native().WordSize() == 4 {
+		binary.NativeEndian.PutUint32(b, uint32(n))
+	} else {
+		binary.NativeEndian.PutUint64(b, n)
+	}
 }
 
 func newReplay(message []byte, setID func([]byte, uint64)) *replay {
