@@ -8,19 +8,26 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
-// The kernel owes a checksum to a packet that is not ChecksumReady
-// (CHECKSUM_PARTIAL). It knows where: at csum_start and csum_offset of the
-// sk_buff, of which nfnetlink_queue does not report, and which it forgets when
-// the packet is replaced (nfqnl_mangle sets CHECKSUM_NONE). So a replacement
-// must have the finished checksum, which Replace computes if it is that of the
-// packet's own transport.
+// A packet that is not ChecksumReady (CHECKSUM_PARTIAL) has an unfinished
+// checksum: the kernel owes it the rest. Where the checksum is, the kernel keeps
+// in csum_start and csum_offset of the sk_buff. nfnetlink_queue does not report
+// them, and replacing the packet ends their use (nfqnl_mangle sets
+// CHECKSUM_NONE), so a replacement must come with the finished checksum. Replace
+// computes it if it is that of the packet's own transport.
 //
-// In a tunnel of this host it is not: the kernel leaves the checksum of the inner
-// packet to the device and finishes the outer one beforehand, as if the inner
-// one was there (Documentation/networking/checksum-offloads.rst, Local Checksum
-// Offload), or leaves the outer one out.
+// In the packets of a tunnel that ends in this host it is another one: the kernel
+// leaves the checksum of the inner packet to the device. The outer checksum is
+// left out, or is computed beforehand as if the inner one were finished
+// (Documentation/networking/checksum-offloads.rst, Local Checksum Offload).
 
-var errOwed = fmt.Errorf("%w: the kernel owes the packet a checksum that a replacement cannot have; Config.NoGSO has it computed first", ErrUnsupported)
+var errOwed = fmt.Errorf("%w: the packet has an unfinished checksum that Replace cannot complete, inside a tunnel for example; with Config.NoGSO the kernel completes it first", ErrUnsupported)
+
+// isOwed reports whether b, given for the packet, may contain a checksum that the
+// packet is owed and that is not the one of b's own transport. In mode MetaOnly it
+// cannot: the caller has seen no byte of the packet.
+func (p *Packet) isOwed(b []byte) bool {
+	return !p.ChecksumReady() && len(p.Payload) > 0 && owesElsewhere(p.Payload) && owesElsewhere(b)
+}
 
 // owesElsewhere reports whether a checksum that the kernel owes to b may be
 // another one than that of the transport of b.
@@ -41,16 +48,16 @@ func owesElsewhere(b []byte) bool {
 	return true
 }
 
-// maxTunnelHeaders is how far into a UDP datagram the innermost packet is looked
-// for. The longest headers in front of it are Geneve's, of up to 260 bytes (RFC
-// 8926), and tunnels may be nested.
+// maxTunnelHeaders is how far into a UDP datagram holdsUnfinished searches. The
+// longest headers in front of an inner packet are Geneve's, of up to 260 bytes
+// (RFC 8926), and tunnels may be nested.
 const maxTunnelHeaders = 512
 
 // holdsUnfinished reports whether data, of a UDP datagram, holds a packet whose
-// transport checksum the kernel has not finished. Which kind of tunnel it is
-// does not matter, as its port does not say: every header in front of the inner
-// packet is of an even length, or the kernel could not sum past it. cut reports
-// that data goes on behind the copy.
+// transport checksum is unfinished. The port does not tell a tunnel or its kind,
+// so every even offset is tried: the headers in front of the inner packet have an
+// even length, or the kernel could not sum past them. cut reports that the copy
+// ends before data does.
 func holdsUnfinished(data []byte, cut bool) bool {
 	const least = 20 + 8
 	for at := 0; at+least <= len(data) && at < maxTunnelHeaders; at += 2 {

@@ -48,7 +48,7 @@ func checkPayload(p *Packet, v *Verdict, limit int) error {
 	case p.Truncated() && !v.data && !p.completes(b):
 		n, _ := ip.Length(b)
 		return fmt.Errorf("%w: payload has %d bytes of %d; set its IP length if it is complete", ErrTruncated, len(b), max(n, int(p.Length)))
-	case !p.ChecksumReady() && owesElsewhere(p.Payload) && owesElsewhere(b):
+	case p.isOwed(b):
 		return errOwed
 	}
 	return nil

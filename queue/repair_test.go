@@ -231,6 +231,23 @@ func TestReplaceOwed(t *testing.T) {
 	})
 }
 
+// TestReplaceOwedUnseen makes packets in mode MetaOnly, from nothing that is owed.
+func TestReplaceOwedUnseen(t *testing.T) {
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{Mode: queue.MetaOnly})
+		for _, b := range [][]byte{
+			set(simUDP(false, pattern(9)), 26, 0, 0), specimen(s, pattern(9), head4(253)), simTCP(false, pattern(9)),
+		} {
+			j := s.injectPacket(kerneltest.Packet{Payload: simTCP(false, pattern(99)), Checksum: kerneltest.Partial})
+			s.ok(s.next().Replace(b))
+			s.fate(j, kerneltest.Accepted)
+			if got := j.Result().Packet.Payload; !bytes.Equal(got, b) {
+				s.Errorf("got  %x\nwant %x", got, b)
+			}
+		}
+	})
+}
+
 // TestReplaceGSOKinds has super-packets other than of TCP, which neither Replace
 // nor ReplaceRaw gives to the kernel, and replacements with other headers.
 func TestReplaceGSOKinds(t *testing.T) {

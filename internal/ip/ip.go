@@ -1,9 +1,9 @@
-// Package ip finds its way through the headers of an IP packet, up to the
-// transport header. Both checksum and queue read packets with it.
+// Package ip reads the headers of an IP packet, up to the transport header. It
+// is what checksum and queue have in common.
 //
 // A packet is a slice that starts at its IP header. It may be malformed, or a
-// copy of which the end is missing: Parse goes as far as the slice allows and
-// reports a Fault. Nothing here allocates or changes the packet.
+// copy that lacks the end of the packet: Parse goes as far as the slice allows
+// and reports a Fault. Nothing here allocates or changes the packet.
 package ip
 
 // Headers describes the headers in front of the transport. All positions are
