@@ -23,7 +23,7 @@ const (
 	// readTries is how often the rules are read while others change them.
 	readTries = 10
 	// readLimit is how long reading may take.
-	readLimit = 5 * time.Second
+	readLimit = 30 * time.Second
 )
 
 // errChanged is the error of rules that changed each time they were read.
@@ -119,7 +119,14 @@ type ruleset struct {
 	of      []chainKey // the chains of rules
 }
 
-func readAll(conn *nftables.Conn) ([]Rule, error) {
+// readAll reads the rules once. Package nftables trusts the lengths that it gets:
+// where they are wrong, readAll returns an error.
+func readAll(conn *nftables.Conn) (_ []Rule, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("a rule makes no sense: %v", r)
+		}
+	}()
 	s := ruleset{
 		conn: conn, dormant: make(map[chainKey]bool),
 		leads: make(map[chainKey][]chainKey), reached: make(map[chainKey]bool),

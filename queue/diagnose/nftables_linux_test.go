@@ -283,6 +283,28 @@ func TestReadChanging(t *testing.T) {
 	}
 }
 
+// What makes no sense is an error, whatever it is.
+func TestReadNonsense(t *testing.T) {
+	verdict := func(data []byte) []byte {
+		return attrs(attr(unix.NFTA_EXPR_NAME, text("immediate")), attr(unix.NLA_F_NESTED|unix.NFTA_EXPR_DATA, attrs(
+			attr(unix.NFTA_IMMEDIATE_DREG, big32(unix.NFT_REG_VERDICT)),
+			attr(unix.NLA_F_NESTED|unix.NFTA_IMMEDIATE_DATA, attr(unix.NLA_F_NESTED|unix.NFTA_DATA_VERDICT, data)))))
+	}
+	for name, data := range map[string][]byte{
+		"an empty verdict":        exprs(verdict(nil)),
+		"a short verdict":         exprs(verdict([]byte{1, 2, 3})),
+		"no expression":           exprs([]byte{1}),
+		"an attribute too long":   exprs([]byte{200, 0, 1, 0}),
+		"a short queue":           exprs(attrs(attr(unix.NFTA_EXPR_NAME, text("queue")), attr(unix.NFTA_EXPR_DATA, attr(unix.NFTA_QUEUE_NUM, []byte{1})))),
+		"a target without a name": exprs(attrs(attr(unix.NFTA_EXPR_NAME, text("target")), attr(unix.NFTA_EXPR_DATA, attr(unix.NFTA_TARGET_INFO, []byte{1})))),
+	} {
+		f := &fakeRuleset{chains: []string{"base"}, rules: map[string][][]byte{"base": {data}}}
+		if list, err := f.read(t); len(list) != 0 {
+			t.Errorf("%s: got %v, %v, want no rule", name, list, err)
+		}
+	}
+}
+
 func TestFamilyName(t *testing.T) {
 	for f, want := range map[nftables.TableFamily]string{
 		nftables.TableFamilyINet: "inet", nftables.TableFamilyIPv4: "ip", nftables.TableFamilyIPv6: "ip6",
