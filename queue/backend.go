@@ -57,8 +57,9 @@ type backend interface {
 	// dropped by the kernel or, where that is possible, accepted.
 	stop(accept bool) [][]byte
 	// acceptAll returns the datagram that accepts whatever the kernel still
-	// holds, nil where each packet must be accepted by itself.
-	acceptAll() []byte
+	// holds, if no packet that was received is undecided. It is nil where each
+	// packet must be accepted by itself.
+	acceptAll(row KernelStats) []byte
 
 	// status reads the kernel's own counters.
 	status(f *statusReader) (KernelStats, error)

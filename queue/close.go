@@ -2,7 +2,7 @@ package queue
 
 import (
 	"context"
-	"reflect"
+	"errors"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/ledger"
@@ -37,10 +37,16 @@ func (q *Queue) watch(ctx context.Context) {
 
 // contextEnded has the kernel queue nothing more; what it queued can still be
 // read and decided. The reader is told after that, so that what it finds when
-// it has read the socket empty is all there will be.
+// it has read the socket empty is all there will be. If the kernel cannot be
+// told, it would go on queueing: then the queue closes at once.
 func (q *Queue) contextEnded(ctx context.Context) {
 	q.life.because(q.opError("read", causeOf(ctx)))
-	_ = q.ledger.LastRequest(q.backend.stop(q.cfg.OnClose == Accept))
+	err := q.ledger.LastRequest(q.backend.stop(q.cfg.OnClose == Accept))
+	if err != nil && !errors.Is(err, ErrClosed) {
+		q.life.instead(q.opError("stop", q.explain(err)))
+		q.shut()
+		return
+	}
 	if !q.life.advance(draining) {
 		return
 	}
@@ -52,10 +58,10 @@ func (q *Queue) contextEnded(ctx context.Context) {
 
 // causeOf is why ctx ended, nil for a plain cancellation. A signal that
 // signal.NotifyContext waited for is one, although since Go 1.26 it sets a
-// cause, of a type that it does not export.
+// cause, which matches context.Canceled.
 func causeOf(ctx context.Context) error {
 	cause := context.Cause(ctx)
-	if cause == context.Canceled || reflect.TypeOf(cause).PkgPath() == "os/signal" {
+	if errors.Is(cause, context.Canceled) {
 		return nil
 	}
 	return cause
@@ -93,7 +99,7 @@ func (q *Queue) settle() {
 		left = ledger.Action(Accept)
 	}
 	sent := q.ledger.Settle(left)
-	if rest := q.backend.acceptAll(); accept && sent && rest != nil {
+	if rest := q.backend.acceptAll(q.status()); accept && sent && rest != nil {
 		// The kernel holds nothing more but what was never read.
 		_ = q.ledger.LastRequest([][]byte{rest})
 	} else if accept {

@@ -172,15 +172,18 @@ type Config struct {
 	// read from the kernel, and is on whenever Deadline is.
 	TrackAge bool
 
-	// OnRefused, if not nil, is told of each verdict that the kernel refused
-	// after it had been sent: the packet's id and an error that unwraps to the
-	// errno. ENOENT is ordinary: the kernel had already given the packet up,
-	// say because an interface went down. It is called from a goroutine of
-	// its own, one call at a time, and may call anything of this package.
+	// OnRefused, if not nil, is called for each verdict that the kernel refused
+	// after it had been sent, with the packet's id and an error that unwraps to
+	// the errno. ENOENT is ordinary: the kernel had already given the packet up,
+	// for example because an interface went down. The calls come one at a time,
+	// from a goroutine of their own, and may call anything of this package.
+	// Close does not wait for them: calls that are due when the queue closes may
+	// still be made after Close has returned. Refusals that did not reach the
+	// queue, or for which too many calls wait, are counted in Stats.LostAnswers
+	// and Stats.Untold.
 	//
-	// Without it, verdicts that say the same of packets in a row are sent as
-	// one batch verdict, which is faster, and of which the kernel refuses only
-	// the whole.
+	// Without it, equal verdicts for packets in a row are sent as one batch
+	// verdict, which is faster, and which the kernel refuses only as a whole.
 	OnRefused func(id uint64, err error)
 }
 

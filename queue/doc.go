@@ -123,9 +123,9 @@
 //	Packets, All      recvmmsg, epoll_ctl
 //	verdicts          sendmmsg
 //	SetMode           sendmmsg, recvmmsg, epoll_ctl
-//	Stats             pread64
+//	Stats             pread64, getsockopt
 //	Device.Name       ioctl
-//	Close, or the     sendmmsg, recvmmsg, epoll_ctl, pread64, close
+//	Close, or the     sendmmsg, recvmmsg, epoll_ctl, pread64, getsockopt, close
 //	end of ctx
 //
 // The first Device.Name also opens a socket, unless Config.WatchDevices has Open

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 
 	"github.com/ipqueue/ipqueue/internal/ledger"
@@ -103,7 +104,7 @@ func (k *ipqueue) setLength(kernel sock.Kernel, n int) error {
 	if k.family == IPv6 {
 		file = "/proc/sys/net/ipv6/ip6_queue_maxlen"
 	}
-	if err := kernel.WriteFile(file, strconv.AppendInt(nil, int64(n), 10)); err != nil {
+	if err := kernel.WriteFile(file, strconv.AppendInt(nil, int64(min(n, math.MaxInt32)), 10)); err != nil {
 		return explainLength(file, err)
 	}
 	return nil
@@ -154,7 +155,7 @@ func (k *ipqueue) stop(bool) [][]byte {
 	return [][]byte{k.appendMode(nil, 0, DropAll)}
 }
 
-func (k *ipqueue) acceptAll() []byte { return nil }
+func (k *ipqueue) acceptAll(KernelStats) []byte { return nil }
 
 // Batches implements ledger.Encoder: ip_queue takes one verdict at a time.
 func (k *ipqueue) Batches(ledger.Verdict) bool { return false }

@@ -50,6 +50,16 @@ func (l *life) advance(state int32) bool {
 // because records why the stream ends. The first reason counts.
 func (l *life) because(err error) { l.record(err, false) }
 
+// instead replaces the reason with a failure that followed from it, unless the
+// application has seen the end.
+func (l *life) instead(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.over {
+		l.reason, l.failed = err, true
+	}
+}
+
 // failure records a failure as the reason.
 func (l *life) failure(err error) { l.record(err, true) }
 

@@ -306,10 +306,15 @@ func (n *nfqueue) stop(accept bool) [][]byte {
 	return [][]byte{wire.AppendNFQConfig(b, 0, 0, 0, &full)}
 }
 
-// acceptAll accepts all packets up to an id far in the future.
-func (n *nfqueue) acceptAll() []byte {
+// acceptAll accepts all packets up to the last one that the kernel has numbered
+// or, if that is not known, to one far in the future.
+func (n *nfqueue) acceptAll(row KernelStats) []byte {
+	last := row.LastID
+	if row.Err != nil {
+		last = n.lastID + farID
+	}
 	return wire.AppendNFQVerdictBatch(nil, 0, 0, 0, &wire.NFQVerdict{
-		Queue: n.number, ID: n.lastID + farID, Verdict: wire.VerdictAccept,
+		Queue: n.number, ID: last, Verdict: wire.VerdictAccept,
 	})
 }
 

@@ -33,6 +33,8 @@ func (s *Stats) counters() []counter {
 		{"overruns", &s.Overruns},
 		{"refused", &s.Refused},
 		{"late", &s.Late},
+		{"lost_answers", &s.LostAnswers},
+		{"untold", &s.Untold},
 		{"conntrack_skipped", &s.ConntrackSkipped},
 		{"malformed", &s.Malformed},
 		{"foreign", &s.Foreign},

@@ -154,7 +154,7 @@ func (r *trial) decider(packets []queue.Packet, seed uint64) func() {
 		for _, p := range packets {
 			var want kerneltest.Fate
 			var err error
-			r.mu.Lock()
+			id := p.ID // the kernel may give it to another packet as soon as it has the verdict
 			switch k := random.IntN(10); {
 			case k < 4:
 				want, err = kerneltest.Accepted, p.Accept()
@@ -165,7 +165,8 @@ func (r *trial) decider(packets []queue.Packet, seed uint64) func() {
 			default:
 				want, err = kerneltest.Accepted, p.Replace(r.unrepaired(pattern(random.IntN(6000))))
 			}
-			r.wanted[p.ID] = want
+			r.mu.Lock()
+			r.wanted[id] = want
 			r.mu.Unlock()
 			if err != nil {
 				r.Errorf("packet %#x: %v", p.ID, err)

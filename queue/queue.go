@@ -160,6 +160,8 @@ func (q *Queue) Stats() Stats {
 	s.ConntrackSkipped = q.conntrackSkipped.Load()
 	s.ReadBuffer = q.readBuffer
 	s.Kernel = q.kernelRow()
+	s.LostAnswers = q.reader.counts.lostAnswers.Load()
+	s.Untold = q.refusals.untold.Load() + q.expiries.untold.Load()
 	return s
 }
 
@@ -179,7 +181,11 @@ func (q *Queue) kernelRow() KernelStats {
 // status reads the kernel's row. Errors that come from the end of the queue are
 // not told apart from others.
 func (q *Queue) status() KernelStats {
+	drops, dropsErr := q.reader.sock.Drops()
 	k, err := q.backend.status(&q.reader.status)
+	if err == nil && dropsErr == nil && k.LastID != 0 { // only nfnetlink_queue numbers packets
+		q.reader.counts.note(drops, k)
+	}
 	k.Err = q.opError("status", explainStatus(err))
 	return k
 }

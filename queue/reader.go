@@ -46,6 +46,7 @@ type reader struct {
 	every               time.Duration // how long packets may be unread, with Config.Deadline
 	lastRead, lastEmpty int64         // when there was a read, and the socket was found empty, by the clock
 	waited              bool          // the socket was found empty in the read under way
+	lastID              uint32        // of the packet decoded last
 	slack               int           // packets that may be taken beyond MaxUndecided
 	extra               extra         // what lay beside the packet decoded last
 	spent               *ledger.Slot  // of packets for Config.OnExpired; nil without
@@ -54,6 +55,27 @@ type reader struct {
 // readCounts count what is rare, as it happens.
 type readCounts struct {
 	missed, overruns, refused, late, malformed, foreign atomic.Uint64
+
+	lastID      atomic.Uint32 // of the packet received last, stored after missed
+	unread      atomic.Uint64 // packets that Close found in the socket and left there
+	lostAnswers atomic.Uint64
+}
+
+// note finds out how many answers of the kernel found no room in the receive
+// buffer. drops is how many messages did not, read before row. What is not a
+// packet was an answer; and how many packets were not delivered shows in their
+// numbers. While packets wait to be read these look as if they were lost, so
+// the result is too small for the moment, never too large.
+func (c *readCounts) note(drops uint32, row KernelStats) {
+	undelivered := row.LastID - c.lastID.Load() // in this order: see lastID
+	undelivered += uint32(c.missed.Load()) - uint32(c.unread.Load())
+	lost := int32(drops - undelivered)
+	for {
+		known := c.lostAnswers.Load()
+		if int64(lost) <= int64(known) || c.lostAnswers.CompareAndSwap(known, uint64(lost)) {
+			return
+		}
+	}
 }
 
 // errStop ends the stream: the queue is closing, or it is draining and
@@ -240,6 +262,7 @@ func (r *reader) now() int64 {
 // enter makes the packets of a batch of n datagrams known to the ledger: from
 // here on they can be decided and are accounted for.
 func (r *reader) enter(n int) {
+	r.counts.lastID.Store(r.lastID)
 	r.room = r.cfg.MaxUndecided + r.slack - r.intake.Enter(n > 1)
 }
 
@@ -278,6 +301,7 @@ func (r *reader) packet(d *sock.Datagram, body []byte, damaged bool, now int64) 
 	if x.missed > 0 {
 		r.counts.missed.Add(x.missed)
 	}
+	r.lastID = uint32(p.ID)
 	if d.Truncated {
 		r.buffers.truncated()
 	}
@@ -393,7 +417,11 @@ func (r *reader) received(d *sock.Datagram) { r.datagram(d, r.now()) }
 // closes.
 func (r *reader) lateReply(d *sock.Datagram) {
 	var h wire.Header
-	if _, err := h.Parse(r.backend.layout(), d.Buf[:d.N]); err == nil && h.Type == wire.NLMsgError {
+	_, err := h.Parse(r.backend.layout(), d.Buf[:d.N])
+	switch {
+	case err == nil && h.Type == wire.NLMsgError:
 		r.datagram(d, 0)
+	case h.Type == r.backend.packetType():
+		r.counts.unread.Add(1)
 	}
 }

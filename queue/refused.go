@@ -2,6 +2,7 @@ package queue
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/ipqueue/ipqueue/internal/ledger"
 )
@@ -18,6 +19,7 @@ type refusal struct {
 type teller[T any] struct {
 	call func(T) // nil if the application has no such function
 
+	untold  atomic.Uint64 // calls left out
 	mu      sync.Mutex
 	waiting []T
 	telling bool
@@ -31,7 +33,11 @@ const maxWaiting = 1 << 16
 func (t *teller[T]) tell(what T) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.call == nil || len(t.waiting) == maxWaiting {
+	if t.call == nil {
+		return
+	}
+	if len(t.waiting) == maxWaiting {
+		t.untold.Add(1)
 		return
 	}
 	t.waiting = append(t.waiting, what)

@@ -242,6 +242,9 @@ func (r *replay) Port() uint32 { return 4711 }
 // ReadBuffer implements sock.Socket.
 func (r *replay) ReadBuffer() int { return 1 << 20 }
 
+// Drops implements sock.Socket.
+func (r *replay) Drops() (uint32, error) { return 0, nil }
+
 // Status implements sock.Socket.
 func (r *replay) Status([]byte, int64) (int, error) { return 0, fs.ErrNotExist }
 

@@ -39,9 +39,9 @@ var runtimeCalls = []uintptr{
 var (
 	streamCalls  = []uintptr{unix.SYS_RECVMMSG, unix.SYS_EPOLL_CTL}
 	verdictCalls = []uintptr{unix.SYS_SENDMMSG}
-	statsCalls   = []uintptr{unix.SYS_PREAD64}
+	statsCalls   = []uintptr{unix.SYS_PREAD64, unix.SYS_GETSOCKOPT}
 	nameCalls    = []uintptr{unix.SYS_IOCTL}
-	closeCalls   = []uintptr{unix.SYS_RECVMMSG, unix.SYS_EPOLL_CTL, unix.SYS_SENDMMSG, unix.SYS_PREAD64, unix.SYS_CLOSE}
+	closeCalls   = []uintptr{unix.SYS_RECVMMSG, unix.SYS_EPOLL_CTL, unix.SYS_SENDMMSG, unix.SYS_PREAD64, unix.SYS_GETSOCKOPT, unix.SYS_CLOSE}
 )
 
 // A sandboxed is what a program does in a sandbox, and the system calls that it

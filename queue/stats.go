@@ -49,6 +49,15 @@ type Stats struct {
 	// Without Config.OnRefused some such verdicts go unnoticed: those that were
 	// sent together with others that the kernel carried out.
 	Refused, Late uint64
+	// LostAnswers is the kernel's answers that found no room in the receive
+	// buffer. Nearly all are refusals of verdicts, which Refused and OnRefused
+	// then miss; without Config.OnRefused one may be of several verdicts. While
+	// packets wait to be read the number may be too small, after Close it is
+	// exact. Of ip_queue, and before Linux 4.12, it is 0.
+	LostAnswers uint64
+	// Untold is the calls of Config.OnRefused and Config.OnExpired that were left
+	// out because 65536 others waited.
+	Untold uint64
 	// ConntrackSkipped is the verdicts that were sent without their
 	// Verdict.Conntrack, or without a part of it, because the packet had no entry,
 	// or one that does not admit the change.

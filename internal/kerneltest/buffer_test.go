@@ -77,7 +77,7 @@ func TestOverrun(t *testing.T) {
 	}
 	flood(1)
 	wantFate(t, journeys[61], Pending)
-	if got := s.Drops(); got != 59 {
+	if got, err := s.Drops(); err != nil || got != 59 {
 		t.Errorf("%d drops, want 59", got)
 	}
 	if got := k.Pending(); got != 3 {
@@ -93,7 +93,7 @@ func TestOverrunWithoutENOBUFS(t *testing.T) {
 	if got := len(receive(t, s)); got != 2 {
 		t.Errorf("%d packets delivered, want 2", got)
 	}
-	if got := s.Drops(); got != 58 {
+	if got, err := s.Drops(); err != nil || got != 58 {
 		t.Errorf("%d drops, want 58", got)
 	}
 }

@@ -233,10 +233,3 @@ func (s *Socket) Unread() int {
 	defer s.k.mu.Unlock()
 	return len(s.buffer.queue)
 }
-
-// Drops is the number of messages that the receive buffer had no room for.
-func (s *Socket) Drops() int {
-	s.k.mu.Lock()
-	defer s.k.mu.Unlock()
-	return s.buffer.drops
-}

@@ -212,7 +212,7 @@ func TestForcedOverrun(t *testing.T) {
 		t.Errorf("%d packets, want 1", n)
 	}
 	wantFate(t, k.Inject(Packet{Payload: ipv4("")}), Pending)
-	if n := s.Drops(); n != 2 {
+	if n, err := s.Drops(); err != nil || n != 2 {
 		t.Errorf("%d drops, want 2", n)
 	}
 }

@@ -79,6 +79,16 @@ func (s *Socket) Port() uint32 { return s.port }
 // ReadBuffer implements sock.Socket.
 func (s *Socket) ReadBuffer() int { return s.buffer.limit }
 
+// Drops implements sock.Socket.
+func (s *Socket) Drops() (uint32, error) {
+	s.k.mu.Lock()
+	defer s.k.mu.Unlock()
+	if s.closed {
+		return 0, os.ErrClosed
+	}
+	return uint32(s.buffer.drops), nil
+}
+
 // Status implements sock.Socket. It reads the text of this moment, from that
 // offset: what comes or goes between two calls moves the rest.
 func (s *Socket) Status(b []byte, offset int64) (int, error) {

@@ -18,6 +18,8 @@ import (
 	"net"
 	"sync"
 	"time"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
 // An Action is what becomes of a packet. The ledger counts actions and compares
@@ -463,15 +465,29 @@ func (l *Ledger) Request(message []byte) error {
 }
 
 // LastRequest is Request for what no later Request may undo: the latter then
-// return ErrClosed. LastRequest may be called again.
+// return ErrClosed. It tries again while the kernel has no memory. LastRequest
+// may be called again.
 func (l *Ledger) LastRequest(messages [][]byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lastRequest = true
-	if l.out.closed {
-		return ErrClosed
+	for tries := 1; ; tries++ {
+		if l.out.closed {
+			return ErrClosed
+		}
+		err := l.out.request(messages)
+		if !sock.NoMemory(err) || tries == maxTries {
+			return err
+		}
+		l.pause()
 	}
-	return l.out.request(messages)
+}
+
+// pause lets time pass, without the mutex.
+func (l *Ledger) pause() {
+	l.mu.Unlock()
+	defer l.mu.Lock()
+	time.Sleep(retryDelay)
 }
 
 // Shut ends the application's verdicts: later ones get ErrClosed.
@@ -482,8 +498,8 @@ func (l *Ledger) Shut() {
 	l.changed.Broadcast()
 }
 
-// maxTries is how often Settle goes on trying while the kernel has no memory
-// for the last verdicts.
+// maxTries is how often the last verdicts and requests are tried while the
+// kernel has no memory for them.
 const maxTries = 100
 
 // Settle waits, after Shut, for the claims that were made before, which are
@@ -504,9 +520,7 @@ func (l *Ledger) Settle(a Action) bool {
 		before := l.out.waiting
 		if l.out.flush(maxSends); l.out.waiting >= before {
 			tries++
-			l.mu.Unlock()
-			time.Sleep(retryDelay)
-			l.mu.Lock()
+			l.pause()
 		}
 	}
 	for l.out.sending {

@@ -89,6 +89,11 @@ type Socket interface {
 	// bytes, as the kernel accounts it (twice what was asked for).
 	ReadBuffer() int
 
+	// Drops returns how many datagrams found no room in the receive buffer,
+	// packets and answers alike. It wraps at 32 bits. Linux before 4.12 does not
+	// tell.
+	Drops() (uint32, error)
+
 	// Status reads the kernel's status file of this subsystem
 	// (/proc/net/netfilter/nfnetlink_queue or /proc/net/ip_queue), as seen in
 	// the socket's network namespace, from that offset into b. It returns the

@@ -363,3 +363,21 @@ func TestHostFiles(t *testing.T) {
 		t.Errorf("ReadFile = %q, %v, want 7", b, err)
 	}
 }
+
+// Drops is 0 as long as the kernel itself had no message too many: those of other
+// processes are refused instead. It allocates nothing.
+func TestDrops(t *testing.T) {
+	p := newPeer(t, Config{})
+	if n, err := p.sock.Drops(); n != 0 || err != nil {
+		t.Fatalf("Drops = %d, %v, want 0, nil", n, err)
+	}
+	if got := testing.AllocsPerRun(10, func() { _, _ = p.sock.Drops() }); got != 0 {
+		t.Errorf("%v allocations, want 0", got)
+	}
+	if err := p.sock.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := p.sock.Drops(); !errors.Is(err, ErrClosed) {
+		t.Errorf("Drops after Close: %v, want ErrClosed", err)
+	}
+}
