@@ -196,7 +196,7 @@ func tunnelZoo(t *testing.T, tunnel netns.Tunnel, six bool) {
 			var g giveBack
 			wait := judge.judge(channel(q), g.decide)
 			for _, addr := range addrs {
-				carryAll(t, near.NS, far.NS, addr, bulkFor(noGSO))
+				carryAll(t, near.NS, far.NS, addr, bulkFor(noGSO)/4)
 			}
 			if g.replaced.Load() == 0 || noGSO != (g.refused.Load() == 0) {
 				t.Errorf("hook %d, NoGSO %t: %d replaced, %d refused", place.hook, noGSO, g.replaced.Load(), g.refused.Load())
