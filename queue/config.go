@@ -153,8 +153,8 @@ type Config struct {
 	// closes: Drop (also the zero value; the kernel does so by itself) or
 	// Accept. It is also what becomes of new packets between the end of the
 	// context and that moment, at most Grace: with Drop the kernel drops them, also
-	// where the rule says bypass; with Accept nfnetlink_queue lets them pass, and
-	// ip_queue, which cannot, drops them.
+	// where the rule says bypass; with Accept nfnetlink_queue lets them pass (Linux
+	// 3.6), and ip_queue, which cannot, drops them.
 	OnClose Action
 
 	// Grace is how long after the end of the context the packets already

@@ -196,6 +196,16 @@ func explainLength(file string, err error) error {
 	return explain(err, "Config.QueueLength sets %s, which takes root: leave it out", file)
 }
 
+// explainWatch is about network interfaces that cannot be watched, and maps nil to
+// nil.
+func explainWatch(err error) error {
+	if err == nil {
+		return nil
+	}
+	return explain(fmt.Errorf("%w: %w", ErrUnsupported, err),
+		"Config.WatchDevices needs Linux 4.9 and, in another network namespace, CAP_SYS_ADMIN")
+}
+
 // explainVerdictEPERM is why the stream ends when a verdict meets EPERM.
 func explainVerdictEPERM(err error) error {
 	return explain(err, "no more verdicts: each needs CAP_NET_ADMIN, which was given up, or the queue has another owner")
@@ -214,14 +224,16 @@ func explainStatus(err error) error {
 // process has the process's number for its port, unless it chose another, as ours
 // for nfnetlink_queue do.
 func (q *binding) portOwner(protocol int, port uint32) string {
-	process := int64(port)
+	process, gone := int64(port), false
 	if q.cfg.NetNS == 0 {
-		if p, err := q.host.Holder(protocol, port); err == nil {
+		p, err := q.host.Holder(protocol, port)
+		if err == nil {
 			process = int64(p.ID)
 		}
+		gone = errors.Is(err, fs.ErrNotExist)
 	}
 	comm, err := q.host.ReadFile(fmt.Sprintf("/proc/%d/comm", process))
-	if err != nil {
+	if err != nil || gone {
 		return fmt.Sprintf("netlink port %d", port)
 	}
 	return fmt.Sprintf("%s (process %d, netlink port %d)", printable(comm), process, port)

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
@@ -180,11 +179,8 @@ func (q *Queue) open(ctx context.Context, c sock.Config) error {
 
 // watchDevices begins what the first call of Device.Name would.
 func (q *Queue) watchDevices() error {
-	if _, err := q.links.start(); err != nil {
-		return fmt.Errorf("%w: Config.WatchDevices needs Linux 4.9 and, in another network namespace, CAP_SYS_ADMIN: %w",
-			ErrUnsupported, err)
-	}
-	return nil
+	_, err := q.links.start()
+	return explainWatch(err)
 }
 
 // openSlack is how many packets may come before the kernel's answer to Open

@@ -1,0 +1,218 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
+	"github.com/ipqueue/ipqueue/wire"
+)
+
+// bind creates the queue and sets it up. Before Linux 3.8 it also takes the
+// packets of each family that nobody has: they would not come otherwise.
+func (n *nfqueue) bind(ctx context.Context, q *binding) error {
+	n.limits = limitsOf(q)
+	handlers := handlersOf(q.host)
+	if family := q.cfg.Family; handlers != nil && strings.HasPrefix(handlers[family.number()], "ip") {
+		return explainHandler(family, ebusy)
+	}
+	err := n.create(ctx, q)
+	if err == nil {
+		err = n.checkFlags(ctx, q)
+	}
+	if err == nil {
+		err = n.checkNamespace(ctx, q)
+	}
+	if err == nil && handlers != nil {
+		err = n.bindFamilies(ctx, q, handlers)
+	}
+	if err != nil && n.created {
+		n.leave(ctx, q)
+	}
+	return err
+}
+
+// bindFamilies takes the packets of IPv4 and IPv6, unless another module has
+// them, for ever: what other programs have bound depends on it, too.
+func (n *nfqueue) bindFamilies(ctx context.Context, q *binding, handlers map[uint8]string) error {
+	for _, family := range []Family{IPv4, IPv6} {
+		if handlers[family.number()] != "" {
+			continue
+		}
+		c := wire.NFQConfig{Command: wire.CommandBindFamily, Family: family.number()}
+		switch err := n.configure(ctx, q, c); {
+		case errors.Is(err, ebusy) && family == q.cfg.Family:
+			return explainHandler(family, err)
+		case err == nil, errors.Is(err, ebusy), errors.Is(err, eexist):
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// configure sends a configuration message and returns the kernel's answer.
+func (n *nfqueue) configure(ctx context.Context, q *binding, c wire.NFQConfig) error {
+	c.Queue = n.number
+	return q.request(ctx, func(seq uint32) []byte {
+		return wire.AppendNFQConfig(nil, wire.FlagAck, seq, 0, &c)
+	})
+}
+
+// create creates the queue, with all settings. Linux 3.6 to 4.4 looks at the
+// flags last: the queue is there although they are refused.
+func (n *nfqueue) create(ctx context.Context, q *binding) error {
+	err := n.own(ctx, q, true)
+	if !errors.Is(err, eopnotsupp) {
+		return err
+	}
+	n.created = true // perhaps
+	for _, f := range nfqueueFlags(&q.cfg) {
+		if f.set && n.refuses(ctx, q, f.flag) {
+			return unsupportedFlag(f)
+		}
+	}
+	if n.flags&wire.ConfigGSO == 0 || !n.refuses(ctx, q, wire.ConfigGSO) {
+		return err
+	}
+	n.flags &^= wire.ConfigGSO // before Linux 3.10 there are no GSO packets to ask for
+	return n.own(ctx, q, false)
+}
+
+// refuses reports whether the kernel refuses a flag. Where the flags come first
+// it need not have the queue for that.
+func (n *nfqueue) refuses(ctx context.Context, q *binding, f wire.ConfigFlags) bool {
+	return errors.Is(n.configure(ctx, q, wire.NFQConfig{Flags: f, Mask: f}), eopnotsupp)
+}
+
+// noFlag is a flag that no kernel knows.
+const noFlag wire.ConfigFlags = 1 << 31
+
+// checkFlags refuses the fields of Config that are flags if the kernel passed
+// over them without an error, as before Linux 3.6. It then passes over noFlag, as
+// well.
+func (n *nfqueue) checkFlags(ctx context.Context, q *binding) error {
+	for _, f := range nfqueueFlags(&q.cfg) {
+		if !f.set {
+			continue
+		}
+		err := n.configure(ctx, q, wire.NFQConfig{Flags: noFlag, Mask: noFlag})
+		switch {
+		case err == nil:
+			return unsupportedFlag(f)
+		case errors.Is(err, eopnotsupp), errors.Is(err, einval):
+			return nil
+		}
+		return err
+	}
+	return nil
+}
+
+// checkNamespace refuses a queue that gets no packet because it is outside the
+// initial network namespace, as before Linux 3.10. The kernel's status file is
+// then not there, and there is no flag for GSO. Without /proc nothing is known.
+func (n *nfqueue) checkNamespace(ctx context.Context, q *binding) error {
+	if !errors.Is(q.status.missing(), fs.ErrNotExist) {
+		return nil
+	}
+	if _, err := q.host.ReadFile("/proc/net/netlink"); err != nil {
+		return nil
+	}
+	// Flags that are not in the mask are checked, but not set.
+	err := n.configure(ctx, q, wire.NFQConfig{Flags: wire.ConfigGSO, Mask: noFlag})
+	if err == nil && n.configure(ctx, q, wire.NFQConfig{Flags: noFlag, Mask: noFlag}) == nil {
+		return errForeignNamespace // it knows no flags
+	}
+	if errors.Is(err, eopnotsupp) {
+		return errForeignNamespace
+	}
+	return nil
+}
+
+// leave gives the queue up. The kernel does so when the socket closes, but before
+// Linux 3.10 only in the initial network namespace.
+func (n *nfqueue) leave(ctx context.Context, q *binding) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	_ = n.configure(ctx, q, wire.NFQConfig{Command: wire.CommandUnbind})
+}
+
+// own sends the queue's configuration in one message, so that there is no moment
+// in which it drops packets for want of a mode. If the queue belongs to another
+// socket it waits for that to go.
+func (n *nfqueue) own(ctx context.Context, q *binding, create bool) error {
+	patience, privileged := q.patience(sock.ProtoNetfilter), false
+	for {
+		err := n.tryOwn(ctx, q, create)
+		if !errors.Is(err, eperm) {
+			n.created = n.created || err == nil
+			return err
+		}
+		port := n.owner(q)
+		if port == 0 && !privileged {
+			if privileged, err = n.privileged(ctx, q); err != nil {
+				return err
+			}
+		}
+		again, err := patience.wait(ctx, port)
+		if err != nil {
+			return err
+		}
+		if !again {
+			return n.explainTaken(q, eperm, port)
+		}
+	}
+}
+
+// tryOwn asks once. After a lost answer the request is repeated, and the queue may
+// be there already, or not.
+func (n *nfqueue) tryOwn(ctx context.Context, q *binding, create bool) error {
+	for {
+		created := create
+		err := q.request(ctx, func(seq uint32) []byte {
+			b := n.appendBind(seq, create)
+			created, create = create, false
+			return b
+		})
+		if created || !errors.Is(err, enodev) {
+			return err
+		}
+		create = true
+	}
+}
+
+// privileged fails with EPERM if the caller has no CAP_NET_ADMIN. The kernel
+// answers EPERM for a queue that belongs to another socket, too, but not to a
+// message without a body, which it ignores (net/netfilter/nfnetlink.c,
+// nfnetlink_rcv_msg).
+func (n *nfqueue) privileged(ctx context.Context, q *binding) (bool, error) {
+	err := q.request(ctx, func(seq uint32) []byte {
+		return n.native.AppendHeader(nil, wire.Header{
+			Len: wire.HeaderLen, Type: wire.NFQConfigType, Flags: wire.FlagRequest | wire.FlagAck, Seq: seq,
+		})
+	})
+	return err == nil, err
+}
+
+func (n *nfqueue) appendBind(seq uint32, create bool) []byte {
+	c := n.config(n.mode)
+	if create {
+		c.Command = wire.CommandBind
+	}
+	c.SetMaxLen, c.MaxLen = true, n.length
+	c.Flags, c.Mask = n.flags, n.flags
+	return wire.AppendNFQConfig(nil, wire.FlagAck, seq, 0, &c)
+}
+
+// owner returns the port of the socket that owns the queue, 0 if nobody does,
+// it is this one, or it cannot be found out.
+func (n *nfqueue) owner(q *binding) uint32 {
+	row, err := q.status.row(n.number)
+	if err != nil || row.Port == q.sock.Port() {
+		return 0
+	}
+	return row.Port
+}
