@@ -34,6 +34,8 @@ var losses = []counter{
 	{"Abandoned", func(s *queue.Stats) uint64 { return s.Abandoned }},
 	{"Refused", func(s *queue.Stats) uint64 { return s.Refused }},
 	{"Late", func(s *queue.Stats) uint64 { return s.Late }},
+	{"LostAnswers", func(s *queue.Stats) uint64 { return s.LostAnswers }},
+	{"Untold", func(s *queue.Stats) uint64 { return s.Untold }},
 	{"ConntrackSkipped", func(s *queue.Stats) uint64 { return s.ConntrackSkipped }},
 	{"Malformed", func(s *queue.Stats) uint64 { return s.Malformed }},
 	{"Foreign", func(s *queue.Stats) uint64 { return s.Foreign }},

@@ -120,8 +120,8 @@ func (m model) kernel() []line {
 // grid shows the counters that are not 0 and their rates, in as many columns as
 // there is room for.
 func (m model) grid(counters []counter, s style) (lines []line) {
-	const cell = "%-13s %8s  %-10s"
-	const width = 13 + 1 + 8 + 2 + 10
+	const cell = "%-16s %8s  %-10s"
+	const width = 16 + 1 + 8 + 2 + 10
 	columns := max(1, (m.width+3)/(width+3))
 	n := 0
 	for _, c := range counters {

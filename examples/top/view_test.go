@@ -154,7 +154,7 @@ func TestViewIsComplete(t *testing.T) {
 	next := fill(reflect.ValueOf(&m.now.stats).Elem(), 1000)
 	fill(reflect.ValueOf(&m.now.stats.Kernel).Elem(), next)
 	shown := m.View()
-	want := map[string]string{"OldestUndecided": "oldest 1µs", "ReadBuffer": "read buffer 1.02 kB"}
+	want := map[string]string{"OldestUndecided": "oldest 1µs", "ReadBuffer": "read buffer " + si(float64(m.now.stats.ReadBuffer), "B")}
 	hidden := map[string]bool{"OldestUndecided": true, "ReadBuffer": true, "Pending": true, "LastID": true} // names
 	for _, v := range []any{m.now.stats, m.now.stats.Kernel} {
 		for i, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
