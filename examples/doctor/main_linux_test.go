@@ -45,22 +45,22 @@ func TestDoctor(t *testing.T) {
 		want   []string // parts of the output, in their order
 	}{
 		{"nothing is there", func(*testing.T) {}, "-queue 3", 1,
-			[]string{"good", "Module nfnetlink_queue is there.", "note", "Nobody has bound queue 3.",
-				"FAULT", "No rule hands packets to queue 3.", "-> add one", "Packets cannot flow: 1 FAULT"}},
+			[]string{"good", "Module nfnetlink_queue is available.", "note", "No program has bound queue 3.",
+				"FAULT", "No rule sends packets to queue 3.", "-> add one", "Packets cannot flow: 1 FAULT"}},
 		{"a rule drops", func(t *testing.T) { feed(t, false) }, "-queue 3", 1,
-			[]string{"FAULT", "inet TestDoctor_a_rule_drops filter_hook3_0", "drops packets, because nobody has bound queue 3", "-> start the program"}},
+			[]string{"FAULT", "inet TestDoctor_a_rule_drops filter_hook3_0", "drops packets, because no program has bound queue 3", "-> start the program"}},
 		{"a rule lets pass", func(t *testing.T) { feed(t, true) }, "-queue 3", 0,
 			[]string{"note", "lets packets pass", "Packets can flow"}},
 		{"it works", func(t *testing.T) { feed(t, false); serve(t, 3) }, "-queue=3", 0,
-			[]string{"Queue 3 belongs to netlink port", "in mode WholePacket.", "queue 3 feeds the queue", "Packets can flow"}},
+			[]string{"Queue 3 belongs to netlink port", "in mode WholePacket.", "queue 3 sends packets to this queue", "Packets can flow"}},
 		{"two queues of a process", func(t *testing.T) { feed(t, false); serve(t, 3); serve(t, 4) }, "-queue 3", 0,
 			[]string{"good", "Queue 3 belongs", self, "note", "Queue 4 belongs", self}},
 		{"another queue", func(t *testing.T) { feed(t, false); serve(t, 3) }, "", 1,
-			[]string{"note", "Queue 3 belongs to", "No rule hands packets to queue 0", "Packets cannot flow"}},
+			[]string{"note", "Queue 3 belongs to", "No rule sends packets to queue 0", "Packets cannot flow"}},
 		{"no ip_queue", func(*testing.T) {}, "-ip_queue", 1, []string{"Module ip_queue is not loaded", "use nfnetlink_queue"}},
 		{"no ip6_queue", func(*testing.T) {}, "-6", 1, []string{"Module ip6_queue is not loaded"}},
 		{"flags", func(t *testing.T) { feed(t, true) }, "-queue 3 -owner -failopen -length 1", 0,
-			[]string{"can honour Config.FailOpen", "can honour Config.Owner", "A receive buffer of 2048 bytes"}},
+			[]string{"supports Config.FailOpen", "supports Config.Owner", "a receive buffer of 2048 bytes"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.setup(t)
@@ -93,7 +93,7 @@ func TestDoctorUnprivileged(t *testing.T) {
 	cmd := exec.Command(testutil.Build(t), "-queue", "3")
 	// Into a user namespace whose capabilities do not hold for the network.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER}
-	wantEnd(t, testutil.StartCmd(t, cmd), 1, "FAULT", "CAP_NET_ADMIN", "not seen", "The rules of nftables cannot be read", "Packets cannot flow")
+	wantEnd(t, testutil.StartCmd(t, cmd), 1, "FAULT", "CAP_NET_ADMIN", "not seen", "Cannot read the rules of nftables", "Packets cannot flow")
 }
 
 func TestDoctorCommandLine(t *testing.T) {

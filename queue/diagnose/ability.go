@@ -8,13 +8,13 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// A feature is something that came after nfnetlink_queue itself.
+// A feature is one that nfnetlink_queue did not have from the beginning.
 type feature struct {
 	name  string
 	since release
-	needs string                   // beside the release
-	flag  wire.ConfigFlags         // by which Open asks for it, 0 if no flag is needed
-	field func(*queue.Config) bool // Config asks for it, nil if no field does
+	needs string                   // what it needs besides the release
+	flag  wire.ConfigFlags         // the flag by which Open requests it, 0 for none
+	field func(*queue.Config) bool // reports whether Config requests it, nil if no field does
 }
 
 func conntrack(c *queue.Config) bool { return c.Conntrack }
@@ -29,12 +29,13 @@ var features = []feature{
 	{"Packet.ClassID", release{6, 4}, "", 0, nil},
 }
 
-// firstFlags is the release that can refuse flags. Earlier ones pass over them.
+// firstFlags is the first release that refuses unknown flags. Earlier releases
+// ignore them.
 var firstFlags = release{3, 6}
 
-// abilities asks the kernel what its nfnetlink_queue can do, and compares it with
-// what Config asks for. It asks for Conntrack only if Config does, because the
-// kernel loads modules for that.
+// abilities asks the kernel which features its nfnetlink_queue supports, and
+// compares them with Config. It asks about Conntrack only if Config requests it,
+// because the kernel loads modules for that.
 func (x *examination) abilities(i *inquiry, privileged bool) {
 	var can []string
 	for _, f := range features {
@@ -51,13 +52,13 @@ func (x *examination) abilities(i *inquiry, privileged bool) {
 				x.say(Fault, AboutConfig, "Config.%s needs %v%s", f.name, f.since, f.needs)
 			}
 		case wanted:
-			x.say(Unseen, AboutConfig, "Whether the kernel can honour Config.%s cannot be seen without CAP_NET_ADMIN", f.name)
+			x.say(Unseen, AboutConfig, "Cannot determine without CAP_NET_ADMIN whether the kernel supports Config.%s", f.name)
 		case f.flag == 0 && x.release.atLeast(f.since):
 			can = append(can, f.name)
 		}
 	}
 	if len(can) > 0 {
-		x.say(Good, AboutKernel, "Its nfnetlink_queue knows %s", strings.Join(can, ", "))
+		x.say(Good, AboutKernel, "Its nfnetlink_queue supports %s", strings.Join(can, ", "))
 	}
 }
 
@@ -70,22 +71,22 @@ func (x *examination) replacements(s sock.Socket) {
 	}
 }
 
-// asked asks the kernel for a feature, and reports whether it has it.
+// asked asks the kernel about a feature, and reports whether it supports it.
 func (x *examination) asked(i *inquiry, f feature, wanted bool) bool {
 	honoured, err := i.flag(x.ctx, x.unbound(), f.flag)
 	switch {
 	case !wanted:
 	case err != nil:
-		x.unseen(AboutConfig, err, "Whether the kernel can honour Config.%s cannot be seen", f.name)
+		x.unseen(AboutConfig, err, "Cannot determine whether the kernel supports Config.%s", f.name)
 	case honoured:
-		x.say(Good, AboutConfig, "The kernel can honour Config.%s", f.name)
+		x.say(Good, AboutConfig, "The kernel supports Config.%s", f.name)
 	default:
-		x.say(Fault, AboutConfig, "This kernel cannot honour Config.%s, which needs %v%s", f.name, f.since, f.needs)
+		x.say(Fault, AboutConfig, "This kernel does not support Config.%s, which needs %v%s", f.name, f.since, f.needs)
 	}
 	return honoured
 }
 
-// unbound returns the number of a queue that nobody has bound.
+// unbound returns the number of a queue that no program has bound.
 func (x *examination) unbound() uint16 {
 	n := uint16(65535)
 	for x.queue(n) != nil {

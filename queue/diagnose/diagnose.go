@@ -1,7 +1,7 @@
-// Package diagnose reports why no packet comes through a queue.
+// Package diagnose reports why a queue receives no packets.
 //
-// It is a package of its own because it reads the firewall's rules, for which it
-// needs more than package queue does.
+// It is separate from package queue because reading firewall rules needs an
+// additional dependency.
 package diagnose
 
 import (
@@ -13,18 +13,18 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// Run examines everything that must be right for packets to flow through the
-// queue that queue.Open would open with c, and reports what is wrong and what
-// to do about it. It binds no queue and changes nothing, so it may be called
-// while any program, this one included, serves its queues. Like reading the
-// rules with nft, it may make the kernel load a module (nf_tables, and what
-// Config.Conntrack needs). If packets wait in a queue, Run looks at the queue
-// again after a second.
+// Run checks everything that packets need to flow through the queue that
+// queue.Open would open with c. It reports what is wrong and how to fix it.
 //
-// Run needs no privilege, but sees more with CAP_NET_ADMIN: findings of severity
-// Unseen report what it could not see. The end of ctx ends Run early, which
-// appears in such findings too. Rules of legacy iptables cannot be read; Run
-// reports where there are any. Nor does it know which packets a rule matches.
+// Run binds no queue and changes nothing, so programs, including this one, may use
+// queues meanwhile. Like reading rules with nft, it may make the kernel load
+// modules (nf_tables, and those that Config.Conntrack needs). If packets wait in a
+// queue, Run checks that queue again after one second.
+//
+// Run needs no privilege, but sees more with CAP_NET_ADMIN. Findings with severity
+// Unseen report what it could not check. If ctx ends, Run returns early and reports
+// that in such findings. Run cannot read the rules of legacy iptables; it reports
+// whether there are any. It does not determine which packets a rule matches.
 func Run(ctx context.Context, c queue.Config) Report {
 	x := examination{ctx: ctx, host: sock.KernelFrom(ctx), c: c}
 	x.kernel()
@@ -39,15 +39,15 @@ func Run(ctx context.Context, c queue.Config) Report {
 	return x.Report
 }
 
-// An examination is a Run under way.
+// An examination is the state of one Run.
 type examination struct {
 	Report
 	ctx       context.Context
 	host      sock.Kernel
 	c         queue.Config
-	socket    sock.Config // what Open would open
-	refusal   error       // why Open would open nothing
-	osrelease string      // in full
+	socket    sock.Config // the socket that Open would open
+	refusal   error       // the error that Open would return instead
+	osrelease string      // the complete release, for example "6.1.0-13-amd64"
 	release   release
 }
 
@@ -57,21 +57,21 @@ func (x *examination) say(s Severity, about Subject, format string, args ...any)
 	return &x.Findings[len(x.Findings)-1]
 }
 
-// unseen adds a finding about what could not be looked at.
+// unseen adds a finding about something that could not be checked.
 func (x *examination) unseen(about Subject, err error, format string, args ...any) *Finding {
 	f := x.say(Unseen, about, format, args...)
 	f.Err = err
 	return f
 }
 
-// lookAgain is how long Run waits before it looks at a queue again.
+// lookAgain is how long Run waits before it checks a queue again.
 const lookAgain = time.Second
 
-// wait waits before the second look. It reports false if ctx ends first.
+// wait waits before the second check. It returns false if ctx ends first.
 func (x *examination) wait() bool {
 	select {
 	case <-x.ctx.Done():
-		x.unseen(AboutLoss, context.Cause(x.ctx), "Whether waiting packets are decided cannot be seen")
+		x.unseen(AboutLoss, context.Cause(x.ctx), "Cannot determine whether waiting packets are decided")
 		return false
 	case <-time.After(lookAgain):
 		return true

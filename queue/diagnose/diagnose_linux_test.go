@@ -65,20 +65,20 @@ func TestKernelRun(t *testing.T) {
 		t.Errorf("Worst = %v, want Warning", r.Worst())
 	}
 	wantFinding(t, r, diagnose.Good, diagnose.AboutKernel, "This is Linux")
-	wantFinding(t, r, diagnose.Good, diagnose.AboutKernel, "knows FailOpen, GSO packets, Owner")
+	wantFinding(t, r, diagnose.Good, diagnose.AboutKernel, "supports FailOpen, GSO packets, Owner")
 	wantFinding(t, r, diagnose.Good, diagnose.AboutModule, "nfnetlink_queue")
 	wantFinding(t, r, diagnose.Good, diagnose.AboutPrivilege)
 	wantFinding(t, r, diagnose.Good, diagnose.AboutQueue, "Queue 7 belongs to netlink port", "Range(64)")
 	wantFinding(t, r, diagnose.Note, diagnose.AboutQueue, "Queue 10 belongs to netlink port", "WholePacket")
 	wantFinding(t, r, diagnose.Warning, diagnose.AboutLoss, "3 packets wait in Queue 7", "has decided none within a second")
-	wantFinding(t, r, diagnose.Good, diagnose.AboutRules, "inet lab filter_hook3_0", "queue 7 feeds the queue", "(3 packets so far)")
-	wantFinding(t, r, diagnose.Warning, diagnose.AboutRules, "queue 9-11 drops packets", "nobody has bound queues 9, 11", "(no packet so far)")
+	wantFinding(t, r, diagnose.Good, diagnose.AboutRules, "inet lab filter_hook3_0", "queue 7 sends packets to this queue", "(3 packets so far)")
+	wantFinding(t, r, diagnose.Warning, diagnose.AboutRules, "queue 9-11 drops packets", "no program has bound queues 9, 11", "(no packet so far)")
 	wantFinding(t, r, diagnose.Note, diagnose.AboutRules, "queue 12 bypass lets packets pass")
 	if len(r.Rules) != 3 || len(r.Queues) != 2 {
 		t.Errorf("%d rules and %d queues, want 3 and 2: %+v", len(r.Rules), len(r.Queues), r)
 	}
 	wantFinding(t, runIn(ns, queue.Config{Number: 9}), diagnose.Fault, diagnose.AboutRules, "queue 9-11 drops packets")
-	wantFinding(t, runIn(ns, queue.Config{Number: 13}), diagnose.Note, diagnose.AboutQueue, "Nobody has bound queue 13")
+	wantFinding(t, runIn(ns, queue.Config{Number: 13}), diagnose.Note, diagnose.AboutQueue, "No program has bound queue 13")
 
 	if after := q.Stats().Kernel; after != before {
 		t.Errorf("Run changed the queue from %+v to %+v", before, after)

@@ -8,7 +8,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/diagnose"
 )
 
-// A program that gets no packets can show its user why.
+// Show why a queue receives no packets.
 func ExampleRun() {
 	report := diagnose.Run(context.Background(), queue.Config{Number: 5})
 	for _, f := range report.Findings {

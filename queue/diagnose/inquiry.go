@@ -11,7 +11,7 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// An inquiry asks nfnetlink_queue questions, on a socket that owns no queue.
+// An inquiry sends requests to nfnetlink_queue on a socket that owns no queue.
 type inquiry struct {
 	sock sock.Socket
 	seq  uint32
@@ -25,14 +25,16 @@ func newInquiry(s sock.Socket) *inquiry {
 }
 
 const (
-	// inquirySize has room for an acknowledgement, which repeats the request.
+	// inquirySize is the size of the receive buffer. A reply repeats the
+	// request, which is much shorter.
 	inquirySize = 4 << 10
-	// inquiryLimit is how long an answer may take. The kernel may load a
-	// module for it.
+	// inquiryLimit is how long to wait for a reply. The kernel may have to
+	// load a module first.
 	inquiryLimit = 5 * time.Second
 )
 
-// ask sends a request and returns the kernel's answer, nil if it agrees.
+// ask sends a request and waits for the reply. It returns nil if the kernel
+// accepts the request, and otherwise the errno.
 func (i *inquiry) ask(ctx context.Context, encode func(seq uint32) []byte) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -62,10 +64,10 @@ func (i *inquiry) ask(ctx context.Context, encode func(seq uint32) []byte) error
 	}
 }
 
-// read looks for the answer in a datagram.
+// read looks for the reply in a datagram.
 func (i *inquiry) read(d sock.Datagram) (answered bool, err error) {
 	if d.Truncated {
-		return false, fmt.Errorf("an answer of more than %d bytes: %w", len(d.Buf), emsgsize)
+		return false, fmt.Errorf("reply of more than %d bytes: %w", len(d.Buf), emsgsize)
 	}
 	for b := d.Buf[:d.N]; len(b) > 0; {
 		var h wire.Header
@@ -86,8 +88,8 @@ func (i *inquiry) read(d sock.Datagram) (answered bool, err error) {
 	return false, nil
 }
 
-// noop asks for nothing, which tells whether this process may ask at all:
-// nfnetlink checks CAP_NET_ADMIN before it looks at the message
+// noop sends an empty request, in order to learn whether this process may send
+// requests: nfnetlink checks CAP_NET_ADMIN before it reads the message
 // (net/netfilter/nfnetlink.c, nfnetlink_rcv, since Linux 3.13).
 func (i *inquiry) noop(ctx context.Context) error {
 	return i.ask(ctx, func(seq uint32) []byte {
@@ -98,10 +100,10 @@ func (i *inquiry) noop(ctx context.Context) error {
 	})
 }
 
-// flag asks to set a flag of a queue that nobody has bound. The kernel refuses
-// a flag that it cannot honour with EOPNOTSUPP before it looks for the queue,
-// which it then does not find: ENODEV (net/netfilter/nfnetlink_queue.c,
-// nfqnl_recv_config).
+// flag reports whether the kernel supports a flag. It requests the flag for a
+// queue that no program has bound. The kernel checks the flag first: it refuses one
+// that it does not support with EOPNOTSUPP, and otherwise the missing queue with
+// ENODEV (net/netfilter/nfnetlink_queue.c, nfqnl_recv_config).
 func (i *inquiry) flag(ctx context.Context, unbound uint16, f wire.ConfigFlags) (honoured bool, err error) {
 	err = i.ask(ctx, func(seq uint32) []byte {
 		return wire.AppendNFQConfig(nil, wire.FlagAck, seq, 0, &wire.NFQConfig{Queue: unbound, Flags: f, Mask: f})

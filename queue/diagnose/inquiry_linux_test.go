@@ -68,10 +68,10 @@ func TestRunAnswers(t *testing.T) {
 		words string
 	}{
 		{"refused", sock.Datagram{Buf: refusal(syscall.EIO, 0), N: this}, diagnose.Unseen, syscall.EIO.Error()},
-		{"another request's", sock.Datagram{Buf: refusal(syscall.EIO, 99)}, diagnose.Good, "is held"},
-		{"another process's", sock.Datagram{Buf: refusal(syscall.EIO, 0), N: this, From: 77}, diagnose.Good, "is held"},
-		{"another message", sock.Datagram{Buf: packet, N: this}, diagnose.Good, "is held"},
-		{"cut", sock.Datagram{Truncated: true}, diagnose.Unseen, "an answer of more than"},
+		{"another request's", sock.Datagram{Buf: refusal(syscall.EIO, 99)}, diagnose.Good, "has CAP_NET_ADMIN"},
+		{"another process's", sock.Datagram{Buf: refusal(syscall.EIO, 0), N: this, From: 77}, diagnose.Good, "has CAP_NET_ADMIN"},
+		{"another message", sock.Datagram{Buf: packet, N: this}, diagnose.Good, "has CAP_NET_ADMIN"},
+		{"cut", sock.Datagram{Truncated: true}, diagnose.Unseen, "reply of more than"},
 		{"too short", sock.Datagram{Buf: []byte{200, 0, 0, 0}}, diagnose.Unseen, "truncated"},
 		{"too short for an error", sock.Datagram{Buf: wire.Native().AppendHeader(nil, wire.Header{Len: wire.HeaderLen, Type: wire.NLMsgError}), N: this}, diagnose.Unseen, "truncated"},
 	} {

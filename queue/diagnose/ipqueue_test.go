@@ -24,7 +24,7 @@ func TestRunIPQueue(t *testing.T) {
 		words   []string
 	}{
 		{name: "nobody serves it", options: kerneltest.Options{Modules: kerneltest.IPQueue},
-			want: diagnose.Note, about: diagnose.AboutQueue, words: []string{"Nobody serves ip_queue"}},
+			want: diagnose.Note, about: diagnose.AboutQueue, words: []string{"No program has opened ip_queue"}},
 		{name: "it is loaded", options: kerneltest.Options{Modules: kerneltest.IP6Queue}, c: queue.Config{Family: queue.IPv6},
 			want: diagnose.Good, about: diagnose.AboutModule, words: []string{"ip6_queue is loaded"}},
 		{name: "rules cannot be read", options: kerneltest.Options{Modules: kerneltest.IP6Queue}, c: queue.Config{Family: queue.IPv6},
@@ -97,7 +97,7 @@ func TestRunIPQueueStalePeer(t *testing.T) {
 	h := newHost(kerneltest.Options{Modules: kerneltest.IPQueue}, "3.4.0")
 	h.files["/proc/net/ip_queue"] = []byte("Peer PID          : 99\nCopy mode         : 2\nQueue length      : 0\n")
 	r := h.run(queue.Config{})
-	wantFinding(t, r, diagnose.Fault, diagnose.AboutQueue, "ip_queue belongs to netlink port 99, which no socket has any more", "rmmod ip_queue; modprobe ip_queue")
+	wantFinding(t, r, diagnose.Fault, diagnose.AboutQueue, "ip_queue belongs to netlink port 99, whose socket no longer exists", "rmmod ip_queue; modprobe ip_queue")
 	wantAbout(t, r, diagnose.AboutQueue, 1)
 }
 
@@ -117,12 +117,12 @@ func TestRunIPQueueModule(t *testing.T) {
 		want  diagnose.Severity
 		words string
 	}{
-		{"Auto, to be loaded", listed, queue.Config{}, diagnose.Note, "Module ip_queue is not loaded yet, which Open will do"},
-		{"Auto, in another namespace", with(map[string]string{"/proc/modules": "ip_queue 1 0 - Live 0x0\n"}), queue.Config{}, diagnose.Good, "Module nfnetlink_queue is there"},
-		{"Auto, not to be loaded", with(map[string]string{"/etc/modprobe.d/x.conf": "blacklist ip_queue\n"}), queue.Config{}, diagnose.Good, "Module nfnetlink_queue is there"},
-		{"in another namespace", with(map[string]string{"/proc/modules": "ip_queue 1 0 - Live 0x0\n"}), queue.Config{Backend: queue.IPQueue}, diagnose.Fault, "serves the initial network namespace alone"},
-		{"blacklist", with(map[string]string{"/etc/modprobe.d/x.conf": "blacklist ip_queue\n"}), queue.Config{Backend: queue.IPQueue}, diagnose.Fault, "Open cannot have it loaded"},
-		{"install rule of its alias", with(map[string]string{"/etc/modprobe.d/x.conf": "install net-pf-16-proto-3 /bin/true\n"}), queue.Config{Backend: queue.IPQueue}, diagnose.Fault, "Open cannot have it loaded"},
+		{"Auto, to be loaded", listed, queue.Config{}, diagnose.Note, "Module ip_queue is not loaded yet; Open will load it"},
+		{"Auto, in another namespace", with(map[string]string{"/proc/modules": "ip_queue 1 0 - Live 0x0\n"}), queue.Config{}, diagnose.Good, "Module nfnetlink_queue is available"},
+		{"Auto, not to be loaded", with(map[string]string{"/etc/modprobe.d/x.conf": "blacklist ip_queue\n"}), queue.Config{}, diagnose.Good, "Module nfnetlink_queue is available"},
+		{"in another namespace", with(map[string]string{"/proc/modules": "ip_queue 1 0 - Live 0x0\n"}), queue.Config{Backend: queue.IPQueue}, diagnose.Fault, "works only in the initial network namespace"},
+		{"blacklist", with(map[string]string{"/etc/modprobe.d/x.conf": "blacklist ip_queue\n"}), queue.Config{Backend: queue.IPQueue}, diagnose.Fault, "Open cannot load it"},
+		{"install rule of its alias", with(map[string]string{"/etc/modprobe.d/x.conf": "install net-pf-16-proto-3 /bin/true\n"}), queue.Config{Backend: queue.IPQueue}, diagnose.Fault, "Open cannot load it"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHost(kerneltest.Options{Modules: kerneltest.NFQueue, Linux: kerneltest.Version{Major: 3, Minor: 8}}, "3.4.0")

@@ -37,7 +37,7 @@ func (x *examination) kernel() {
 		err = fmt.Errorf("release %q", x.osrelease)
 	}
 	if err != nil {
-		x.unseen(AboutKernel, err, "The kernel's release cannot be seen")
+		x.unseen(AboutKernel, err, "Cannot determine the kernel's release")
 		return
 	}
 	x.release = r
@@ -55,7 +55,7 @@ func (x *examination) effective(capability uint) (held, known bool) {
 	return set>>capability&1 != 0, ok && err == nil
 }
 
-// field reads what follows the label in a file.
+// field returns the text after a label in a file.
 func (x *examination) field(file, label string) (value string, ok bool) {
 	text, _ := x.host.ReadFile(file)
 	for line := range bytes.Lines(text) {

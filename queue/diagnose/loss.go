@@ -2,12 +2,12 @@ package diagnose
 
 import "github.com/ipqueue/ipqueue/queue"
 
-// manyPending is how many packets may wait in a queue without a remark: the
-// length of a queue that nobody has set.
+// manyPending is the number of waiting packets from which on Run warns: the
+// default length of a queue.
 const manyPending = 1024
 
-// losses looks for packets that wait in the queues or were lost. Where a second
-// look can show more, it takes one.
+// losses looks for packets that wait in the queues or were lost. It checks a
+// second time if that can show more.
 func (x *examination) losses(again func() []BoundQueue) {
 	second := false
 	for _, q := range x.Queues {
@@ -30,8 +30,8 @@ func (x *examination) losses(again func() []BoundQueue) {
 	}
 }
 
-// lost reports packets that were lost in a queue. ip_queue counts from when its
-// module was loaded: its losses may be those of earlier programs.
+// lost reports packets that a queue has lost. The counters of ip_queue start when
+// its module is loaded, so they may include losses of earlier programs.
 func (x *examination) lost(q, later BoundQueue) {
 	for _, l := range []struct {
 		was, is uint32
@@ -53,26 +53,26 @@ func (x *examination) lost(q, later BoundQueue) {
 	}
 }
 
-// waiting reports packets that wait in a queue, and compares both looks at it, if
-// there were two.
+// waiting reports packets that wait in a queue. If twice is true, it compares both
+// checks of the queue.
 func (x *examination) waiting(q, later BoundQueue, twice bool) {
 	n := later.Kernel.Pending
 	switch {
 	case n == 0:
 	case twice && q.Kernel.Pending > 0 && still(q, later):
 		x.say(x.unlessOwn(q, Warning), AboutLoss, "%d packets wait in %v, and %s has decided none within a second", n, q, q.owner()).
-			Advice = "see whether that program hangs or forgets packets; Config.Deadline bounds their wait"
+			Advice = "check whether that program hangs or leaves packets undecided; Config.Deadline limits how long they wait"
 	case n >= manyPending:
 		x.say(x.unlessOwn(q, Warning), AboutLoss, "%d packets wait in %v for a verdict", n, q).
-			Advice = "the program is too slow or forgets packets; Config.Deadline bounds their wait"
+			Advice = "the program is too slow or leaves packets undecided; Config.Deadline limits how long they wait"
 	default:
 		x.say(Note, AboutLoss, "%d packets wait in %v for a verdict", n, q)
 	}
 }
 
-// still reports whether no packet was decided between two looks at a queue.
+// still reports whether no packet was decided between two checks of a queue.
 // nfnetlink_queue numbers the packets that it queues and those that did not fit
-// into the socket; ip_queue has only the number of those that wait.
+// into the socket buffer. ip_queue reports only the number of waiting packets.
 func still(q, later BoundQueue) bool {
 	a, b := q.Kernel, later.Kernel
 	if q.Backend == queue.IPQueue {

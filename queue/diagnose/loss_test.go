@@ -111,7 +111,7 @@ func TestRunStopped(t *testing.T) {
 		r := h.run(queue.Config{Number: 7})
 		words := "Queue 7 belongs to netlink port 4711 (process 4711, firewall)"
 		if want == diagnose.Fault {
-			words += ", which is stopped, by SIGSTOP or by a debugger; have it go on (kill -CONT 4711)"
+			words += ", which is stopped, by SIGSTOP or by a debugger; continue it (kill -CONT 4711)"
 		}
 		wantFinding(t, r, want, diagnose.AboutQueue, words)
 	}

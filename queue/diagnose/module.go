@@ -10,20 +10,20 @@ import (
 	"strings"
 )
 
-// A loading is what becomes of a module when the kernel asks for it.
+// A loading describes what happens if the kernel requests a module.
 type loading struct {
-	// listed says that the lists of the kernel's modules, which could be read,
-	// contain the module, built in or to be loaded.
+	// listed reports whether the lists of the kernel's modules contain the
+	// module, built in or loadable.
 	listed bool
-	// err is why the lists could not be read.
+	// err is the error of reading the lists.
 	err error
-	// obstacle is what keeps the kernel from loading the module, and advice
-	// what to do about that. They are empty if nothing is in the way.
+	// obstacle is the reason why the kernel cannot load the module, and advice
+	// is how to remove it. Both are empty if there is no obstacle.
 	obstacle, advice string
 }
 
-// loading finds out what becomes of a module that the kernel asks for by an
-// alias: it starts modprobe, which reads its own lists and configuration.
+// loading determines what happens if the kernel requests a module by an alias.
+// The kernel starts modprobe, which reads its own lists and configuration.
 func (x *examination) loading(module, alias string) (m loading) {
 	dir := "/lib/modules/" + x.osrelease + "/"
 	builtin, err := x.host.ReadFile(dir + "modules.builtin")
@@ -46,7 +46,7 @@ func (x *examination) loading(module, alias string) (m loading) {
 	for _, file := range files {
 		if _, err := x.host.ReadFile(path.Join(dir, file)); errors.Is(err, fs.ErrNotExist) {
 			m.obstacle = fmt.Sprintf("its file %s is missing", path.Join(dir, file))
-			m.advice = "install the package of this kernel's modules again, or reboot into the kernel that is installed"
+			m.advice = "reinstall the modules of this kernel, or reboot into the installed kernel"
 			return m
 		}
 	}
@@ -54,10 +54,11 @@ func (x *examination) loading(module, alias string) (m loading) {
 	return m
 }
 
-// switchedOff reports what keeps the kernel from loading any module on demand.
+// switchedOff returns the setting that prevents the kernel from loading any
+// module on demand, and how to proceed.
 func (x *examination) switchedOff(module string) (obstacle, advice string) {
 	if text, err := x.host.ReadFile("/proc/sys/kernel/modules_disabled"); err == nil && string(bytes.TrimSpace(text)) == "1" {
-		return "kernel.modules_disabled is 1", "reboot, and load the module before that is set (/etc/modules-load.d)"
+		return "kernel.modules_disabled is 1", "reboot, and load the module before it is set (/etc/modules-load.d)"
 	}
 	if text, err := x.host.ReadFile("/proc/sys/kernel/modprobe"); err == nil && len(bytes.TrimSpace(text)) == 0 {
 		return "kernel.modprobe is empty", "modprobe " + module
@@ -74,19 +75,19 @@ func modules(list []byte) (names []string) {
 	return names
 }
 
-// moduleName is the name of the module in a file such as
+// moduleName returns the name of the module in a file such as
 // kernel/net/netfilter/nfnetlink-queue.ko.xz.
 func moduleName(file string) string {
 	name, _, _ := strings.Cut(path.Base(file), ".ko")
 	return underscored(name)
 }
 
-// underscored spells a module's name as the kernel does.
+// underscored returns a module's name in the kernel's spelling.
 func underscored(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
-// dependencies reads the line of a module in modules.dep: its file and those of
-// all modules it needs, and their names, its own first. files is nil if there is
-// no such line.
+// dependencies reads the line of a module in modules.dep. It returns the files
+// and the names of the module and of all modules that it needs, its own first.
+// files is nil if there is no such line.
 func dependencies(list []byte, module string) (files, names []string) {
 	for line := range strings.Lines(string(list)) {
 		file, needed, _ := strings.Cut(strings.TrimSpace(line), ":")
@@ -101,9 +102,9 @@ func dependencies(list []byte, module string) (files, names []string) {
 	return files, names
 }
 
-// forbidden looks in the configuration of modprobe, and on the kernel's command
-// line, for what keeps one of the modules from being loaded by that alias of the
-// first. Modules that are loaded already need nothing.
+// forbidden searches the configuration of modprobe and the kernel's command line
+// for a line that prevents one of the modules from being loaded by the alias of the
+// first. It ignores modules that are already loaded.
 func (x *examination) forbidden(names []string, alias string) (obstacle, advice string) {
 	loaded := x.loadedModules()
 	names = slices.DeleteFunc(slices.Clone(names), func(n string) bool { return loaded[n] })
@@ -128,11 +129,11 @@ func (x *examination) forbidden(names []string, alias string) (obstacle, advice 
 		case "install":
 			command := strings.Join(rule.words[2:], " ")
 			if (own || slices.Contains(names, subject)) && !strings.Contains(command, "modprobe") && !strings.Contains(command, "insmod") {
-				return fmt.Sprintf("%s has %q in place of it", rule.file, strings.Join(rule.words, " ")), "remove that line"
+				return fmt.Sprintf("%s contains %q", rule.file, strings.Join(rule.words, " ")), "remove that line"
 			}
 		case "blacklist":
 			if own {
-				return fmt.Sprintf("%s has %q", rule.file, strings.Join(rule.words, " ")), byHand
+				return fmt.Sprintf("%s contains %q", rule.file, strings.Join(rule.words, " ")), byHand
 			}
 		}
 	}

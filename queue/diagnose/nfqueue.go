@@ -13,7 +13,7 @@ import (
 
 const (
 	moduleNFQueue = "nfnetlink_queue"
-	aliasNFQueue  = "nfnetlink-subsys-3" // by which nfnetlink asks for it
+	aliasNFQueue  = "nfnetlink-subsys-3" // the alias by which nfnetlink requests the module
 )
 
 // nfqueue examines nfnetlink_queue.
@@ -36,8 +36,8 @@ func (x *examination) nfqueue() {
 	x.buffer(s)
 }
 
-// noSocket reports that the kernel opens no netlink socket. It has tried to load
-// the module for that.
+// noSocket reports that no netlink socket could be opened. The kernel has already
+// tried to load the module for it.
 func (x *examination) noSocket(err error) {
 	f := x.say(Fault, AboutModule, "No netlink socket can be opened")
 	f.Err = err
@@ -47,15 +47,15 @@ func (x *examination) noSocket(err error) {
 	f.Advice = "use a kernel with CONFIG_NETFILTER_NETLINK_QUEUE"
 	switch m := x.loading(moduleNFQueue, aliasNFQueue); {
 	case m.obstacle != "":
-		f.Text += ", for no module can be loaded, because " + m.obstacle
+		f.Text += ", and no module can be loaded because " + m.obstacle
 		f.Advice = m.advice
 	case m.listed || m.err != nil:
 		f.Advice = "modprobe " + moduleNFQueue
 	}
 }
 
-// handlers looks, on the kernels that have more than one kind of queue, which of
-// them takes the packets of the family.
+// handlers checks which kind of queue receives the packets of the family, on
+// kernels that have more than one kind.
 func (x *examination) handlers(want string) {
 	text, err := x.host.ReadFile("/proc/net/netfilter/nf_queue")
 	if err != nil {
@@ -63,7 +63,7 @@ func (x *examination) handlers(want string) {
 	}
 	handlers, err := wire.ParseNFQueueHandlers(text)
 	if err != nil {
-		x.unseen(AboutModule, err, "Which queue takes %v packets cannot be seen", x.c.Family)
+		x.unseen(AboutModule, err, "Cannot determine which queue receives %v packets", x.c.Family)
 		return
 	}
 	number := uint8(2) // NFPROTO_IPV4
@@ -72,54 +72,53 @@ func (x *examination) handlers(want string) {
 	}
 	if got := handlers[number]; got != "" && got != want {
 		module := got
-		if got == "nf_queue" { // the name by which it registers
+		if got == "nf_queue" { // the name under which nfnetlink_queue registers
 			module = moduleNFQueue
 		}
 		x.say(Fault, AboutModule, "%v packets go to %s, not to %s", x.c.Family, module, strings.Replace(want, "nf_queue", moduleNFQueue, 1)).
-			Advice = fmt.Sprintf("use that one, or unload its module (rmmod %s)", module)
+			Advice = fmt.Sprintf("use the former, or unload its module (rmmod %s)", module)
 	}
 }
 
-// privilege looks whether the kernel takes requests from this process, and
-// reports whether it does.
+// privilege reports whether the kernel accepts requests from this process.
 func (x *examination) privilege(i *inquiry) bool {
 	err := i.noop(x.ctx)
 	held, known := x.effective(capNetAdmin)
 	switch {
 	case err != nil && !errors.Is(err, eperm):
-		x.unseen(AboutPrivilege, err, "Whether CAP_NET_ADMIN is held cannot be seen")
+		x.unseen(AboutPrivilege, err, "Cannot determine whether this process has CAP_NET_ADMIN")
 	case err != nil && held:
-		x.say(Fault, AboutPrivilege, "CAP_NET_ADMIN is held, but not in the user namespace that owns the network namespace").
-			Advice = "run in that user namespace, or in a network namespace of this one"
+		x.say(Fault, AboutPrivilege, "This process has CAP_NET_ADMIN, but not in the user namespace that owns the network namespace").
+			Advice = "run in that user namespace, or in a network namespace that its own user namespace owns"
 	case err != nil || known && !held && !x.release.atLeast(release{3, 13}):
 		x.withoutPrivilege()
 	default:
-		x.say(Good, AboutPrivilege, "CAP_NET_ADMIN is held where it is needed")
+		x.say(Good, AboutPrivilege, "This process has CAP_NET_ADMIN for the network namespace")
 		return true
 	}
 	return false
 }
 
 func (x *examination) withoutPrivilege() {
-	x.say(Fault, AboutPrivilege, "CAP_NET_ADMIN is not held, without which Open and every verdict are refused").
-		Advice = "run as root, or setcap cap_net_admin+ep the program"
+	x.say(Fault, AboutPrivilege, "This process lacks CAP_NET_ADMIN: the kernel refuses Open and every verdict").
+		Advice = "run as root, or setcap cap_net_admin+ep PROGRAM"
 }
 
-// module reports whether nfnetlink_queue is there, or will be once Open asks for
-// it. err is what came of reading its status file.
+// module reports whether nfnetlink_queue is loaded, or whether Open can load it.
+// err is the error of reading its status file.
 func (x *examination) module(err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
-		x.say(Good, AboutModule, "Module %s is there", moduleNFQueue)
+		x.say(Good, AboutModule, "Module %s is available", moduleNFQueue)
 		return
 	}
 	switch m := x.loading(moduleNFQueue, aliasNFQueue); {
 	case m.obstacle != "":
-		x.say(Fault, AboutModule, "Module %s is not loaded, and Open cannot have it loaded: %s", moduleNFQueue, m.obstacle).
+		x.say(Fault, AboutModule, "Module %s is not loaded, and Open cannot load it: %s", moduleNFQueue, m.obstacle).
 			Advice = m.advice
 	case m.listed:
-		x.say(Note, AboutModule, "Module %s is not loaded yet, which Open will do", moduleNFQueue)
+		x.say(Note, AboutModule, "Module %s is not loaded yet; Open will load it", moduleNFQueue)
 	case m.err != nil:
-		f := x.unseen(AboutModule, m.err, "Module %s is not loaded, and whether it is installed cannot be seen", moduleNFQueue)
+		f := x.unseen(AboutModule, m.err, "Module %s is not loaded, and it is unknown whether it is installed", moduleNFQueue)
 		f.Severity, f.Advice = Warning, "modprobe "+moduleNFQueue
 	default:
 		x.say(Fault, AboutModule, "This kernel has no module %s", moduleNFQueue).
@@ -127,22 +126,22 @@ func (x *examination) module(err error) {
 	}
 }
 
-// boundQueues reads which queues are bound, and reports whether it could.
+// boundQueues reads which queues are bound. It returns false if it cannot.
 func (x *examination) boundQueues(s sock.Socket) (seen bool) {
 	list, err := x.readQueues(s)
 	x.module(err)
 	if errors.Is(err, fs.ErrNotExist) {
-		return true // there is no module, and so no queue
+		return true // without the module there are no queues
 	}
 	if err != nil {
-		x.unseen(AboutQueue, err, "Which queues are bound cannot be seen").Advice = "run as root to see them"
+		x.unseen(AboutQueue, err, "Cannot read which queues are bound").Advice = "run as root to see them"
 		return false
 	}
 	for _, q := range list {
 		x.bound(q)
 	}
 	if x.queue(x.c.Number) == nil {
-		x.say(Note, AboutQueue, "Nobody has bound queue %d", x.c.Number)
+		x.say(Note, AboutQueue, "No program has bound queue %d", x.c.Number)
 	}
 	return true
 }
@@ -183,19 +182,19 @@ func readAllStatus(s sock.Socket) ([]byte, error) {
 	}
 }
 
-// owned adds who has bound the queue.
+// owned adds to q the process that has bound the queue.
 func (x *examination) owned(protocol int, q BoundQueue) BoundQueue {
 	o := sock.OwnerOf(x.host, x.c.NetNS, protocol, q.Port)
 	q.Process, q.Name = o.Process, o.Name
 	return q
 }
 
-// owner names who has bound the queue.
+// owner returns the name of the process that has bound the queue.
 func (q BoundQueue) owner() string {
 	return sock.Owner{Port: q.Port, Process: q.Process, Name: q.Name}.String()
 }
 
-// modeOf is the mode by which the kernel copies that much.
+// modeOf returns the queue.Mode for the kernel's copy mode and range.
 func modeOf(m wire.CopyMode, n uint32) queue.Mode {
 	switch {
 	case m == wire.CopyNone:
@@ -208,7 +207,7 @@ func modeOf(m wire.CopyMode, n uint32) queue.Mode {
 	return queue.Range(int(n))
 }
 
-// queue returns the queue of that number, nil if nobody has bound it.
+// queue returns the queue with that number, or nil if no program has bound it.
 func (x *examination) queue(number uint16) *BoundQueue {
 	for i := range x.Queues {
 		if x.Queues[i].Number == number {
@@ -218,23 +217,23 @@ func (x *examination) queue(number uint16) *BoundQueue {
 	return nil
 }
 
-// bound adds a queue that somebody has bound.
+// bound adds a queue that a program has bound.
 func (x *examination) bound(q BoundQueue) {
 	x.Queues = append(x.Queues, q)
 	switch {
 	case x.stopped(q.Process):
 		x.say(x.unlessOwn(q, Fault), AboutQueue, "%v belongs to %s, which is stopped, by SIGSTOP or by a debugger", q, q.owner()).
-			Advice = fmt.Sprintf("have it go on (kill -CONT %d), or end it", q.Process)
+			Advice = fmt.Sprintf("continue it (kill -CONT %d), or end it", q.Process)
 	case q.Mode == queue.DropAll:
 		x.say(x.unlessOwn(q, Fault), AboutQueue, "%v belongs to %s, in mode %v: the kernel drops its packets", q, q.owner(), q.Mode).
-			Advice = "have that program set a mode, or stop it"
+			Advice = "make that program set another mode, or stop it"
 	default:
 		x.say(x.unlessOwn(q, Good), AboutQueue, "%v belongs to %s, in mode %v", q, q.owner(), q.Mode)
 	}
 }
 
-// unlessOwn is the severity of something about q: s if that is the queue
-// examined, else less.
+// unlessOwn returns the severity of a finding about q: s if q is the queue under
+// examination, and a lower one otherwise.
 func (x *examination) unlessOwn(q BoundQueue, s Severity) Severity {
 	switch {
 	case q.Backend == queue.IPQueue || q.Number == x.c.Number:
@@ -245,31 +244,32 @@ func (x *examination) unlessOwn(q BoundQueue, s Severity) Severity {
 	return min(s, Warning)
 }
 
-// gso reports how large packets will be.
+// gso reports whether the kernel splits large packets.
 func (x *examination) gso() {
 	switch {
 	case x.c.NoGSO:
-		x.say(Note, AboutGSO, "Config.NoGSO has the kernel cut large packets, which makes bulk TCP several times slower")
+		x.say(Note, AboutGSO, "With Config.NoGSO the kernel splits large packets, which makes bulk TCP several times slower")
 	case x.release.before(release{3, 10}):
-		x.say(Note, AboutGSO, "Linux before 3.10 cuts large packets before it queues them, which is slow for bulk TCP")
+		x.say(Note, AboutGSO, "Linux before 3.10 splits large packets before it queues them, which is slow for bulk TCP")
 	default:
-		x.say(Good, AboutGSO, "Large packets (GSO) come whole, up to 65531 bytes")
+		x.say(Good, AboutGSO, "Large packets (GSO) arrive unsplit, up to 65531 bytes")
 	}
 }
 
-// packetRoom is what Config.ReadBuffer calculates for each packet.
+// packetRoom is the number of bytes that the default of Config.ReadBuffer allows
+// for each packet.
 const packetRoom = 2048
 
-// buffer compares the receive buffer that was granted to the examination's own
-// socket with what Open will ask for. The kernel grants twice that, for its own
-// accounting.
+// buffer compares the receive buffer of the examination's own socket with the one
+// that Open will request. The kernel reports twice the granted size, because it
+// counts its own overhead.
 func (x *examination) buffer(s sock.Socket) {
 	wanted, granted := x.socket.ReadBuffer, s.ReadBuffer()/2
 	if granted >= wanted {
-		x.say(Good, AboutBuffer, "A receive buffer of %d bytes is granted", wanted)
+		x.say(Good, AboutBuffer, "The kernel grants a receive buffer of %d bytes", wanted)
 		return
 	}
-	x.say(Warning, AboutBuffer, "Of %d bytes of receive buffer only %d are granted, enough for about %d packets of %d bytes",
-		wanted, granted, granted/packetRoom, packetRoom).
+	x.say(Warning, AboutBuffer, "The kernel grants a receive buffer of only %d bytes instead of %d, enough for about %d packets of %d bytes",
+		granted, wanted, granted/packetRoom, packetRoom).
 		Advice = fmt.Sprintf("set net.core.rmem_max to %d as root, or run with CAP_NET_ADMIN in the initial user namespace", wanted)
 }

@@ -20,17 +20,18 @@ import (
 )
 
 const (
-	// readTries is how often the rules are read while others change them.
+	// readTries is how often to read the rules if they change meanwhile.
 	readTries = 10
-	// readLimit is how long reading may take.
+	// readLimit is the longest time that reading may take.
 	readLimit = 30 * time.Second
 )
 
-// errChanged is the error of rules that changed each time they were read.
-var errChanged = errors.New("they changed while they were read")
+// errChanged is the error for rules that changed during every attempt to read
+// them.
+var errChanged = errors.New("the rules changed while they were read")
 
-// readNFTables returns the rules that hand packets to queues in the network
-// namespace netns, a descriptor, 0 for the caller's.
+// readNFTables returns the rules that send packets to queues. netns is the
+// descriptor of a network namespace, 0 for that of the caller.
 func readNFTables(ctx context.Context, netns int) ([]Rule, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -57,7 +58,7 @@ func readNFTables(ctx context.Context, netns int) ([]Rule, error) {
 	return list, err
 }
 
-// readUnchanged reads the rules until they have not changed meanwhile.
+// readUnchanged reads the rules, and again if they have changed meanwhile.
 func readUnchanged(conn *nftables.Conn, socket *netlink.Conn) ([]Rule, error) {
 	for range readTries {
 		before, err := generation(socket)
@@ -73,8 +74,8 @@ func readUnchanged(conn *nftables.Conn, socket *netlink.Conn) ([]Rule, error) {
 	return nil, errChanged
 }
 
-// generation returns the number that every change of the rules raises, 0 where
-// the kernel has none (before Linux 3.18).
+// generation returns the generation of the rules, which the kernel increments with
+// every change. It is 0 if the kernel has none (before Linux 3.18).
 func generation(socket *netlink.Conn) (uint32, error) {
 	list, err := socket.Execute(netlink.Message{
 		Header: netlink.Header{
@@ -109,11 +110,11 @@ type chainKey struct {
 	chain  string
 }
 
-// A ruleset is what has been read of the rules.
+// A ruleset contains the rules that have been read.
 type ruleset struct {
 	conn    *nftables.Conn
 	dormant map[chainKey]bool       // tables, by a key without a chain
-	leads   map[chainKey][]chainKey // to which chains a chain jumps
+	leads   map[chainKey][]chainKey // the chains to which a chain jumps
 	reached map[chainKey]bool
 	rules   []Rule
 	of      []chainKey // the chains of rules
@@ -158,8 +159,8 @@ func readAll(conn *nftables.Conn) (_ []Rule, err error) {
 	return s.rules, nil
 }
 
-// dormant reports whether the table is switched off. The package returns its
-// flags, which the kernel sends in network byte order, in that of the machine.
+// dormant reports whether the table is switched off. The kernel sends the flags in
+// network byte order, but package nftables decodes them in host byte order.
 func dormant(t *nftables.Table) bool {
 	const flag = 1 // NFT_TABLE_F_DORMANT
 	return (t.Flags|bits.ReverseBytes32(t.Flags))&flag != 0
@@ -169,7 +170,7 @@ func keyOf(c *nftables.Chain) chainKey {
 	return chainKey{c.Table.Family, c.Table.Name, c.Name}
 }
 
-// reach marks a chain, and those it leads to.
+// reach marks a chain and all chains that it jumps to as reachable.
 func (s *ruleset) reach(key chainKey) {
 	if s.reached[key] {
 		return
@@ -209,7 +210,7 @@ func (s *ruleset) read(c *nftables.Chain) error {
 	return nil
 }
 
-// targets returns the chains that a rule jumps to, by itself or by a map.
+// targets returns the chains that a rule jumps to, directly or through a map.
 func (s *ruleset) targets(t *nftables.Table, list []expr.Any) (names []string) {
 	for _, e := range list {
 		switch e := e.(type) {
@@ -229,7 +230,7 @@ func (s *ruleset) targets(t *nftables.Table, list []expr.Any) (names []string) {
 	return names
 }
 
-// values returns what a map contains, nothing if it cannot be read.
+// values returns the values in a map, or none if it cannot be read.
 func (s *ruleset) values(t *nftables.Table, e *expr.Lookup) (list [][]byte) {
 	elements, _ := s.conn.GetSetElements(&nftables.Set{Table: t, Name: e.SetName})
 	for _, e := range elements {
@@ -238,7 +239,7 @@ func (s *ruleset) values(t *nftables.Table, e *expr.Lookup) (list [][]byte) {
 	return list
 }
 
-// chainOf returns the chain in the attributes of a verdict, "" if there is none.
+// chainOf returns the chain in the attributes of a verdict, or "" if there is none.
 func chainOf(verdict []byte) (name string) {
 	ad, err := netlink.NewAttributeDecoder(verdict)
 	if err != nil {
@@ -252,10 +253,10 @@ func chainOf(verdict []byte) (name string) {
 	return name
 }
 
-// queues reads into r what the rule does with queues, and reports whether it
-// hands packets to any.
+// queues sets the fields of r that describe queues, and reports whether the rule
+// sends packets to a queue.
 func (s *ruleset) queues(t *nftables.Table, list []expr.Any, r *Rule) (found bool) {
-	var source expr.Any // computes a number
+	var source expr.Any // the last expression that computes a number
 	for _, e := range list {
 		switch e := e.(type) {
 		case *expr.Counter:
@@ -281,7 +282,7 @@ func (s *ruleset) queues(t *nftables.Table, list []expr.Any, r *Rule) (found boo
 	return found
 }
 
-// queue reads which queues the rule chooses among.
+// queue sets the queues among which the rule chooses.
 func (r *Rule) queue(first, total uint16, flags expr.QueueFlag) {
 	r.Numbers = through(first, int(max(total, 1)))
 	r.Bypass = flags&expr.QueueFlagBypass != 0
@@ -290,9 +291,9 @@ func (r *Rule) queue(first, total uint16, flags expr.QueueFlag) {
 	}
 }
 
-// computed returns the numbers that an expression computes, and its name. Which
-// register it writes and which one the rule reads is not looked at: the number
-// comes from the last expression that can be its source.
+// computed returns the numbers that an expression can compute, and its name. It
+// does not check registers: the source of the number is assumed to be the last
+// expression that can compute one.
 func (s *ruleset) computed(t *nftables.Table, source expr.Any) ([]uint16, string) {
 	switch e := source.(type) {
 	case *expr.Numgen:
@@ -316,8 +317,8 @@ func (s *ruleset) computed(t *nftables.Table, source expr.Any) ([]uint16, string
 	return nil, "an expression"
 }
 
-// modulo returns the numbers that offset plus a number below n can be, nil if
-// they are not queues.
+// modulo returns the numbers from offset to offset+n-1, or nil if they are not
+// all queue numbers.
 func modulo(offset, n uint32) []uint16 {
 	if offset > 1<<16-1 || n == 0 || n > 1<<16-offset {
 		return nil
@@ -325,8 +326,8 @@ func modulo(offset, n uint32) []uint16 {
 	return through(uint16(offset), int(n))
 }
 
-// number reads a queue's number in a register, of 2 or 4 bytes in the order of
-// the machine (net/netfilter/nft_queue.c, nft_queue_sreg_eval).
+// number decodes a queue number in a register: 2 or 4 bytes in host byte order
+// (net/netfilter/nft_queue.c, nft_queue_sreg_eval).
 func number(b []byte) uint16 {
 	if len(b) >= 4 {
 		return uint16(binary.NativeEndian.Uint32(b))
@@ -334,10 +335,10 @@ func number(b []byte) uint16 {
 	return binary.NativeEndian.Uint16(b)
 }
 
-// target reads the target NFQUEUE of xtables (nft_compat): words in the order of
-// the machine (include/uapi/linux/netfilter/xt_NFQUEUE.h), which are the queue;
-// since revision 1 how many queues; since revision 2 the flags, of which
-// revision 2 itself has the first as a word of its own.
+// target decodes the target NFQUEUE of xtables (nft_compat). It consists of 16-bit
+// words in host byte order (include/uapi/linux/netfilter/xt_NFQUEUE.h): the queue;
+// since revision 1, the number of queues; since revision 2, the flags. Revision 2
+// has only the flag for bypass, as a word of its own.
 func (r *Rule) target(e *expr.Target) bool {
 	info, ok := e.Info.(*xt.Unknown)
 	if e.Name != "NFQUEUE" || !ok {
@@ -351,8 +352,8 @@ func (r *Rule) target(e *expr.Target) bool {
 	return true
 }
 
-// verdict reads a verdict. QUEUE is what "-j QUEUE" makes, its number in the
-// upper 16 bits.
+// verdict decodes a verdict. "-j QUEUE" creates the verdict QUEUE, with the queue
+// number in the upper 16 bits.
 func (r *Rule) verdict(e *expr.Verdict) bool {
 	const mask, queue, bypass = 0xff, 3, 0x8000 // NF_VERDICT_MASK, NF_QUEUE, NF_VERDICT_FLAG_QUEUE_BYPASS
 	word := uint32(e.Kind)
@@ -364,7 +365,7 @@ func (r *Rule) verdict(e *expr.Verdict) bool {
 	return true
 }
 
-// familyName is nft's name of a protocol family.
+// familyName returns nft's name of a protocol family.
 func familyName(f nftables.TableFamily) string {
 	switch f {
 	case nftables.TableFamilyINet:

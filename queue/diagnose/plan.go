@@ -9,8 +9,9 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// plan finds out which socket Open would open, by a rehearsal: Open itself checks
-// the Config and chooses the kernel queue, but gets no socket.
+// plan determines which socket Open would open. It calls Open with a kernel that
+// opens no sockets (a rehearsal): Open checks the Config, chooses the kernel queue,
+// and then fails.
 func (x *examination) plan() {
 	r := rehearsal{Kernel: x.host, x: x}
 	_, err := queue.Open(sock.WithKernel(context.WithoutCancel(x.ctx), &r), x.c)
@@ -24,18 +25,19 @@ func (x *examination) plan() {
 	x.socket = r.opened
 }
 
-// A rehearsal is the kernel as far as it can be looked at without changing
-// anything. It opens no socket, and remembers the last one asked for.
+// A rehearsal is a kernel on which nothing can be changed: it can be read, but
+// opens no sockets. It remembers the last socket requested.
 type rehearsal struct {
 	sock.Kernel
 	x      *examination
 	opened sock.Config
 }
 
-// errRehearsal is why Open ends.
+// errRehearsal is the error with which Open fails during a rehearsal.
 var errRehearsal = errors.New("this is a rehearsal")
 
-// Open makes queue.Open try the next kernel queue where there is no ip_queue.
+// Open returns the error that makes queue.Open try the next kernel queue if there
+// is no ip_queue, and errRehearsal otherwise.
 func (r *rehearsal) Open(c sock.Config) (sock.Socket, error) {
 	r.opened = c
 	if c.Protocol != sock.ProtoNetfilter && !r.x.hasIPQueue(c) {
@@ -44,11 +46,11 @@ func (r *rehearsal) Open(c sock.Config) (sock.Socket, error) {
 	return nil, errRehearsal
 }
 
-// WriteFile writes nothing.
+// WriteFile fails without writing.
 func (r *rehearsal) WriteFile(string, []byte) error { return errRehearsal }
 
-// hasIPQueue reports whether the kernel has the module whose socket c is for this
-// network namespace, or would load it for that socket.
+// hasIPQueue reports whether the module for socket c works in this network
+// namespace, or whether the kernel would load it when the socket is opened.
 func (x *examination) hasIPQueue(c sock.Config) bool {
 	_, err := x.readStatus(c)
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -6,21 +6,21 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A Report is what Run found.
+// A Report is the result of Run.
 type Report struct {
-	// Findings describe everything that was looked at, in the order in which
-	// a packet depends on it: kernel, privilege, queues, rules, limits.
+	// Findings describes everything that Run checked, in the order in which a
+	// packet depends on it: kernel, privilege, queues, rules, limits.
 	Findings []Finding
-	// Queues are the queues that some program has bound, as far as they could
-	// be seen.
+	// Queues contains the queues that programs have bound, as far as Run could
+	// read them.
 	Queues []BoundQueue
-	// Rules are the rules that hand packets to any queue of nfnetlink_queue,
-	// as far as they could be seen.
+	// Rules contains the rules that send packets to any queue of
+	// nfnetlink_queue, as far as Run could read them.
 	Rules []Rule
 }
 
-// Worst returns the highest severity among the findings. Below Fault packets
-// can flow.
+// Worst returns the highest severity among the findings. If it is below Fault,
+// packets can flow.
 func (r Report) Worst() Severity {
 	worst := Good
 	for _, f := range r.Findings {
@@ -29,20 +29,20 @@ func (r Report) Worst() Severity {
 	return worst
 }
 
-// A Finding is one thing that Run looked at.
+// A Finding is the result of one check.
 type Finding struct {
 	Severity Severity
 	Subject  Subject
-	// Text says what was found, in one sentence.
+	// Text is the result in one sentence, without the final period.
 	Text string
-	// Advice says what to do about it. It is empty if there is nothing to do.
+	// Advice is what to do about it. It is empty if there is nothing to do.
 	Advice string
-	// Err is why something could not be looked at, or was refused. It is nil
-	// otherwise.
+	// Err is the reason why something could not be checked or was refused. It
+	// is nil otherwise.
 	Err error
 }
 
-// String returns all of the finding as one sentence.
+// String returns the text, the error and the advice as one sentence.
 func (f Finding) String() string {
 	text := f.Text
 	if f.Err != nil {
@@ -59,10 +59,10 @@ type Severity uint8
 
 // The severities, in rising order.
 const (
-	Good    Severity = iota // as it should be
+	Good    Severity = iota // in order
 	Note                    // worth knowing
-	Unseen                  // could not be looked at
-	Warning                 // packets are lost, or may be
+	Unseen                  // could not be checked
+	Warning                 // packets are lost, or may be lost
 	Fault                   // packets cannot flow, or Open will fail
 )
 
@@ -70,20 +70,20 @@ func (s Severity) String() string {
 	return name(int(s), "Good", "Note", "Unseen", "Warning", "Fault")
 }
 
-// A Subject is what a finding is about.
+// A Subject is the subject of a finding.
 type Subject uint8
 
-// What findings are about.
+// The subjects.
 const (
-	AboutConfig    Subject = iota // what the Config given to Run asks for
-	AboutKernel                   // the kernel's release, and what it can do
-	AboutModule                   // whether the kernel has the queue's module
+	AboutConfig    Subject = iota // the Config passed to Run
+	AboutKernel                   // the kernel's release and features
+	AboutModule                   // the kernel module of the queue
 	AboutPrivilege                // CAP_NET_ADMIN
-	AboutQueue                    // who has bound a queue, and how
-	AboutRules                    // which rules hand packets to queues
+	AboutQueue                    // the programs that have bound queues, and their modes
+	AboutRules                    // the rules that send packets to queues
 	AboutLoss                     // packets that wait or were lost
 	AboutGSO                      // Config.NoGSO
-	AboutBuffer                   // Config.ReadBuffer against the system's limit
+	AboutBuffer                   // Config.ReadBuffer and the system's limit
 )
 
 func (s Subject) String() string {
@@ -91,7 +91,7 @@ func (s Subject) String() string {
 		"Rules", "Loss", "GSO", "Buffer")
 }
 
-// name returns names[i], or i itself if there is none.
+// name returns names[i], or a text with i if there is none.
 func name(i int, names ...string) string {
 	if i < len(names) {
 		return names[i]
@@ -99,24 +99,24 @@ func name(i int, names ...string) string {
 	return fmt.Sprintf("unknown (%d)", i)
 }
 
-// A BoundQueue is a queue that some program has bound.
+// A BoundQueue is a queue that a program has bound.
 type BoundQueue struct {
 	Backend queue.Backend
 	Family  queue.Family // of ip_queue
 	Number  uint16       // of nfnetlink_queue
 	// Port is the netlink port of the program's socket.
 	Port uint32
-	// Process is the number of a process that holds the socket, and Name its
-	// name. They are zero if the process could not be found.
+	// Process is the id of a process that has the socket open, and Name its
+	// name. They are zero if no such process was found.
 	Process int
 	Name    string
-	// Mode is how much of a packet the program gets.
+	// Mode is how much of each packet the program receives.
 	Mode queue.Mode
 	// Kernel contains the kernel's counters of the queue.
 	Kernel queue.KernelStats
 }
 
-// String names the queue: "Queue 5", "ip6_queue".
+// String returns the name of the queue, for example "Queue 5" or "ip6_queue".
 func (q BoundQueue) String() string {
 	switch {
 	case q.Backend == queue.NFQueue:

@@ -7,44 +7,44 @@ import (
 	"strings"
 )
 
-// A Rule is a rule of nftables that hands packets to a queue. Rules that
-// iptables makes in nftables (iptables-nft) are among them.
+// A Rule is an nftables rule that sends packets to a queue. This includes rules
+// that iptables creates in nftables (iptables-nft).
 type Rule struct {
-	Family string // as nft names it: "inet", "ip", "ip6", "bridge", ...
+	Family string // nft's name: "inet", "ip", "ip6", "bridge", ...
 	Table  string
 	Chain  string
 	Handle uint64 // identifies the rule in nft's commands
 
-	// Numbers are the queues among which the rule chooses, in ascending order.
-	// It is nil if the rule computes the number in a way that is not known.
+	// Numbers contains the queues among which the rule chooses, in ascending
+	// order. It is nil if Run does not know how the rule computes the number.
 	Numbers []uint16
-	// By is how the rule chooses: "" for one queue, or for a hash of both
-	// addresses over several; "fanout" for the number of the processor; else
+	// By is how the rule chooses a queue. It is "" for a single queue, or for
+	// a hash of both addresses; "fanout" for the number of the processor; or
 	// the expression that computes the number: "numgen", "symhash", "jhash" or
 	// "map".
 	By string
-	// Bypass lets packets pass while nobody has bound their queue. Without it
-	// they are dropped.
+	// Bypass lets packets pass while no program has bound their queue. Without
+	// it the kernel drops them.
 	Bypass bool
-	// Idle is why no packet reaches the rule. It is empty otherwise.
+	// Idle is the reason why no packet reaches the rule, or empty.
 	Idle Idle
 
-	// Packets is how many packets the rule's counter has counted, if it has
-	// one, which Counted reports.
+	// Counted reports whether the rule has a counter, and Packets is the
+	// number of packets that it has counted.
 	Counted bool
 	Packets uint64
 }
 
-// An Idle is why no packet reaches a rule.
+// An Idle is a reason why no packet reaches a rule.
 type Idle string
 
-// Reasons why a rule does not feed its queue.
+// The reasons why no packet reaches a rule.
 const (
 	DormantTable     Idle = "its table is dormant"
 	UnreachableChain Idle = "no base chain leads to its chain"
 )
 
-// String names the rule and what it does, as in
+// String returns the place of the rule and its action, for example
 //
 //	inet filter output handle 4, queue 0-3 fanout bypass
 func (r Rule) String() string {
@@ -67,12 +67,12 @@ func (r Rule) String() string {
 	return b.String()
 }
 
-// feeds reports whether the rule may hand packets to a queue.
+// feeds reports whether the rule may send packets to a queue.
 func (r Rule) feeds(number uint16) bool {
 	return r.Idle == "" && (r.Numbers == nil || slices.Contains(r.Numbers, number))
 }
 
-// through returns the numbers from first on, n of them.
+// through returns n numbers, starting at first.
 func through(first uint16, n int) []uint16 {
 	n = min(n, 1<<16-int(first))
 	list := make([]uint16, n)
@@ -82,7 +82,7 @@ func through(first uint16, n int) []uint16 {
 	return list
 }
 
-// join lists ascending numbers: "1-3, 7".
+// join returns a list of ascending numbers, for example "1-3, 7".
 func join(list []uint16) string {
 	var parts []string
 	for first := 0; first < len(list); {
@@ -100,7 +100,7 @@ func join(list []uint16) string {
 	return strings.Join(parts, ", ")
 }
 
-// queues lists queues in words: "queues 1-3, 7".
+// queues returns a list of queues, for example "queues 1-3, 7".
 func queues(list []uint16) string {
 	if len(list) == 1 {
 		return "queue " + join(list)
@@ -108,5 +108,5 @@ func queues(list []uint16) string {
 	return "queues " + join(list)
 }
 
-// errNoNFTables is the error of reading the rules of a kernel without nftables.
+// errNoNFTables is the error for reading rules on a kernel without nftables.
 var errNoNFTables = errors.New("this kernel has no nftables")

@@ -10,14 +10,14 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// rulesKey is the key by which tests put rules into a context.
+// rulesKey is the context key with which tests provide a ruleReader.
 type rulesKey struct{}
 
-// A ruleReader reads the rules of nftables that hand packets to queues.
+// A ruleReader reads the nftables rules that send packets to queues.
 type ruleReader func(ctx context.Context, netns int) ([]Rule, error)
 
-// reader returns how rules are read: those of the running kernel by nftables. A
-// simulated kernel has no nftables unless the context has rules.
+// reader returns the ruleReader for the kernel. The real kernel is read through
+// nftables. A simulated kernel has rules only if the context contains a reader.
 func (x *examination) reader() ruleReader {
 	if read, ok := x.ctx.Value(rulesKey{}).(ruleReader); ok {
 		return read
@@ -28,8 +28,7 @@ func (x *examination) reader() ruleReader {
 	return readNFTables
 }
 
-// rules reads the rules and compares them with the queues, if those could be
-// seen.
+// rules reads the rules, and compares them with the queues if seen is true.
 func (x *examination) rules(seen bool) {
 	list, err := x.reader()(x.ctx, x.c.NetNS)
 	all := err == nil
@@ -39,7 +38,7 @@ func (x *examination) rules(seen bool) {
 		all = true
 		x.say(Note, AboutRules, "This kernel has no nftables")
 	case err != nil:
-		f := x.unseen(AboutRules, err, "The rules of nftables cannot be read")
+		f := x.unseen(AboutRules, err, "Cannot read the rules of nftables")
 		if errors.Is(err, fs.ErrPermission) {
 			f.Advice = "run as root to see them"
 		}
@@ -54,18 +53,18 @@ func (x *examination) rules(seen bool) {
 	switch {
 	case fed:
 	case all:
-		x.say(Fault, AboutRules, "No rule hands packets to queue %d", x.c.Number).
+		x.say(Fault, AboutRules, "No rule sends packets to queue %d", x.c.Number).
 			Advice = x.addRule(errors.Is(err, errNoNFTables))
 	default:
-		x.say(Unseen, AboutRules, "No rule that could be seen hands packets to queue %d", x.c.Number)
+		x.say(Unseen, AboutRules, "No rule that could be read sends packets to queue %d", x.c.Number)
 	}
 }
 
-// addRule is the advice to add a rule, with an example that takes no packets but
-// DNS queries, and passes them while nobody has bound the queue. It needs no
-// table or chain to be there.
+// addRule returns the advice to add a rule, with an example. The example queues
+// only DNS queries, lets them pass while no program has bound the queue, and works
+// without an existing table or chain.
 func (x *examination) addRule(noNFTables bool) string {
-	const advice = "add one for the packets that the program is for, such as "
+	const advice = "add one for the packets that your program handles, for example "
 	if noNFTables || !x.hasNFTQueue() {
 		return fmt.Sprintf(advice+"iptables -A OUTPUT -p udp --dport 53 -j NFQUEUE --queue-num %d --queue-bypass", x.c.Number)
 	}
@@ -74,19 +73,20 @@ func (x *examination) addRule(noNFTables bool) string {
 		"add rule inet example output udp dport 53 counter queue num %d bypass'", x.c.Number)
 }
 
-// hasNFTQueue reports whether the kernel is known to have nftables' own
-// expression for queues. iptables works with and without.
+// hasNFTQueue reports whether the kernel is known to have the queue expression of
+// nftables. iptables works with and without it.
 func (x *examination) hasNFTQueue() bool {
 	m := x.loading("nft_queue", "nft-expr-queue")
 	return x.loadedModules()["nft_queue"] || m.listed && m.obstacle == ""
 }
 
-// legacy looks for tables of legacy iptables, and reports whether there are
-// none. Their rules are for getsockopt alone, in a form for each match.
+// legacy looks for tables of legacy iptables, and returns true if there are none.
+// It does not read their rules, which only getsockopt returns, in a format that
+// differs for each match.
 func (x *examination) legacy(family string) bool {
 	tool := family + "tables"
 	if x.c.NetNS != 0 {
-		x.say(Unseen, AboutRules, "Whether legacy %s has rules cannot be seen in another network namespace", tool)
+		x.say(Unseen, AboutRules, "Cannot determine whether legacy %s has rules in another network namespace", tool)
 		return false
 	}
 	names, err := x.host.ReadFile("/proc/net/" + family + "_tables_names")
@@ -95,17 +95,17 @@ func (x *examination) legacy(family string) bool {
 	case errors.Is(err, fs.ErrNotExist) || err == nil && len(tables) == 0:
 		return true
 	case err != nil:
-		x.unseen(AboutRules, err, "Whether legacy %s has rules cannot be seen", tool).Advice = "run as root to see it"
+		x.unseen(AboutRules, err, "Cannot determine whether legacy %s has rules", tool).Advice = "run as root to see it"
 		return false
 	}
-	x.say(Unseen, AboutRules, "Legacy %s has tables (%s) whose rules cannot be read here%s",
+	x.say(Unseen, AboutRules, "Legacy %s has tables (%s), but their rules cannot be read%s",
 		tool, strings.Join(tables, ", "), x.target(family)).
-		Advice = fmt.Sprintf("look for NFQUEUE and QUEUE in what %s-legacy-save prints", tool)
+		Advice = fmt.Sprintf("look for NFQUEUE and QUEUE in the output of %s-legacy-save", tool)
 	return false
 }
 
-// target reports whether legacy tables can feed a queue with more than the old
-// verdict QUEUE.
+// target returns a remark whether legacy tables can use the target NFQUEUE, and
+// not only the old verdict QUEUE.
 func (x *examination) target(family string) string {
 	list, err := x.host.ReadFile("/proc/net/" + family + "_tables_targets")
 	if err != nil {
@@ -113,13 +113,13 @@ func (x *examination) target(family string) string {
 	}
 	for _, name := range strings.Fields(string(list)) {
 		if name == "NFQUEUE" {
-			return " and target NFQUEUE is loaded"
+			return "; target NFQUEUE is loaded"
 		}
 	}
-	return ", though target NFQUEUE is not loaded"
+	return "; target NFQUEUE is not loaded"
 }
 
-// rule judges a rule.
+// rule adds a finding about a rule.
 func (x *examination) rule(r Rule, seen bool) {
 	feeds := r.feeds(x.c.Number)
 	var unheard []uint16
@@ -130,28 +130,28 @@ func (x *examination) rule(r Rule, seen bool) {
 	}
 	switch {
 	case r.Idle != "":
-		x.say(Note, AboutRules, "Rule %v gets no packet, because %s", r, r.Idle)
+		x.say(Note, AboutRules, "Rule %v receives no packets, because %s", r, r.Idle)
 	case r.Numbers == nil:
-		x.say(Note, AboutRules, "Rule %v may feed the queue%s", r, counted(r))
+		x.say(Note, AboutRules, "Rule %v may send packets to this queue%s", r, counted(r))
 	case !seen:
 		x.say(Note, AboutRules, "There is rule %v%s", r, counted(r))
 	case len(unheard) > 0 && r.Bypass:
-		x.say(Note, AboutRules, "Rule %v lets packets pass, because nobody has bound %s%s", r, queues(unheard), counted(r))
+		x.say(Note, AboutRules, "Rule %v lets packets pass, because no program has bound %s%s", r, queues(unheard), counted(r))
 	case len(unheard) > 0:
 		severity := Warning
 		if feeds && x.queue(x.c.Number) == nil {
 			severity = Fault
 		}
-		x.say(severity, AboutRules, "Rule %v drops packets, because nobody has bound %s%s", r, queues(unheard), counted(r)).
+		x.say(severity, AboutRules, "Rule %v drops packets, because no program has bound %s%s", r, queues(unheard), counted(r)).
 			Advice = "start the program, or add bypass (--queue-bypass) to the rule"
 	case feeds:
-		x.say(Good, AboutRules, "Rule %v feeds the queue%s", r, counted(r))
+		x.say(Good, AboutRules, "Rule %v sends packets to this queue%s", r, counted(r))
 	default:
-		x.say(Note, AboutRules, "Rule %v feeds another queue%s", r, counted(r))
+		x.say(Note, AboutRules, "Rule %v sends packets to another queue%s", r, counted(r))
 	}
 }
 
-// counted is what the rule's counter says.
+// counted returns the value of the rule's counter, as a remark.
 func counted(r Rule) string {
 	switch {
 	case !r.Counted:

@@ -34,23 +34,23 @@ func TestRunRules(t *testing.T) {
 		words string
 		fed   bool
 	}{
-		{"own queue", rule(5), diagnose.Fault, "inet t c handle 9, queue 5 drops packets, because nobody has bound queue 5", true},
-		{"own queue among others", rule(3, 4, 5, 6), diagnose.Fault, "because nobody has bound queues 3-6;", true},
-		{"another queue", rule(6), diagnose.Warning, "because nobody has bound queue 6;", false},
-		{"another queue that is bound", rule(8), diagnose.Note, "feeds another queue", false},
-		{"bypass", with(rule(5), bypass), diagnose.Note, "queue 5 bypass lets packets pass, because nobody has bound queue 5", true},
-		{"the last queues", rule(65534, 65535), diagnose.Warning, "nobody has bound queues 65534-65535;", false},
+		{"own queue", rule(5), diagnose.Fault, "inet t c handle 9, queue 5 drops packets, because no program has bound queue 5", true},
+		{"own queue among others", rule(3, 4, 5, 6), diagnose.Fault, "because no program has bound queues 3-6;", true},
+		{"another queue", rule(6), diagnose.Warning, "because no program has bound queue 6;", false},
+		{"another queue that is bound", rule(8), diagnose.Note, "sends packets to another queue", false},
+		{"bypass", with(rule(5), bypass), diagnose.Note, "queue 5 bypass lets packets pass, because no program has bound queue 5", true},
+		{"the last queues", rule(65534, 65535), diagnose.Warning, "no program has bound queues 65534-65535;", false},
 		{"numgen", with(rule(5, 6), func(r *diagnose.Rule) { r.By = "numgen" }), diagnose.Fault, "queue 5-6 by numgen drops packets", true},
-		{"an unknown map", with(rule(), func(r *diagnose.Rule) { r.By = "map" }), diagnose.Note, "queue by map may feed the queue", true},
-		{"dormant table", with(rule(5), func(r *diagnose.Rule) { r.Idle = diagnose.DormantTable }), diagnose.Note, "gets no packet, because its table is dormant", false},
-		{"unreachable chain", with(rule(5), func(r *diagnose.Rule) { r.Idle = diagnose.UnreachableChain }), diagnose.Note, "gets no packet, because no base chain leads to its chain", false},
+		{"an unknown map", with(rule(), func(r *diagnose.Rule) { r.By = "map" }), diagnose.Note, "queue by map may send packets to this queue", true},
+		{"dormant table", with(rule(5), func(r *diagnose.Rule) { r.Idle = diagnose.DormantTable }), diagnose.Note, "receives no packets, because its table is dormant", false},
+		{"unreachable chain", with(rule(5), func(r *diagnose.Rule) { r.Idle = diagnose.UnreachableChain }), diagnose.Note, "receives no packets, because no base chain leads to its chain", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHost(kerneltest.Options{}, "")
 			h.open(t, queue.Config{Number: 8})
 			r := runWithRules(h, tt.rule)
 			wantFinding(t, r, tt.want, diagnose.AboutRules, tt.words)
-			missing := strings.Contains(findings(r), "No rule hands packets to queue 5")
+			missing := strings.Contains(findings(r), "No rule sends packets to queue 5")
 			if missing == tt.fed {
 				t.Errorf("no rule is found: %t, want %t", missing, !tt.fed)
 			}
@@ -58,12 +58,12 @@ func TestRunRules(t *testing.T) {
 	}
 }
 
-// A rule whose queues are all bound feeds the queue. Others may be unheard.
+// A rule whose queues are all bound sends packets to this queue. Others may be unheard.
 func TestRunRulesOfBoundQueue(t *testing.T) {
 	h := newHost(kerneltest.Options{}, "")
 	h.open(t, queue.Config{Number: 5})
-	wantFinding(t, runWithRules(h, rule(5)), diagnose.Good, diagnose.AboutRules, "queue 5 feeds the queue.")
-	wantFinding(t, runWithRules(h, rule(5, 6)), diagnose.Warning, diagnose.AboutRules, "drops packets, because nobody has bound queue 6;")
+	wantFinding(t, runWithRules(h, rule(5)), diagnose.Good, diagnose.AboutRules, "queue 5 sends packets to this queue.")
+	wantFinding(t, runWithRules(h, rule(5, 6)), diagnose.Warning, diagnose.AboutRules, "drops packets, because no program has bound queue 6;")
 	counted := rule(5)
 	counted.Counted, counted.Packets = true, 7
 	wantFinding(t, runWithRules(h, counted), diagnose.Good, diagnose.AboutRules, "(7 packets so far)")
@@ -72,8 +72,8 @@ func TestRunRulesOfBoundQueue(t *testing.T) {
 func TestRunRulesHidden(t *testing.T) {
 	h := newHost(kerneltest.Options{}, "")
 	r := diagnose.Run(diagnose.WithRules(h.ctx(), nil, fs.ErrPermission), queue.Config{})
-	wantFinding(t, r, diagnose.Unseen, diagnose.AboutRules, "nftables cannot be read", "run as root")
-	wantFinding(t, r, diagnose.Unseen, diagnose.AboutRules, "No rule that could be seen")
+	wantFinding(t, r, diagnose.Unseen, diagnose.AboutRules, "Cannot read the rules of nftables", "run as root")
+	wantFinding(t, r, diagnose.Unseen, diagnose.AboutRules, "No rule that could be read")
 }
 
 // The advice to add a rule works as it is written: it queues nothing that keeps
@@ -83,7 +83,7 @@ func TestRunAdvisesRule(t *testing.T) {
 	h := newHost(kerneltest.Options{}, "")
 	wantFinding(t, h.run(queue.Config{Number: 5}), diagnose.Note, diagnose.AboutRules, "no nftables")
 	const legacy = "iptables -A OUTPUT -p udp --dport 53 -j NFQUEUE --queue-num 5 --queue-bypass"
-	wantFinding(t, h.run(queue.Config{Number: 5}), diagnose.Fault, diagnose.AboutRules, "No rule hands packets to queue 5", legacy)
+	wantFinding(t, h.run(queue.Config{Number: 5}), diagnose.Fault, diagnose.AboutRules, "No rule sends packets to queue 5", legacy)
 	wantFinding(t, runWithRules(h), diagnose.Fault, diagnose.AboutRules, legacy) // nft_queue is not known to be there
 	h.files[dir+"modules.builtin"] = []byte("kernel/net/netfilter/nft_queue.ko\n")
 	wantFinding(t, runWithRules(h), diagnose.Fault, diagnose.AboutRules,
