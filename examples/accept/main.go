@@ -1,13 +1,13 @@
-// Accept accepts every packet of a queue and prints it, and at the end how many
-// there were: the program of the libipq(3) manual page, for both of the kernel's
-// queues. It needs root, and a rule that feeds the queue:
+// Accept accepts every packet of a queue and prints it. At the end it prints the
+// number of packets. It is the example of the libipq(3) manual page, for both
+// kinds of kernel queue. It needs root, and a rule that sends packets to the queue:
 //
 //	iptables -I INPUT -p icmp -j NFQUEUE --queue-num 0    # Linux 2.6.14 and later
 //	iptables -I INPUT -p icmp -j QUEUE                    # ip_queue, before Linux 3.5
 //	ip6tables -I INPUT -p icmpv6 -j QUEUE                 # ip6_queue; accept -6
 //
-// With -q it prints nothing but errors. Where the output is slow, packets pass
-// without being printed. It ends at Ctrl-C or SIGTERM.
+// With -q it prints only errors. If the output is slow, it accepts packets without
+// printing them. Ctrl-C or SIGTERM ends it.
 package main
 
 import (

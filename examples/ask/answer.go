@@ -8,7 +8,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// An answer is what the person says about a destination.
+// An answer is the person's decision about a destination.
 type answer struct {
 	action queue.Action
 	always bool // for its later connections, too
@@ -26,11 +26,11 @@ func parseAnswer(line string) (answer, error) {
 	case "block", "b":
 		return answer{queue.Drop, true}, nil
 	default:
-		return answer{}, fmt.Errorf("want yes, always, no or block, or its first letter, not %q", word)
+		return answer{}, fmt.Errorf("want yes, always, no or block, or a first letter, not %q", word)
 	}
 }
 
-// scope is the answer's in words.
+// scope returns the scope of the answer in words.
 func (a answer) scope() string {
 	if a.always {
 		return "always"
@@ -38,7 +38,7 @@ func (a answer) scope() string {
 	return "once"
 }
 
-// parseVerdict reads a verdict as the command line has it.
+// parseVerdict parses a verdict on the command line.
 func parseVerdict(word string) (queue.Action, error) {
 	switch word {
 	case "accept":
@@ -49,7 +49,7 @@ func parseVerdict(word string) (queue.Action, error) {
 	return 0, errors.New("want drop or accept")
 }
 
-// done is what has become of a packet.
+// done returns the past participle of an action.
 func done(action queue.Action) string {
 	if action == queue.Accept {
 		return "accepted"

@@ -9,7 +9,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// The bounds of what an asker holds. What goes beyond gets the default.
+// The limits of an asker. Packets beyond them get the default verdict.
 const (
 	mostQuestions = 64
 	mostHeld      = 16   // packets of a question
@@ -18,7 +18,7 @@ const (
 
 // An asker holds packets until their destination has an answer.
 type asker struct {
-	wait     time.Duration // after it the queue gives a packet the default
+	wait     time.Duration // the queue then gives a packet the default
 	standard queue.Action  // the default
 	say      func(format string, args ...any)
 
@@ -26,8 +26,8 @@ type asker struct {
 	once      *recent
 	questions []*question // without an answer, oldest first
 	shown     bool        // the first of them is
-	closed    bool        // nobody answers any more
-	excess    int         // packets beyond the bounds, not told yet
+	closed    bool        // the input has ended: there are no more answers
+	excess    int         // packets beyond the limits that were not reported yet
 }
 
 // A question is about one destination.
@@ -35,7 +35,7 @@ type question struct {
 	destination queue.Flow
 	text        string
 	held        []held // oldest first
-	expired     int    // packets that were held and had no answer in time
+	expired     int    // packets that got no answer in time
 }
 
 // A held packet waits for the answer.
@@ -65,7 +65,7 @@ func (a *asker) take(p queue.Packet, now time.Time) {
 	}
 }
 
-// known returns what needs no question.
+// known returns the verdict for a packet that needs no question.
 func (a *asker) known(c connection) (action queue.Action, ok bool) {
 	if action, ok = a.always[c.destination()]; ok {
 		return action, true
@@ -76,8 +76,8 @@ func (a *asker) known(c connection) (action queue.Action, ok bool) {
 	return a.standard, a.closed
 }
 
-// question returns that about the packet's destination, nil if there are too
-// many.
+// question returns the question about the packet's destination, or nil if there
+// are too many questions.
 func (a *asker) question(p queue.Packet, destination queue.Flow) *question {
 	for _, q := range a.questions {
 		if q.destination == destination {
@@ -92,7 +92,7 @@ func (a *asker) question(p queue.Packet, destination queue.Flow) *question {
 	return q
 }
 
-// ask names the sender by number: to look up its name may need the network.
+// ask shows the sender as a number, because looking up a name may need the network.
 func ask(p queue.Packet, destination queue.Flow) string {
 	sender := "unknown"
 	if uid, ok := p.UID(); ok {
@@ -101,7 +101,8 @@ func ask(p queue.Packet, destination queue.Flow) string {
 	return fmt.Sprintf("%v, uid %s\nconnect to %v: yes, always, no or block?", p, sender, destination.Destination)
 }
 
-// next returns the question to show, "" if there is none or one is shown.
+// next returns the question to show, or "" if there is none or one is shown
+// already.
 func (a *asker) next(now time.Time) string {
 	if a.shown {
 		return ""
@@ -113,8 +114,8 @@ func (a *asker) next(now time.Time) string {
 	return a.questions[0].text
 }
 
-// answer is the one to the question that is shown. It reaches the held packets
-// and, unless it is for always, retransmissions of those.
+// answer applies an answer to the question that is shown: to its held packets and,
+// unless it is for always, to their retransmissions.
 func (a *asker) answer(given answer) {
 	q := a.questions[0]
 	a.questions, a.shown = slices.Delete(a.questions, 0, 1), false
@@ -138,7 +139,7 @@ func (a *asker) answer(given answer) {
 	}
 }
 
-// tell says what became of some of a question's packets.
+// tell prints what happened to some packets of a question.
 func (a *asker) tell(what string, q *question, why string, packets int) {
 	a.say("%-8s  %-22v  %s  packets: %d", what, q.destination.Destination, why, packets)
 }
@@ -152,8 +153,8 @@ func (a *asker) decide(p queue.Packet, action queue.Action) bool {
 	return err == nil
 }
 
-// expire tells which packets the queue has given the default, and forgets the
-// questions that nobody has seen and nothing waits for.
+// expire reports the packets that the queue has given the default. It removes
+// questions that were not shown and have no packets any more.
 func (a *asker) expire(now time.Time) {
 	for _, q := range a.questions {
 		expired := 0
@@ -170,14 +171,14 @@ func (a *asker) expire(now time.Time) {
 		return len(q.held) == 0 && !a.isShown(q)
 	})
 	if a.excess > 0 {
-		a.say("%-8s  too much waits already  packets: %d", done(a.standard), a.excess)
+		a.say("%-8s  too many packets wait  packets: %d", done(a.standard), a.excess)
 		a.excess = 0
 	}
 }
 
 func (a *asker) isShown(q *question) bool { return a.shown && q == a.questions[0] }
 
-// end gives all the default, from now on.
+// end gives the default to all packets from now on.
 func (a *asker) end() {
 	a.closed = true
 	for _, q := range a.questions {

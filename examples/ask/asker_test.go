@@ -168,7 +168,7 @@ func TestLinesThatAnswerNothing(t *testing.T) {
 		wantPending(t, sent)
 		s.enter("")
 		s.enter("sure")
-		s.wantSaid(`want yes, always, no or block, or its first letter, not "sure"`)
+		s.wantSaid(`want yes, always, no or block, or a first letter, not "sure"`)
 		wantPending(t, sent)
 		s.enter("no")
 		sent.WantDropped()
@@ -260,7 +260,7 @@ func TestBounds(t *testing.T) {
 			wantPending(t, sent)
 		}
 		s.pass(time.Second)
-		s.wantSaid("dropped too much waits already packets: 2")
+		s.wantSaid("dropped too many packets wait packets: 2")
 		s.pass(time.Minute)
 		for _, sent := range waiting {
 			sent.WantDropped()
@@ -296,7 +296,7 @@ func TestInterrupt(t *testing.T) {
 				}
 				shown.Want(fate)
 				unseen.Want(fate)
-				s.wantSaid(fmt.Sprintf("2 packets: 0 decided, 0 %s in want of an answer, 2 at the end", done(mustParse(t, standard))))
+				s.wantSaid(fmt.Sprintf("2 packets: 0 decided, 0 %s without an answer, 2 at the end", done(mustParse(t, standard))))
 			})
 		})
 	}

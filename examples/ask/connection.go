@@ -6,7 +6,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A connection is what a SYN and its retransmissions have in common.
+// A connection identifies a SYN and its retransmissions.
 type connection struct {
 	flow  queue.Flow
 	first uint32 // sequence number; 0 if this is not TCP
@@ -21,17 +21,17 @@ func connectionOf(p queue.Packet) connection {
 	return c
 }
 
-// destination is what answers are about: a flow from anywhere.
+// destination returns the flow without its source, because answers are about
+// destinations.
 func (c connection) destination() queue.Flow {
 	return queue.Flow{Protocol: c.flow.Protocol, Destination: c.flow.Destination}
 }
 
-// recent remembers what was answered about single connections, so that nobody
-// is asked again when a SYN is retransmitted. The last of them make the oldest
-// be forgotten.
+// recent contains the answers about single connections, so that a retransmitted
+// SYN causes no new question. When it is full, a new answer replaces the oldest.
 type recent struct {
 	actions map[connection]queue.Action
-	order   []connection // a ring, whose oldest element is the next to go
+	order   []connection // a ring; the oldest element is replaced next
 	next    int
 }
 

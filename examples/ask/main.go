@@ -1,32 +1,33 @@
 // Ask holds the first packet of each new TCP connection and asks the person at
-// the terminal whether it may be made.
+// the terminal whether to allow the connection.
 //
 //	go build ./examples/ask
 //	sudo ./ask -wait 30s -default drop
 //
-// The rules that feed the queue:
+// These rules send packets to the queue:
 //
 //	iptables -I OUTPUT -p tcp --syn -j NFQUEUE --queue-num 0 --queue-bypass
 //	ip6tables -I OUTPUT -p tcp --syn -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft insert rule inet filter output 'tcp flags & (fin|syn|rst|ack) == syn queue flags bypass to 0'
 //
-// A question shows the packet with the number of the user who sent it, like
+// A question shows the packet and the id of the user who sent it:
 //
 //	#7 Output eth0: TCP 10.0.0.1:40000 > 192.0.2.1:443 SYN, 60 bytes, uid 1000
 //	connect to 192.0.2.1:443: yes, always, no or block?
 //
-// and is about the destination, address and port, whoever else connects there.
-// The answer is a word, or its first letter, and Enter: yes and no are for the
-// connections that wait, with all retransmissions of their SYN; always and block
-// for all that follow, too, until the program ends. There is one question at a
-// time. What is typed while there is none answers nothing.
+// An answer applies to all connections to the same address and port. Type a word,
+// or its first letter, and Enter. With yes and no, the answer is for the
+// connections that wait now, including retransmissions of their SYN. With always
+// and block, it is also for all later connections, until the program ends. The
+// program asks one question at a time and ignores input while there is none.
 //
-// A packet without an answer after -wait gets -default, drop or accept; so does
-// what goes beyond 64 questions or 16 packets of one, and everything once the
-// input has ended. Connections that exist, this terminal's if it is remote, are
-// not touched. Ctrl-C ends the program, and then all connections pass.
+// A packet without an answer after -wait gets the verdict -default, drop or accept.
+// So do packets beyond 64 questions or 16 packets for one question, and all packets
+// after the end of the input. Existing connections, such as that of a remote
+// terminal, are not affected. Ctrl-C ends the program; then all connections pass.
 //
-// Do not suspend it (Ctrl-Z): nobody would decide, not even by default.
+// Do not suspend the program (Ctrl-Z): no packet would get a verdict, not even the
+// default.
 package main
 
 import (
@@ -42,7 +43,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-var program = cli.Program{Name: "ask", About: "Ask asks the person at the terminal about each new TCP connection."}
+var program = cli.Program{Name: "ask", About: "Ask asks at the terminal whether to allow each new TCP connection."}
 
 func main() {
 	o, err := parse(os.Args[1:], os.Stdout)
@@ -54,25 +55,25 @@ func main() {
 	program.Exit(err)
 }
 
-// options are the command line's.
+// options are the values of the command line.
 type options struct {
 	queue    uint16
 	wait     time.Duration
-	standard queue.Action // for what has no answer
+	standard queue.Action // the verdict on packets without an answer
 }
 
 func parse(args []string, help io.Writer) (o options, err error) {
 	o.standard = queue.Drop
 	flags := program.Flags()
 	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
-	flags.DurationVar(&o.wait, "wait", 30*time.Second, "how long a packet waits for an answer")
-	flags.Func("default", "`verdict` without an answer, drop or accept (default drop)", func(s string) (err error) {
+	flags.DurationVar(&o.wait, "wait", 30*time.Second, "longest `time` that a packet waits for an answer")
+	flags.Func("default", "`verdict` on packets without an answer, drop or accept (default drop)", func(s string) (err error) {
 		o.standard, err = parseVerdict(s)
 		return err
 	})
 	err = program.Parse(flags, args, help)
 	if err == nil && o.wait <= 0 {
-		err = cli.Misuse("want a -wait above 0")
+		err = cli.Misuse("-wait must be above 0")
 	}
 	return o, err
 }
@@ -96,15 +97,15 @@ func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 	t := openTerminal(in, out)
 	t.say("ask: queue %d, %s after %v without an answer", o.queue, done(o.standard), o.wait)
 	serve(q, t, newAsker(o.wait, o.standard, t.say))
-	q.Close() // what waits gets the default, though nobody may read what follows
+	q.Close() // waiting packets get the default even if the output below blocks
 	s := q.Stats()
-	t.say("%s: %d decided, %d %s in want of an answer, %d at the end",
+	t.say("%s: %d decided, %d %s without an answer, %d at the end",
 		numbers.Count(s.Received, "packet"), s.Decided, s.Expired+s.Overflowed, done(o.standard), s.Abandoned)
 	t.close()
 	return q.Err()
 }
 
-// serve lets packets, questions and answers meet until the packets end.
+// serve handles packets, questions and answers until the stream of packets ends.
 func serve(q *queue.Queue, t *terminal, a *asker) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()

@@ -318,7 +318,7 @@ func TestKernelInterrupt(t *testing.T) {
 			held := dial(t, listen(t, testutil.Loopback(t).IPv4))
 			p.Stdout.Await(t, "block?")
 			p.Interrupt(t)
-			p.Stdout.Await(t, "in want of an answer, 1 at the end")
+			p.Stdout.Await(t, "without an answer, 1 at the end")
 			if standard == "accept" {
 				wantConnected(t, held)
 				return

@@ -24,8 +24,8 @@ func TestParse(t *testing.T) {
 		{"-queue 65535 -wait 1m30s -default accept", options{65535, 90 * time.Second, queue.Accept}, ""},
 		{"-default drop", options{0, 30 * time.Second, queue.Drop}, ""},
 		{"-queue 65536", options{}, "want a number from 0 to 65535"},
-		{"-wait 0", options{}, "above 0"},
-		{"-wait -1s", options{}, "above 0"},
+		{"-wait 0", options{}, "must be above 0"},
+		{"-wait -1s", options{}, "must be above 0"},
 		{"-default reject", options{}, "want drop or accept"},
 		{"more", options{}, `unexpected argument "more"`},
 	} {

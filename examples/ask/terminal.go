@@ -6,23 +6,23 @@ import (
 	"io"
 )
 
-// A terminal is a person who is asked one question at a time. Neither a slow
-// person nor a stopped screen makes the loop over the packets wait.
+// A terminal asks a person one question at a time. Neither a slow person nor
+// blocked output delays the loop over the packets.
 type terminal struct {
 	texts   chan text
 	answers chan answer // closed when the input has ended
 	done    chan struct{}
 }
 
-// A text is a line for the person, or a question, of which the next must not be
-// sent before there is an answer.
+// A text is a line to print, or a question. The next question must not be sent
+// before the answer.
 type text struct {
 	line     string
 	question bool
 }
 
-// openTerminal starts its two goroutines. Close ends them, but for a read of the
-// input that is under way.
+// openTerminal starts the two goroutines of the terminal. Close ends them, except
+// for a read of the input in progress.
 func openTerminal(in io.Reader, out io.Writer) *terminal {
 	t := &terminal{
 		texts:   make(chan text, 64),
@@ -46,8 +46,8 @@ func (t *terminal) read(in io.Reader, lines chan<- string) {
 	}
 }
 
-// converse takes a line for the answer to the question that was printed last. A
-// line that comes while there is none answers nothing.
+// converse treats a line of input as the answer to the last question printed. It
+// ignores lines while there is no question.
 func (t *terminal) converse(lines <-chan string, out io.Writer) {
 	defer close(t.done)
 	asked := false
@@ -81,7 +81,7 @@ func (t *terminal) answer(line string, out io.Writer) bool {
 	return true
 }
 
-// say prints a line, unless many wait to be printed already.
+// say prints a line. It discards the line if too many wait to be printed.
 func (t *terminal) say(format string, args ...any) {
 	select {
 	case t.texts <- text{line: fmt.Sprintf(format, args...)}:
@@ -89,7 +89,7 @@ func (t *terminal) say(format string, args ...any) {
 	}
 }
 
-// close waits until all has been printed.
+// close waits until everything is printed.
 func (t *terminal) close() {
 	close(t.texts)
 	<-t.done

@@ -9,7 +9,7 @@ import (
 // extension headers included.
 const enough = 256
 
-// A filter has the VXLAN networks whose packets may pass.
+// A filter is the set of VXLAN networks whose packets may pass.
 type filter map[uint32]bool
 
 // options make gopacket do no more than is asked.

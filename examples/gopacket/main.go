@@ -1,16 +1,16 @@
-// Gopacket decodes the packets of a queue with gopacket: it guards a VXLAN
-// endpoint (RFC 7348), lets the packets of the networks named pass and drops
-// all others. It needs root, and a rule that feeds the queue with VXLAN alone:
+// Gopacket decodes the packets of a queue with the library gopacket. It protects
+// a VXLAN endpoint (RFC 7348): it accepts packets of the listed networks and drops
+// all others. It needs root, and a rule that sends only VXLAN packets to the queue:
 //
 //	iptables -I INPUT -p udp --dport 4789 -j NFQUEUE --queue-num 0
 //	nft add rule inet filter input udp dport 4789 queue num 0
 //
 //	cd examples/gopacket && go run . -vni 5,6    # it is a module of its own
 //
-// There is no "bypass" in these rules, so that nothing passes unguarded while
-// the program does not run. It ends at Ctrl-C or SIGTERM, with a count.
+// These rules have no "bypass", so no packet passes while the program does not
+// run. Ctrl-C or SIGTERM ends it; it then prints the number of packets.
 //
-// See filter.go for what gopacket may keep of a packet, and for how long.
+// See filter.go for how long data decoded by gopacket is valid.
 package main
 
 import (
@@ -28,7 +28,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-var program = cli.Program{Name: "gopacket", About: "Gopacket lets VXLAN packets of the networks named pass and drops all others."}
+var program = cli.Program{Name: "gopacket", About: "Gopacket accepts VXLAN packets of the listed networks and drops all other packets."}
 
 func main() {
 	number, networks, err := parse(os.Args[1:], os.Stdout)
@@ -38,7 +38,7 @@ func main() {
 	program.Exit(err)
 }
 
-// run guards until a signal ends it.
+// run filters packets until a signal ends it.
 func run(number uint16, networks filter) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -53,7 +53,7 @@ func run(number uint16, networks filter) error {
 		if networks.passes(p.Payload) {
 			verdict = queue.Accept
 		}
-		// An error would say that the packet has gone, which Stats counts.
+		// An error means that the kernel no longer has the packet; Stats counts it.
 		_ = p.Decide(queue.Verdict{Action: verdict})
 	}
 	s := q.Stats()
@@ -64,24 +64,24 @@ func run(number uint16, networks filter) error {
 func parse(args []string, help io.Writer) (number uint16, networks filter, err error) {
 	flags := program.Flags()
 	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
-	flags.Func("vni", "VXLAN networks that may pass, a `list` of numbers", func(s string) (err error) {
+	flags.Func("vni", "comma-separated `list` of the VXLAN networks to accept", func(s string) (err error) {
 		networks, err = parseNetworks(s)
 		return err
 	})
 	err = program.Parse(flags, args, help)
 	if err == nil && len(networks) == 0 {
-		err = cli.Misuse("no networks; name some with -vni")
+		err = cli.Misuse("no networks: list some with -vni")
 	}
 	return number, networks, err
 }
 
-// parseNetworks reads numbers with commas between them.
+// parseNetworks parses a comma-separated list of numbers.
 func parseNetworks(list string) (filter, error) {
 	networks := make(filter)
 	for number := range strings.SplitSeq(list, ",") {
 		n, err := strconv.ParseUint(number, 10, 24)
 		if err != nil {
-			return nil, fmt.Errorf("want numbers from 0 to 16777215 with commas between them, not %q", number)
+			return nil, fmt.Errorf("want comma-separated numbers from 0 to 16777215, not %q", number)
 		}
 		networks[uint32(n)] = true
 	}

@@ -78,8 +78,8 @@ func testComplains(t *testing.T, program string) {
 		args []string
 		want string // part of standard error
 	}{
-		{nil, "name some with -vni"},
-		{[]string{"-vni", "16777216"}, "want numbers from 0 to 16777215"},
+		{nil, "list some with -vni"},
+		{[]string{"-vni", "16777216"}, "want comma-separated numbers from 0 to 16777215"},
 		{[]string{"-vni", "5", "-queue", "65536"}, "want a number from 0 to 65535"},
 		{[]string{"-vni", "5", "6"}, `unexpected argument "6"`},
 	} {

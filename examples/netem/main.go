@@ -1,13 +1,13 @@
-// Netem makes a network as bad as one wants, like the queueing discipline of
-// that name, but for the packets of any firewall rule, incoming ones included,
-// and in the same way each time: packets are delayed, lost, sent out of order,
-// sent twice, corrupted and held to a bit rate. It needs CAP_NET_ADMIN, and a rule that
-// feeds the queue:
+// Netem simulates a bad network, like the queueing discipline of the same name.
+// It delays, loses, reorders, duplicates and corrupts packets, and limits their bit
+// rate. Unlike the queueing discipline, it works on the packets of any firewall
+// rule, including incoming packets, and can repeat the same random choices. It
+// needs CAP_NET_ADMIN, and a rule that sends packets to the queue:
 //
 //	iptables -I INPUT -p tcp --sport 443 -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft insert rule inet filter input tcp sport 443 queue num 0 bypass
 //
-// For example
+// For example:
 //
 //	netem -delay 80ms -jitter 20ms -loss 1%
 //	netem -delay 10ms -reorder 25% -seed 7
@@ -15,30 +15,31 @@
 //	netem -rate 2mbit -limit 50 -corrupt 0.1%
 //	netem -duplicate 5% -queue 3
 //
-// Each packet meets these in turn: it is lost; it waits its turn on a link of
-// that rate; it is delayed by delay plus or minus up to jitter, or not at all
-// if it is one of those to be reordered, which so overtake others. The packet
-// number and the seed decide what happens to it, whatever the other settings.
+// These steps apply to each packet in this order. It may be lost. It waits until
+// the link, which has the bit rate of -rate, is free. Then it is delayed by -delay
+// plus or minus up to -jitter; a packet chosen by -reorder is not delayed and so
+// overtakes others. Only the number of the packet and -seed determine the random
+// choices, not the other flags.
 //
-// With -correlation losses come in a row: the packet behind a lost one is lost
-// with a probability that is that far between loss and 100%. As many are lost in
-// all. With -distribution normal or pareto jitter is the standard deviation of
-// the delay; a pareto has a few packets that are very late. A corrupted packet
-// has a wrong bit behind its IP header, so that its receiver drops it. Fragments
-// and packets that the kernel does not let programs change pass as they are.
+// -correlation makes losses come in groups: the probability that the packet after
+// a lost one is lost as well lies that percentage of the way from -loss to 100%. The
+// total number of losses stays the same. With -distribution normal or pareto,
+// -jitter is the standard deviation of the delay; with pareto a few packets are very
+// late. A corrupted packet has one wrong bit after its IP header, so the receiver
+// drops it. Fragments, and packets that the kernel does not let programs change,
+// are not corrupted.
 //
-// The seed is printed at the start, the statistics at the end: at Ctrl-C or
-// SIGTERM, when the packets held are let go at once.
+// The program prints the seed at the start and statistics at the end. Ctrl-C or
+// SIGTERM ends it; it then sends the packets that it holds at once.
 //
-// At most limit packets are held; those above it are lost in the kernel.
+// It holds at most -limit packets; the kernel drops those beyond.
 //
-// A verdict is about one packet and cannot duplicate it, so the second one is
-// sent by a raw socket, which needs CAP_NET_RAW. It passes the Output hook from
-// the beginning, with a mark (-mark) by which the program lets it pass if it
-// comes back. That is right for packets that leave this host, and so packets
-// at the hooks Prerouting and Input are not duplicated, but counted. A rule
-// that leaves duplicates out saves them the way through the queue, where those
-// above the limit are lost:
+// A verdict cannot duplicate a packet, so the program sends the duplicate on a raw
+// socket, which needs CAP_NET_RAW. The duplicate enters the hook Output with a mark
+// (-mark), by which the program recognizes and accepts it. This is only right for
+// packets that leave this host: packets at the hooks Prerouting and Input are not
+// duplicated, but counted. A rule that excludes duplicates keeps them out of the
+// queue, where those beyond the limit would be lost:
 //
 //	iptables -I OUTPUT -p udp -m mark ! --mark 0x6e65 -j NFQUEUE --queue-num 3 --queue-bypass
 //	nft insert rule inet filter output meta l4proto udp meta mark != 0x6e65 queue num 3 bypass
@@ -56,7 +57,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-var program = cli.Program{Name: "netem", About: "Netem delays, loses, reorders, duplicates, corrupts and slows down the packets of a queue."}
+var program = cli.Program{Name: "netem", About: "Netem delays, loses, reorders, duplicates, corrupts or slows the packets of a queue."}
 
 func main() {
 	o, err := parse(os.Args[1:], os.Stdout)
@@ -72,11 +73,12 @@ func main() {
 func run(ctx context.Context, o options) error {
 	q, err := queue.Open(ctx, queue.Config{
 		Number: o.number,
-		// One packet is one of the wire, and not the many that GSO makes one.
+		// Treat each packet on the wire separately, instead of many as one
+		// large GSO packet.
 		NoGSO: true,
-		// The kernel counts a packet until its verdict: it never has more
-		// than limit of them. One more keeps the reader going when as many
-		// are held, so that it sees the end.
+		// A packet counts towards the kernel's limit until its verdict, so
+		// there are never more than limit of them. With one more here, the
+		// reader continues when limit packets are held, and notices the end.
 		QueueLength:  o.limit,
 		MaxUndecided: o.limit + 1,
 	})

@@ -14,7 +14,7 @@ import (
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 )
 
-// options are what the command line says.
+// options are the values of the command line.
 type options struct {
 	network
 	number uint16
@@ -25,18 +25,18 @@ func parse(args []string, help io.Writer) (options, error) {
 	o := options{network: network{seed: rand.Uint64(), mark: defaultMark}}
 	flags := program.Flags()
 	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.number))
-	flags.DurationVar(&o.delay, "delay", 0, "`time` by which each packet is delayed")
-	flags.DurationVar(&o.jitter, "jitter", 0, "`time` that is at random added to or taken from that")
-	flags.TextVar(&o.distribution, "distribution", uniform, "of the jitter: `name` uniform, normal or pareto")
-	flags.Var(&o.loss, "loss", "`percent` of the packets that are lost")
-	flags.Var(&o.correlation, "correlation", "`percent` by which losses come in a row")
-	flags.Var(&o.reorder, "reorder", "`percent` of the packets that are not delayed")
-	flags.Var(&o.duplicate, "duplicate", "`percent` of the packets that are sent twice")
-	flags.Var(&o.corrupt, "corrupt", "`percent` of the packets in which a bit is wrong")
+	flags.DurationVar(&o.delay, "delay", 0, "`time` to delay each packet")
+	flags.DurationVar(&o.jitter, "jitter", 0, "random `time` to add to or subtract from the delay")
+	flags.TextVar(&o.distribution, "distribution", uniform, "`name` of the distribution of the jitter: uniform, normal or pareto")
+	flags.Var(&o.loss, "loss", "`percent` of packets to lose")
+	flags.Var(&o.correlation, "correlation", "`percent` by which a loss makes the next one more likely")
+	flags.Var(&o.reorder, "reorder", "`percent` of packets to send without delay")
+	flags.Var(&o.duplicate, "duplicate", "`percent` of packets to send twice")
+	flags.Var(&o.corrupt, "corrupt", "`percent` of packets in which to change a bit")
 	flags.Func("mark", fmt.Sprintf("`mark` of duplicates (default %#x)", defaultMark), numbers.Mark(&o.mark))
-	flags.Var(&o.rate, "rate", "bits in a second, such as `64kbit` or 2mbit (default no limit)")
+	flags.Var(&o.rate, "rate", "bits per second, for example `64kbit` or 2mbit (default no limit)")
 	flags.IntVar(&o.limit, "limit", 1000, "most `packets` to hold")
-	flags.Uint64Var(&o.seed, "seed", o.seed, "`number` that decides about each packet (default random)")
+	flags.Uint64Var(&o.seed, "seed", o.seed, "`number` that determines the random choices (default random)")
 	if err := program.Parse(flags, args, help); err != nil {
 		return o, err
 	}
@@ -46,11 +46,11 @@ func parse(args []string, help io.Writer) (options, error) {
 func (o options) check() error {
 	switch {
 	case o.delay < 0 || o.jitter < 0 || o.delay > maxTime || o.jitter > maxTime:
-		return cli.Misuse("-delay and -jitter are from 0 to %v", maxTime)
+		return cli.Misuse("-delay and -jitter must be from 0 to %v", maxTime)
 	case o.mark == 0:
-		return cli.Misuse("-mark 0 is that of all packets")
+		return cli.Misuse("-mark must not be 0, the mark of other packets")
 	case o.limit < 1 || o.limit > maxLimit:
-		return cli.Misuse("-limit is from 1 to %d, all that the kernel holds", maxLimit)
+		return cli.Misuse("-limit must be from 1 to %d, the most that the kernel holds", maxLimit)
 	}
 	return nil
 }

@@ -1,9 +1,9 @@
 // Proxy decides, at the first packet of each TCP connection, whether the
-// connection goes to a transparent proxy on this host. Its policy is the
-// destination; its decision is a mark, upon which a rule redirects the
-// connection. No other packet leaves the kernel, so that it costs nothing once
-// the connection is there. It needs CAP_NET_ADMIN and two rules, one that asks
-// it and one that obeys:
+// connection goes to a transparent proxy on this host. It decides by destination
+// and sets a mark; a rule redirects connections with that mark. Only the first
+// packet goes through the queue, so later packets cost nothing. It needs
+// CAP_NET_ADMIN and two rules: one sends the first packet to the queue, the other
+// redirects the connection:
 //
 //	iptables -t mangle -A OUTPUT -p tcp --syn -m mark --mark 0/3 -j NFQUEUE --queue-num 0 --queue-bypass
 //	iptables -t nat -A OUTPUT -p tcp -m mark --mark 1/3 -j REDIRECT --to-ports 3128
@@ -15,26 +15,26 @@
 //			meta l4proto tcp meta mark & 3 == 1 redirect to :3128; }
 //	}
 //
-// For connections that this host forwards the hook is PREROUTING. For example
+// For connections that this host forwards, use the hook PREROUTING. For example:
 //
 //	proxy -to 203.0.113.0/24 -to 2001:db8::/32 -port 80 -port 443
 //
-// sends connections to these networks and ports through whatever listens at
-// port 3128 (squid, redsocks, ...), and marks all others with 2. The verdict is
-// Repeat: the packet meets the chain again from its first rule, so that rules
-// behind the one that asked see the mark, CONNMARK say. With Accept they would
-// be left out. This is why each decision has a mark: without one the packet
-// would be asked about for ever. No other bit of the packet's mark changes, so
-// that the marks of other programs survive.
+// This redirects connections to these networks and ports to the proxy at port 3128
+// (squid, redsocks, ...), and marks all others with 2. The verdict is Repeat: the
+// packet passes the chain again from its first rule, so that later rules, for
+// example with CONNMARK, see the mark. Accept would skip them. Both decisions set a
+// mark, because a packet without one would be queued again and again. The other
+// bits of the mark do not change, so marks of other programs survive.
 //
-// The proxy's own connections must not end up in the proxy again: give them a
-// mark (SO_MARK), or put "-m owner --uid-owner squid -j RETURN" in front.
+// The proxy's own connections must not be redirected to it again: give them a mark
+// (SO_MARK), or insert "-m owner --uid-owner squid -j RETURN" before these rules.
 //
-// A mark can do more: "ip rule add fwmark 1/3 table 100" takes the connection
-// another way, TPROXY at PREROUTING leaves its addresses as they are.
+// Marks have other uses as well: "ip rule add fwmark 1/3 table 100" changes the
+// route of a connection, and TPROXY at PREROUTING redirects it without changing its
+// addresses.
 //
-// Without the program connections go on directly, which is what bypass says. It
-// ends at Ctrl-C or SIGTERM.
+// With bypass, connections pass unchanged while the program does not run. Ctrl-C or
+// SIGTERM ends it.
 package main
 
 import (
@@ -49,7 +49,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-var program = cli.Program{Name: "proxy", About: "Proxy marks TCP connections, by their destination, for a transparent proxy on this host."}
+var program = cli.Program{Name: "proxy", About: "Proxy marks the TCP connections that go to a transparent proxy on this host."}
 
 func main() {
 	number, policy, err := parse(os.Args[1:], os.Stdout)
@@ -61,10 +61,10 @@ func main() {
 	program.Exit(err)
 }
 
-// headers is how much of a SYN tells where it goes.
+// headers is the number of bytes of a SYN that contain its destination.
 const headers = 128
 
-// run decides about connections until ctx ends.
+// run marks connections until ctx ends.
 func run(ctx context.Context, number uint16, policy policy) error {
 	q, err := queue.Open(ctx, queue.Config{Number: number, Mode: queue.Range(headers)})
 	if err != nil {

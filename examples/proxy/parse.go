@@ -14,20 +14,20 @@ func parse(args []string, help io.Writer) (number uint16, c policy, err error) {
 	c = policy{proxy: 1, direct: 2}
 	flags := program.Flags()
 	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
-	flags.Func("to", "`network` whose connections take the proxy, as 192.0.2.0/24; may be repeated (default all)",
+	flags.Func("to", "destination `network` to proxy, for example 192.0.2.0/24; may be repeated (default all)",
 		func(s string) error {
 			prefix, err := parsePrefix(s)
 			c.to = append(c.to, prefix)
 			return err
 		})
-	flags.Func("port", "destination `port` whose connections take the proxy; may be repeated (default all)",
+	flags.Func("port", "destination `port` to proxy; may be repeated (default all)",
 		func(s string) error {
 			port, err := parsePort(s)
 			c.ports = append(c.ports, port)
 			return err
 		})
-	flags.Func("mark", "`mark` that means the proxy (default 1)", parseMark(&c.proxy))
-	flags.Func("direct", "`mark` that means no proxy (default 2)", parseMark(&c.direct))
+	flags.Func("mark", "`mark` of connections that go to the proxy (default 1)", parseMark(&c.proxy))
+	flags.Func("direct", "`mark` of all other connections (default 2)", parseMark(&c.direct))
 	if err := program.Parse(flags, args, help); err != nil {
 		return number, c, err
 	}
@@ -45,7 +45,7 @@ func parsePort(s string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// parsePrefix takes an address for a network of one.
+// parsePrefix parses a network. A single address is a network of one.
 func parsePrefix(s string) (netip.Prefix, error) {
 	if addr, err := netip.ParseAddr(s); err == nil {
 		return netip.PrefixFrom(addr.WithZone(""), addr.BitLen()), nil
@@ -64,7 +64,7 @@ func parseMark(to *uint32) func(string) error {
 			return err
 		}
 		if *to == 0 {
-			return errors.New("0 is the mark of packets that are not decided yet")
+			return errors.New("0 is the mark of undecided packets")
 		}
 		return nil
 	}

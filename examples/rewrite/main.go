@@ -1,29 +1,31 @@
-// Rewrite replaces a text with another one in the data of UDP datagrams and TCP
-// segments, over IPv4 and IPv6, and prints a line for each packet that has it.
-// It needs CAP_NET_ADMIN, and a rule that feeds the queue:
+// Rewrite replaces a text in the data of UDP datagrams and TCP segments, over IPv4
+// and IPv6. It prints a line for each packet that contains the text. It needs
+// CAP_NET_ADMIN, and a rule that sends packets to the queue:
 //
 //	iptables -I OUTPUT -p udp --dport 9999 -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft insert rule inet filter output udp dport 9999 queue num 0 bypass
 //
-// For example
+// For example:
 //
 //	rewrite -from hello -to "good morning"
 //	rewrite -from 'password=\x00' -to 'password=?' -queue 3
 //
-// The texts may have the escapes of Go strings. In a datagram the new one may
-// be of any length; should that make it larger than the MTU, it is fragmented
-// or dropped like any other. TCP counts bytes: once a segment has another
-// length, every later one of both sides, their acknowledgements and those of
-// SACK must be renumbered, and a retransmission, cut at other places, must be
-// rewritten to the same bytes. That is a proxy's work (examples/proxy leads
-// connections to one), so here a text in TCP can only become one that is as
-// long, or shorter and padded:
+// The texts may contain the escapes of Go strings.
+//
+// In a datagram the new text may have any length. If the datagram becomes larger
+// than the MTU, it is fragmented or dropped as usual.
+//
+// TCP numbers bytes. If the length of a segment changed, all later sequence and
+// acknowledgement numbers of both sides, including those of SACK, would have to
+// change, and a retransmission with other boundaries would have to result in the
+// same bytes. That needs a proxy (see examples/proxy). Here the new text in TCP
+// must have the same length, or be shorter and padded:
 //
 //	rewrite -from "gzip, deflate" -to identity -pad " "
 //
-// A text that is split over two segments, or fragments, is not found. Packets
-// that cannot be rewritten pass as they are, and the line says why. The program
-// ends at Ctrl-C or SIGTERM.
+// The program does not find a text that is split over two segments or fragments.
+// Packets that it cannot rewrite pass unchanged, and the line contains the reason.
+// Ctrl-C or SIGTERM ends it.
 package main
 
 import (
@@ -39,7 +41,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-var program = cli.Program{Name: "rewrite", About: "Rewrite puts another text in the place of one in the packets of a queue."}
+var program = cli.Program{Name: "rewrite", About: "Rewrite replaces a text in the UDP and TCP packets of a queue."}
 
 func main() {
 	c, r, err := parse(os.Args[1:], os.Stdout)
@@ -68,7 +70,7 @@ func run(ctx context.Context, c queue.Config, r *rewriter) error {
 	return errors.Join(q.Err(), out.Close())
 }
 
-// decide gives the packet its verdict, and prints a line if it has the text.
+// decide gives the verdict on a packet, and prints a line if it contains the text.
 func (r *rewriter) decide(p queue.Packet, out *lines.Printer) error {
 	if !bytes.Contains(p.Payload, r.from) {
 		return p.Accept()
@@ -81,7 +83,8 @@ func (r *rewriter) decide(p queue.Packet, out *lines.Printer) error {
 	if err == nil {
 		err = p.ReplaceData(data)
 	}
-	// What ReplaceData refuses, for example as too long, is still undecided.
+	// After an error of ReplaceData, for example too long, the packet is still
+	// undecided.
 	if err != nil {
 		out.Printf("%s: not rewritten: %v\n", line, err)
 		return p.Accept()

@@ -28,7 +28,7 @@ func TestRewriteProgram(t *testing.T) {
 		{"shorter in UDP", []string{"-from", "hell"}, netns.UDP, "hello", "o", "1 replaced, now"},
 		{"as long in TCP", []string{"-from", "ell", "-to", "ipp"}, netns.TCP, "hello", "hippo", "1 replaced, now"},
 		{"padded in TCP", []string{"-from", "ello", "-to", "i", "-pad", "."}, netns.TCP, "hello", "hi...", "1 replaced, now"},
-		{"longer in TCP", []string{"-from", "h", "-to", "HH"}, netns.TCP, "hello", "hello", "not rewritten: TCP counts bytes"},
+		{"longer in TCP", []string{"-from", "h", "-to", "HH"}, netns.TCP, "hello", "hello", "not rewritten: in TCP the new text"},
 		{"too long in UDP", []string{"-from", "h", "-to", strings.Repeat("h", 65500)}, netns.UDP, strings.Repeat("h", 9), strings.Repeat("h", 9), "not rewritten: "},
 		{"absent", []string{"-from", "olleh"}, netns.UDP, "hello", "hello", ""},
 	} {

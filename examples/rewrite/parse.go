@@ -11,28 +11,30 @@ import (
 )
 
 func parse(args []string, help io.Writer) (c queue.Config, r *rewriter, err error) {
-	// A GSO packet is several: a text must not be found across two datagrams,
-	// and they cannot change their length as one. Bulk TCP is slower for it.
+	// A GSO packet contains several packets: a text must not be found across
+	// two datagrams, and the length of a GSO packet cannot change. Without GSO,
+	// bulk TCP is slower.
 	c.NoGSO = true
 	r = &rewriter{}
 	flags := program.Flags()
 	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&c.Number))
 	flags.Func("from", "the `text` to replace", unquote(&r.from))
-	flags.Func("to", "the `text` to put in its place", unquote(&r.to))
-	flags.Func("pad", "in TCP, the `byte` to fill the length of a shorter text with", unquote(&r.pad))
+	flags.Func("to", "the new `text`", unquote(&r.to))
+	flags.Func("pad", "the `byte` that pads a shorter text in TCP", unquote(&r.pad))
 	if err := program.Parse(flags, args, help); err != nil {
 		return c, r, err
 	}
 	return c, r, r.check()
 }
 
-// unquote returns a function that stores a flag's value, its escapes resolved.
+// unquote returns a function that decodes the escapes in a flag's value and stores
+// the result.
 func unquote(to *[]byte) func(string) error {
 	return func(s string) error {
 		for len(s) > 0 {
 			c, multibyte, rest, err := strconv.UnquoteChar(s, 0)
 			if err != nil {
-				return errors.New("it has a bad escape")
+				return errors.New("invalid escape")
 			}
 			s = rest
 			if multibyte {
@@ -50,7 +52,7 @@ func (r *rewriter) check() error {
 	case len(r.from) == 0:
 		return cli.Misuse("-from is missing")
 	case len(r.pad) > 1:
-		return cli.Misuse("-pad takes one byte")
+		return cli.Misuse("-pad must be one byte")
 	}
 	return nil
 }

@@ -13,7 +13,7 @@ const (
 	protoUDP = 17
 )
 
-var errLength = errors.New("TCP counts bytes: the text must stay as long, or be shorter and have -pad")
+var errLength = errors.New("in TCP the new text must have the same length, or be shorter with -pad")
 
 // A rewriter replaces one text with another.
 type rewriter struct{ from, to, pad []byte }

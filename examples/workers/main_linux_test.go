@@ -91,8 +91,8 @@ func wantReport(t *testing.T, report string, talks, packets int) {
 }
 
 func testFails(t *testing.T, program string) {
-	testutil.WantFailure(t, program, 2, "-workers is from 1 to 1000", "-workers", "0")
-	testutil.WantFailure(t, program, 2, "-queues is from 1 to 4", "-queue", "65532", "-queues", "5")
+	testutil.WantFailure(t, program, 2, "-workers must be from 1 to 1000", "-workers", "0")
+	testutil.WantFailure(t, program, 2, "-queues must be from 1 to 4", "-queue", "65532", "-queues", "5")
 	owner := testutil.Start(t, program, "-queues", "1", "-queue", "3")
 	testutil.AwaitOwner(t, 3)
 	testutil.WantFailure(t, program, 1, "taken by program (process")

@@ -7,10 +7,10 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// backlog is how many packets may wait for a worker.
+// backlog is the number of packets that may wait for a worker.
 const backlog = 128
 
-// A pool is goroutines that share the packets by conversation.
+// A pool is a set of goroutines. Each handles the packets of its own conversations.
 type pool struct {
 	decide  func(queue.Packet) error
 	seed    maphash.Seed
@@ -26,7 +26,7 @@ func newPool(workers int, decide func(queue.Packet) error) *pool {
 	return p
 }
 
-// run gives each packet to its worker, waiting where that is too busy. It
+// run passes each packet to its worker, and waits if that worker is too busy. It
 // returns when the channel is closed and every packet is decided.
 func (p *pool) run(packets <-chan queue.Packet) {
 	var running sync.WaitGroup
@@ -43,7 +43,7 @@ func (p *pool) run(packets <-chan queue.Packet) {
 	running.Wait()
 }
 
-// conversation is the flow of both directions.
+// conversation returns the same value for both directions of a flow.
 func conversation(f queue.Flow) queue.Flow {
 	if f.Source.Compare(f.Destination) > 0 {
 		return f.Reverse()

@@ -13,7 +13,8 @@ import (
 // top is how many conversations are reported.
 const top = 10
 
-// report tells what the workers have done and who talked most.
+// report prints the counts of the workers, and the conversations with the most
+// bytes.
 func (p *pool) report(out io.Writer) {
 	fmt.Fprintf(out, "%6s %10s %12s %7s %s\n", "worker", "packets", "bytes", "failed", "conversations")
 	for i, w := range p.workers {

@@ -2,13 +2,13 @@ package main
 
 import "github.com/ipqueue/ipqueue/queue"
 
-// most is how many conversations a worker tells apart.
+// most is the number of conversations that a worker counts separately.
 const most = 10000
 
 // A worker decides packets one after the other.
 type worker struct {
 	packets chan job
-	// conversations belong to the worker's goroutine alone while it runs.
+	// Only the worker's goroutine uses conversations while it runs.
 	conversations map[queue.Flow]traffic
 	all           traffic
 	failed        int // verdicts
@@ -20,7 +20,7 @@ type job struct {
 	conversation queue.Flow
 }
 
-// traffic is what was said.
+// traffic is an amount of traffic.
 type traffic struct{ packets, bytes int }
 
 func (t traffic) and(bytes int) traffic { return traffic{t.packets + 1, t.bytes + bytes} }
@@ -39,7 +39,7 @@ func (w *worker) run(decide func(queue.Packet) error) {
 	}
 }
 
-// count leaves out the conversations that are too many.
+// count does not count new conversations beyond the limit separately.
 func (w *worker) count(j job) {
 	length := int(j.packet.Length)
 	w.all = w.all.and(length)
