@@ -201,16 +201,12 @@ var words = [actions]wire.Verdict{
 // the id of its packet, so that an error reply without the request
 // (NETLINK_CAP_ACK) still names it.
 func (n *nfqueue) AppendVerdict(b []byte, id uint64, v ledger.Verdict) []byte {
-	w := n.verdict(id, v)
-	return wire.AppendNFQVerdict(b, 0, uint32(id), 0, &w)
-}
-
-func (n *nfqueue) verdict(id uint64, v ledger.Verdict) wire.NFQVerdict {
-	return wire.NFQVerdict{
+	w := wire.NFQVerdict{
 		Queue: n.number, ID: uint32(id), Verdict: words[v.Action],
 		SetMark: v.MarkMask != 0, Mark: v.Mark,
 		SetPriority: v.SetPriority, Priority: v.Priority,
 	}
+	return wire.AppendNFQVerdict(b, 0, uint32(id), 0, &w)
 }
 
 // Stamp implements ledger.Encoder. appendVerdict leaves nothing to add.
@@ -234,7 +230,11 @@ const farID = 1 << 30
 
 // AppendBatch implements ledger.Encoder.
 func (n *nfqueue) AppendBatch(b []byte, id uint64, v ledger.Verdict, count int) []byte {
-	w := n.verdict(id, v)
+	w := wire.NFQVerdict{
+		Queue: n.number, ID: uint32(id), Verdict: words[v.Action],
+		SetMark: v.MarkMask != 0, Mark: v.Mark,
+		SetPriority: v.SetPriority, Priority: v.Priority,
+	}
 	return wire.AppendNFQVerdictBatch(b, 0, uint32(count), 0, &w)
 }
 

@@ -52,7 +52,7 @@ func (in *Intake) makeSlots(class int) {
 	slots, memory := make([]Slot, n), make([]byte, n*size)
 	for i := range slots {
 		s := &slots[i]
-		s.ledger, s.class = in.ledger, class
+		s.ledger, s.class = in.ledger, uint8(class)
 		s.Buf, memory = memory[:size:size], memory[size:]
 		in.stash.push(s)
 	}

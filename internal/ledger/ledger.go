@@ -33,14 +33,14 @@ const Actions = 6
 type Verdict struct {
 	Action Action
 
+	// SetPriority says that Priority is the packet's new priority.
+	SetPriority bool
+	Priority    uint32
+
 	// The packet's mark changes to Mark in the bits of MarkMask. In a verdict
 	// given to an Encoder, Mark is the whole new mark, and MarkMask is 0 if the
 	// mark does not change.
 	Mark, MarkMask uint32
-
-	// SetPriority says that Priority is the packet's new priority.
-	SetPriority bool
-	Priority    uint32
 }
 
 // of returns the verdict as it is for one packet.
@@ -389,7 +389,7 @@ func (l *Ledger) reusable(s *Slot) bool {
 		l.count.buffersLeft++
 		return false
 	}
-	if s.class == bigClass {
+	if int(s.class) == bigClass {
 		return len(l.free[bigClass]) < bigKept
 	}
 	if cap(s.Message) > 2*largeOut {

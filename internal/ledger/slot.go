@@ -33,33 +33,35 @@ const (
 // returned with it. The number is never used twice, so a verdict for a packet
 // that has left its slot decides nothing.
 type Slot struct {
+	// What every verdict touches is in the first two lines of the processor's
+	// cache.
+
 	ledger *Ledger
-	class  int
-
-	// Guarded by the ledger's mutex.
-	seq        uint64
-	state      state
-	gap        bool  // the kernel had packets just before this one that did not arrive
-	superseded bool  // a later packet has the id, so the kernel no longer has this one
-	prev, next *Slot // neighbours by arrival
-	behind     *Slot // the next slot in the outbox
-	chained    *Slot // the next slot in a chain of ids
-	arrived    int64 // nanoseconds of the ledger's clock
-
-	// Owned by the goroutine that made the slot leave the state open.
-	verdict Verdict
-	cause   Cause
-	carries bool // Message carries a payload
-
-	// Message is the verdict's message, if it says more than a Verdict can.
-	// The goroutine with the claim writes it.
-	Message []byte
+	seq    uint64 // guarded by the ledger's mutex, as what follows up to arrived
 
 	// ID is the kernel's name for the packet, Mark its mark as it arrived. The
 	// reader sets them, and Buf and Memo, before the packet is entered; then
 	// they are read only.
 	ID   uint64
 	Mark uint32
+
+	state      state
+	gap        bool  // the kernel had packets just before this one that did not arrive
+	superseded bool  // a later packet has the id, so the kernel no longer has this one
+	class      uint8 // of the slot's buffer; never changes
+	cause      Cause // owned, as verdict and carries, by whoever made the slot leave the state open
+	carries    bool  // Message carries a payload
+
+	prev, next *Slot // neighbours by arrival
+	behind     *Slot // the next slot in the outbox
+	verdict    Verdict
+
+	// Message is the verdict's message, if it says more than a Verdict can.
+	// The goroutine with the claim writes it.
+	Message []byte
+
+	arrived int64 // nanoseconds of the ledger's clock
+	chained *Slot // the next slot in a chain of ids
 
 	// Buf is memory for the packet's bytes.
 	Buf []byte
