@@ -53,8 +53,8 @@ var (
 	network = binary.BigEndian    // of what is in nfnetlink_queue's attributes
 )
 
-// A policy is the least length of attributes, by number. A negative one is that
-// of a nest, which may also be empty.
+// A policy contains the minimum lengths of attributes, indexed by number. A negative
+// number is the minimum length of a nest, which may also be empty.
 type policy map[uint16]int
 
 func (p policy) allows(kind uint16, length int) bool {
@@ -71,13 +71,13 @@ var (
 	vlanPolicy    = policy{attrVLANProtocol: 2, attrVLANTCI: 2}
 )
 
-// attributes are the payloads of attributes by number, those of a message or of
-// a connection tracking entry; nil means absent.
+// attributes contains the payloads of the attributes of a message or a connection
+// tracking entry, indexed by number. nil means that the attribute is absent.
 type attributes [max(attrMax, ctMax) + 1][]byte
 
-// parseAttributes reads attributes numbered up to limit as lib/nlattr.c does
-// without strict checking: unknown ones are skipped, the last of several
-// counts, and bytes that make no attribute end it without an error.
+// parseAttributes parses attributes with numbers up to limit, as lib/nlattr.c does
+// without strict checking. It skips unknown attributes; the last of several counts;
+// and bytes that are not an attribute end the parsing without an error.
 func parseAttributes(b []byte, limit uint16, p policy) (a attributes, errno Errno) {
 	for len(b) >= attrHeaderLen {
 		n := int(native.Uint16(b))

@@ -2,7 +2,7 @@ package kerneltest
 
 import "math/bits"
 
-// A datagram lies in a receive buffer.
+// A datagram is one element of a receive buffer.
 type datagram struct {
 	from  uint32
 	bytes []byte
@@ -23,7 +23,7 @@ type buffer struct {
 	drops     int
 }
 
-// put adds d, or drops it and reports false.
+// put adds d. If there is no room, it drops d and returns false.
 func (b *buffer) put(d datagram) bool {
 	n := charge(len(d.bytes))
 	if b.congested || !b.fits(n) {
@@ -42,9 +42,9 @@ func (b *buffer) fits(n int) bool {
 	return b.charged == 0 || b.charged+n <= b.limit
 }
 
-// overrun notes that a message was dropped. Unless the socket wants no ENOBUFS,
-// its next read fails with it, and it gets nothing more until it has read all
-// it has.
+// overrun records that a message was dropped. Unless the socket has the option
+// NETLINK_NO_ENOBUFS, its next read fails with ENOBUFS, and it receives no more
+// messages until it has read everything in the buffer.
 func (b *buffer) overrun() {
 	b.drops++
 	if b.quiet || b.congested {
@@ -54,7 +54,7 @@ func (b *buffer) overrun() {
 	b.err = errNoBufs
 }
 
-// take removes the oldest datagram, which there must be.
+// take removes the oldest datagram. The buffer must not be empty.
 func (b *buffer) take() datagram {
 	d := b.queue[0]
 	b.queue[0] = datagram{}
@@ -66,8 +66,8 @@ func (b *buffer) take() datagram {
 	return d
 }
 
-// takeError returns the pending error and forgets it. Reading an empty buffer
-// ends the congestion, too (netlink_rcv_wake).
+// takeError returns the pending error and clears it. Reading an empty buffer also
+// ends the congestion (netlink_rcv_wake).
 func (b *buffer) takeError() error {
 	err := b.err
 	b.err = nil
@@ -87,7 +87,7 @@ const (
 	largestHead = 1 << 14 // above, the payload stays in the packet's own pages
 )
 
-// charge is what a message of n bytes costs of the receive buffer.
+// charge returns the part of the receive buffer that a message of n bytes uses.
 func charge(n int) int {
 	switch {
 	case n <= smallData:

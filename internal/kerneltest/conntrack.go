@@ -38,9 +38,9 @@ const (
 	ctHelpName = 1 // CTA_HELP_NAME
 )
 
-// A Conntrack is a connection tracking entry. Packets of one connection share
-// it, so that later ones show what a verdict for an earlier one has changed. Once
-// a kernel has it the kernel's lock guards it.
+// A Conntrack is a connection tracking entry. Packets of one connection share it,
+// so later packets show the changes made by verdicts on earlier ones. Once a packet
+// with it has been injected, the kernel's lock guards it.
 type Conntrack struct {
 	Original, Reply Tuple
 	Status          uint32 // IPS_*
@@ -49,8 +49,8 @@ type Conntrack struct {
 	Zone            uint16
 	Helper          string
 
-	// Labels has label n at bit n%64 of word n/64. NoLabels is an entry
-	// without room for any.
+	// Label n is bit n%64 of Labels[n/64]. NoLabels means that the entry has
+	// no room for labels.
 	Labels   [2]uint64
 	NoLabels bool
 }
@@ -141,8 +141,8 @@ func appendNonzero16(b []byte, kind, v uint16) []byte {
 	return appendAttribute(b, kind, network.AppendUint16(nil, v)...)
 }
 
-// labelBytes are labels as the kernel has them in memory: an array of unsigned
-// long (struct nf_conn_labels).
+// labelBytes converts labels to the form in the kernel's memory: an array of
+// unsigned long (struct nf_conn_labels).
 func labelBytes(l [2]uint64) []byte {
 	b := make([]byte, 16)
 	for n := range 128 {
@@ -153,7 +153,7 @@ func labelBytes(l [2]uint64) []byte {
 	return b
 }
 
-// labelWords is the reverse of labelBytes.
+// labelWords is the inverse of labelBytes.
 func labelWords(b []byte) (l [2]uint64) {
 	for n := range 128 {
 		l[n/64] |= uint64(b[labelByte(n)]>>(n%8)&1) << (n % 64)
@@ -161,7 +161,7 @@ func labelWords(b []byte) (l [2]uint64) {
 	return l
 }
 
-// labelByte is which byte has label n.
+// labelByte returns the index of the byte that contains label n.
 func labelByte(n int) int {
 	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 { // big-endian
 		return n/8 ^ (strconv.IntSize/8 - 1)

@@ -15,7 +15,7 @@ const (
 	statusChangeable = statusOnlySet | statusFixedTimeout | statusHelper // not in IPS_UNCHANGEABLE_MASK
 )
 
-// change applies the NFQA_CT of a verdict, in the kernel's order and up to the
+// change applies the NFQA_CT of a verdict, in the kernel's order, and stops at the
 // first part that it refuses (nf_conntrack_netlink.c, ctnetlink_glue_parse_ct).
 func (c *Conntrack) change(b []byte, keepsHelper bool) Errno {
 	a, errno := parseAttributes(b, ctMax, ctPolicy)
@@ -61,7 +61,7 @@ func (c *Conntrack) changeStatus(a *attributes) Errno {
 	return 0
 }
 
-// changeHelper takes the helper away, or leaves it (ctnetlink_change_helper).
+// changeHelper removes or keeps the helper (ctnetlink_change_helper).
 func (c *Conntrack) changeHelper(a *attributes) Errno {
 	help, errno := parseAttributes(a[ctHelp], ctHelpName, nil)
 	if errno != 0 || help[ctHelpName] == nil {
@@ -80,7 +80,8 @@ func (c *Conntrack) changeHelper(a *attributes) Errno {
 	return 0
 }
 
-// changeLabels flips labels that are outside the mask (nf_connlabels_replace).
+// changeLabels replaces the labels in the mask. Labels of the change outside the mask
+// are inverted (nf_connlabels_replace).
 func (c *Conntrack) changeLabels(a *attributes) Errno {
 	labels, mask := a[ctLabels], a[ctLabelsMask]
 	switch {
@@ -98,7 +99,8 @@ func (c *Conntrack) changeLabels(a *attributes) Errno {
 	return 0
 }
 
-// changeMark flips bits that are outside the mask (ctnetlink_change_mark).
+// changeMark replaces the bits in the mask. Bits of the new mark outside the mask
+// are inverted (ctnetlink_change_mark).
 func (c *Conntrack) changeMark(a *attributes) Errno {
 	mask := ^uint32(0)
 	if m := a[ctMarkMask]; m != nil {

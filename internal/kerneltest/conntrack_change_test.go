@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestConntrackChange has what the kernel does with each part of NFQA_CT, and
+// TestConntrackChange checks the kernel's handling of each part of NFQA_CT, and
 // that it ends at the first that it refuses.
 func TestConntrackChange(t *testing.T) {
 	help := func(name string) []byte {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestConntrackBytes has what an entry is encoded to.
+// TestConntrackBytes checks the encoding of an entry.
 func TestConntrackBytes(t *testing.T) {
 	attribute := func(kind uint16, data ...byte) []byte { return appendAttribute(nil, kind, data...) }
 	tuple := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
@@ -49,7 +49,7 @@ func TestConntrackBytes(t *testing.T) {
 	}
 }
 
-// TestLabelBytes knows where labels are in memory.
+// TestLabelBytes checks the positions of labels in the kernel's memory.
 func TestLabelBytes(t *testing.T) {
 	for n := range 128 {
 		var l [2]uint64

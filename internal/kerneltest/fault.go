@@ -2,18 +2,18 @@ package kerneltest
 
 import "github.com/ipqueue/ipqueue/internal/sock"
 
-// faults are what has been set up to go wrong in the whole kernel.
+// faults contains the failures that tests have set up for the whole kernel.
 type faults struct {
 	refuseLeft  int
 	refuseErrno Errno
-	lose        int // packets that find no room in the receive buffer
-	loseReplies int // and replies
+	lose        int // number of packets to lose, as if the receive buffer were full
+	loseReplies int // number of replies to lose
 	holding     bool
-	exiting     bool // the process
+	exiting     bool // the process is exiting
 	held        []func()
 }
 
-// refuseVerdict is the errno for the verdict at hand; 0 lets it through.
+// refuseVerdict returns the errno with which to refuse the current verdict, or 0.
 func (f *faults) refuseVerdict() Errno {
 	if f.refuseLeft == 0 {
 		return 0
@@ -22,39 +22,39 @@ func (f *faults) refuseVerdict() Errno {
 	return f.refuseErrno
 }
 
-// RefuseVerdicts refuses the next n verdict messages with errno. The packets
-// they are about go on waiting.
+// RefuseVerdicts refuses the next n verdict messages with errno. Their packets
+// continue to wait.
 func (k *Kernel) RefuseVerdicts(n int, errno Errno) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.faults.refuseLeft, k.faults.refuseErrno = n, errno
 }
 
-// LosePackets makes the next n packets for a socket find no room in its receive
-// buffer.
+// LosePackets loses the next n packets for a socket, as if its receive buffer were
+// full.
 func (k *Kernel) LosePackets(n int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.faults.lose = n
 }
 
-// LoseReplies makes the next n error replies and acknowledgements find no room in
-// the receive buffer of their socket.
+// LoseReplies loses the next n error replies and acknowledgements, as if the
+// receive buffer of their socket were full.
 func (k *Kernel) LoseReplies(n int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.faults.loseReplies = n
 }
 
-// HoldReplies keeps back error replies and acknowledgements from now on;
-// packets pass. ReleaseReplies sends them and ends it.
+// HoldReplies holds back error replies and acknowledgements, but not packets, until
+// ReleaseReplies sends them.
 func (k *Kernel) HoldReplies() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.faults.holding = true
 }
 
-// ReleaseReplies sends the replies that HoldReplies kept back, in order.
+// ReleaseReplies sends the replies that HoldReplies held back, in order.
 func (k *Kernel) ReleaseReplies() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -72,9 +72,9 @@ func (k *Kernel) Exit() {
 	k.faults.exiting = true
 }
 
-// LinkDown takes an interface down: packets that came by it or are to leave by
-// it are dropped, in every queue, and nobody is told. d must equal the Device
-// of the packets.
+// LinkDown sets an interface down. The kernel drops packets that arrived on it or
+// are to leave through it, in every queue, without notifying any socket. d must
+// equal the Device of the packets.
 func (k *Kernel) LinkDown(d Device) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -83,8 +83,8 @@ func (k *Kernel) LinkDown(d Device) {
 	}
 }
 
-// RemoveHook unregisters some netfilter hook: nfnetlink_queue then drops all
-// that it holds (nfqnl_nf_hook_drop). ip_queue does not care.
+// RemoveHook unregisters a netfilter hook. nfnetlink_queue then drops all its
+// packets (nfqnl_nf_hook_drop). ip_queue keeps its packets.
 func (k *Kernel) RemoveHook() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -93,7 +93,7 @@ func (k *Kernel) RemoveHook() {
 	}
 }
 
-// Unbind destroys a queue of nfnetlink_queue behind its owner's back, as
+// Unbind destroys a queue of nfnetlink_queue without the knowledge of its owner, as
 // another process that shares the socket could.
 func (k *Kernel) Unbind(number uint16) {
 	k.mu.Lock()
@@ -103,9 +103,9 @@ func (k *Kernel) Unbind(number uint16) {
 	}
 }
 
-// Unload removes modules. What they hold is dropped; requests to ip_queue then
-// fail with ECONNREFUSED, and those to nfnetlink_queue get EINVAL, because
-// nfnetlink stays. New sockets of ip_queue fail with EPROTONOSUPPORT.
+// Unload removes modules and drops their packets. Requests to ip_queue then fail
+// with ECONNREFUSED, and new sockets with EPROTONOSUPPORT. Requests to
+// nfnetlink_queue get the reply EINVAL, because nfnetlink remains.
 func (k *Kernel) Unload(m Modules) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -130,8 +130,8 @@ func (k *Kernel) unloadIPQ(protocol int) {
 	}
 }
 
-// SetLastID makes the next packet of a queue of nfnetlink_queue have the id
-// after last: to see ids wrap, leave gaps or come twice.
+// SetLastID gives the next packet of a queue of nfnetlink_queue the id after last.
+// With it, tests make ids wrap, leave gaps or occur twice.
 func (k *Kernel) SetLastID(number uint16, last uint32) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -140,8 +140,8 @@ func (k *Kernel) SetLastID(number uint16, last uint32) {
 	}
 }
 
-// ForceID makes ip_queue (IPv4) or ip6_queue (IPv6) give the next packet that
-// id, even if another one has it.
+// ForceID gives the next packet of ip_queue (IPv4) or ip6_queue (IPv6) the given
+// id, even if another packet has it.
 func (k *Kernel) ForceID(f Family, id uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -181,15 +181,15 @@ func (f *sendFault) next() error {
 	}
 }
 
-// FailSend lets the next after datagrams through and refuses the times that
-// follow with err. A Send of several ends at the first that is refused.
+// FailSend sends the next after datagrams and then fails for the following times
+// datagrams with err. A Send of several datagrams ends at the first failure.
 func (s *Socket) FailSend(after, times int, err error) {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
 	s.refuse = sendFault{after, times, err}
 }
 
-// FailReceive makes every Receive fail with err, from now on and for ever.
+// FailReceive makes every Receive fail with err from now on.
 func (s *Socket) FailReceive(err error) {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
@@ -197,7 +197,7 @@ func (s *Socket) FailReceive(err error) {
 	s.readable.Broadcast()
 }
 
-// Overrun acts as if a message had not fit into the receive buffer.
+// Overrun simulates a message that did not fit into the receive buffer.
 func (s *Socket) Overrun() {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
@@ -209,8 +209,8 @@ func (s *Socket) overrun() {
 	s.readable.Broadcast()
 }
 
-// Wake ends the wait of a Receive although there is nothing to read. Without
-// one, the next wait ends at once.
+// Wake ends the wait of a Receive although there is nothing to read. If no Receive
+// waits, the next wait ends immediately.
 func (s *Socket) Wake() {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
@@ -218,16 +218,16 @@ func (s *Socket) Wake() {
 	s.readable.Broadcast()
 }
 
-// Deliver puts a datagram of any content into the receive buffer, sent from the
-// port from: 0 is the kernel, any other a local process. It reports false if
-// there was no room.
+// Deliver puts any datagram into the receive buffer. from is the port of its
+// sender: 0 is the kernel, any other port a local process. Deliver returns false if
+// the buffer is full.
 func (s *Socket) Deliver(from uint32, b []byte) bool {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
 	return s.deliver(datagram{from, append([]byte(nil), b...)})
 }
 
-// Unread is the number of datagrams in the receive buffer.
+// Unread returns the number of datagrams in the receive buffer.
 func (s *Socket) Unread() int {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()

@@ -58,7 +58,7 @@ func newIPQ(k *Kernel, f Family) *ipq {
 	return q
 }
 
-// receive looks at the first message of a datagram and at nothing else
+// receive handles the first message of a datagram and ignores the rest
 // (__ipq_rcv_skb).
 func (q *ipq) receive(from sender, b []byte) {
 	h, message, ok := parseMessage(q.abi.order, b)
@@ -95,9 +95,9 @@ func (q *ipq) checkHeader(h header) Errno {
 	}
 }
 
-// request handles a message whose header is in order. Whoever is allowed to
-// send it becomes the peer if there is none, be the message good or bad. It
-// is nlmsg_pid, not the sender, that names the peer.
+// request handles a message with a valid header. If there is no peer yet, a
+// privileged sender becomes the peer, even if the rest of the message is invalid.
+// The port of the peer is nlmsg_pid, not the port of the sender.
 func (q *ipq) request(from sender, h header, body []byte) Errno {
 	if !from.privileged {
 		return errPerm
@@ -120,7 +120,7 @@ func (q *ipq) request(from sender, h header, body []byte) Errno {
 }
 
 // setMode handles struct ipq_mode_msg {unsigned char value; size_t range}. The
-// range passes through an unsigned int, so that on 64 bits 2^32 is 0
+// kernel converts the range to unsigned int, so 2^32 on a 64-bit kernel becomes 0
 // (__ipq_set_mode).
 func (q *ipq) setMode(body []byte) Errno {
 	mode, size := body[0], uint32(q.abi.readLong(body[q.abi.long:]))
@@ -159,8 +159,9 @@ func (q *ipq) verdict(h header, body []byte) Errno {
 	return 0
 }
 
-// mangle replaces the packet, and reports false if it must be dropped. What is
-// shorter than an IP header is ignored (ipq_mangle_ipv4, ipq_mangle_ipv6).
+// mangle replaces the packet. It returns false if the packet must be dropped. It
+// ignores a replacement shorter than an IP header (ipq_mangle_ipv4,
+// ipq_mangle_ipv6).
 func (q *ipq) mangle(j *Journey, payload []byte) bool {
 	switch n := len(payload); {
 	case n < q.minReplacement():
@@ -180,8 +181,9 @@ func (q *ipq) minReplacement() int {
 	return 20
 }
 
-// enqueue gives a packet to the peer, whatever the number of its queue
-// (ipq_enqueue_packet). The entry, whose address is the id, exists before.
+// enqueue sends a packet to the peer and ignores the queue number
+// (ipq_enqueue_packet). The id is the address of the entry, which is allocated
+// first.
 func (q *ipq) enqueue(j *Journey, _ uint32) Fate {
 	id := q.slab.alloc()
 	if fate := q.offer(j, id); fate != Pending {
@@ -215,11 +217,11 @@ func (q *ipq) offer(j *Journey, id uint64) Fate {
 // served is the same for all numbers.
 func (q *ipq) served(uint32) bool { return q.peer != 0 && q.mode != ipqCopyNone }
 
-// segments is always true: GSO packets are cut before any handler sees them
+// segments returns true: the kernel splits GSO packets before it calls a handler
 // (net/netfilter/nf_queue.c).
 func (q *ipq) segments(uint32) bool { return true }
 
-// released resets everything but the counters once the peer's socket is gone
+// released resets everything except the counters when the peer's socket is closed
 // (ipq_rcv_nl_event).
 func (q *ipq) released(port uint32) {
 	if port != q.peer {

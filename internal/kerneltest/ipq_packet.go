@@ -43,7 +43,8 @@ func (q *ipq) appendPacketInfo(b []byte, p *Packet, id uint64) []byte {
 	return appendFixed(b, string(p.HWAddr), 8)
 }
 
-// appendUnclean pads b like an skb: with whatever the memory held before.
+// appendUnclean pads b with arbitrary bytes: the kernel does not clear the padding
+// in an skb.
 func (q *ipq) appendUnclean(b []byte) []byte {
 	for len(b)%4 != 0 {
 		b = append(b, byte(1+q.k.random.IntN(255)))

@@ -6,24 +6,24 @@ import (
 	"strconv"
 )
 
-// A Fate is what became of a packet.
+// A Fate is what happened to a packet.
 type Fate uint8
 
 // The fates of a packet.
 const (
 	Pending     Fate = iota // waits for a verdict
-	Accepted                // goes on to the remaining hooks
-	Stopped                 // goes on without them: NF_STOP, or NF_ACCEPT with other bits set
-	Dropped                 // by a verdict
-	Unreplaced              // dropped, because the replacement could not be applied
-	QueueFull               // dropped: the queue had no room
-	Unheard                 // dropped: nobody has bound the queue
-	Unwanted                // dropped: the queue's copy mode is NONE
-	Undelivered             // dropped: the socket had no room, or was not there
-	Flushed                 // dropped: owner, interface, hook or module gone
-	FailedOpen              // accepted without a verdict under NFQA_CFG_F_FAIL_OPEN
-	Bypassed                // accepted without a verdict: nobody has bound the queue
-	Segmented               // cut into segments, which have journeys of their own
+	Accepted                // continues with the remaining hook functions
+	Stopped                 // skips the remaining hook functions: NF_STOP, or NF_ACCEPT with other bits set
+	Dropped                 // dropped by a verdict
+	Unreplaced              // dropped: the replacement could not be applied
+	QueueFull               // dropped: the queue was full
+	Unheard                 // dropped: no socket has bound the queue
+	Unwanted                // dropped: the copy mode of the queue is NONE
+	Undelivered             // dropped: the receive buffer was full, or the socket did not exist
+	Flushed                 // dropped: the owner, interface, hook or module went away
+	FailedOpen              // accepted without a verdict, because of NFQA_CFG_F_FAIL_OPEN
+	Bypassed                // accepted without a verdict: no socket has bound the queue
+	Segmented               // split into segments, each with its own Journey
 )
 
 var fateNames = [...]string{
@@ -40,19 +40,19 @@ func (f Fate) String() string {
 	return "Fate(" + strconv.Itoa(int(f)) + ")"
 }
 
-// Passes reports whether the packet went on its way.
+// Passes reports whether the packet continued on its way.
 func (f Fate) Passes() bool {
 	return f == Accepted || f == Stopped || f == FailedOpen || f == Bypassed
 }
 
-// A Verdict is one that was applied to a packet.
+// A Verdict is a verdict that was applied to a packet.
 type Verdict struct {
 	Word  uint32 // verdict, with the queue in the upper 16 bits
 	Seq   uint32 // nlmsg_seq of its message
-	Batch bool   // it came by NFQNL_MSG_VERDICT_BATCH
+	Batch bool   // sent as NFQNL_MSG_VERDICT_BATCH
 }
 
-// A Result is what is known of a packet at some moment.
+// A Result describes what has happened to a packet so far.
 type Result struct {
 	Fate Fate
 
@@ -60,7 +60,7 @@ type Result struct {
 	// Conntrack is a copy.
 	Packet Packet
 
-	// Replaced tells that a verdict has replaced the payload.
+	// Replaced reports whether a verdict replaced the payload.
 	Replaced bool
 
 	// IDs are the ids under which it was queued, one more for each time.
@@ -70,8 +70,8 @@ type Result struct {
 	// and one more for each time the packet was queued again.
 	Verdicts []Verdict
 
-	// Conntrack and Expect are the NFQA_CT and NFQA_EXP that came with the
-	// last verdict whose NFQA_CT was taken.
+	// Conntrack and Expect are NFQA_CT and NFQA_EXP of the last verdict whose
+	// NFQA_CT the kernel applied.
 	Conntrack, Expect []byte
 
 	// Segments are the journeys of the segments, if Fate is Segmented.
@@ -83,7 +83,7 @@ type Journey struct {
 	k      *Kernel
 	done   chan struct{}
 	result Result        // guarded by the kernel's lock
-	next   chan struct{} // closed at the next verdict or the end; nil unless somebody waits
+	next   chan struct{} // closed at the next verdict or the end; nil if no goroutine waits
 }
 
 func newJourney(k *Kernel, p Packet) *Journey {
@@ -101,8 +101,8 @@ func (j *Journey) Wait() Fate {
 	return j.Fate()
 }
 
-// Watch returns what is known of the packet, and a channel that is closed when
-// a verdict or the end adds to it.
+// Watch returns the current Result, and a channel that is closed when a verdict or
+// the end changes it.
 func (j *Journey) Watch() (Result, <-chan struct{}) {
 	j.k.mu.Lock()
 	defer j.k.mu.Unlock()
@@ -119,14 +119,14 @@ func (j *Journey) changed() {
 	}
 }
 
-// Fate returns what became of the packet so far.
+// Fate returns the current fate of the packet.
 func (j *Journey) Fate() Fate {
 	j.k.mu.Lock()
 	defer j.k.mu.Unlock()
 	return j.result.Fate
 }
 
-// Result returns a copy of what is known of the packet.
+// Result returns a copy of the current Result.
 func (j *Journey) Result() Result {
 	j.k.mu.Lock()
 	defer j.k.mu.Unlock()
@@ -151,22 +151,22 @@ func (j *Journey) end(f Fate) {
 	j.changed()
 }
 
-// queued notes that the packet waits under that id.
+// queued records that the packet waits with the given id.
 func (j *Journey) queued(id uint64) { j.result.IDs = append(j.result.IDs, id) }
 
-// decided notes a verdict.
+// decided records a verdict.
 func (j *Journey) decided(v Verdict) {
 	j.result.Verdicts = append(j.result.Verdicts, v)
 	j.changed()
 }
 
-// replace puts payload in place of the packet's.
+// replace replaces the payload of the packet.
 func (j *Journey) replace(payload []byte) {
 	j.packet().replace(payload)
 	j.result.Replaced = true
 }
 
-// track notes conntrack attributes of a verdict.
+// track records the conntrack attributes of a verdict.
 func (j *Journey) track(conntrack, expect []byte) {
 	j.result.Conntrack = bytes.Clone(conntrack)
 	j.result.Expect = bytes.Clone(expect)

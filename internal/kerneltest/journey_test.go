@@ -36,7 +36,8 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// TestWatch tells of a verdict that does not end the journey, and of the end.
+// TestWatch checks that Watch reports a verdict that does not end the journey, and
+// the end.
 func TestWatch(t *testing.T) {
 	k, s := boundNFQ(t, Options{})
 	j := k.Inject(Packet{PassMark: 9, Payload: ipv4("")})

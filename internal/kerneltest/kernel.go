@@ -22,19 +22,20 @@ const (
 	NoQueue                      // no module: a kernel without any queue
 )
 
-// Options describe a kernel. The zero Options are a current Linux with
-// nfnetlink_queue, used by a process that may do anything.
+// Options describe a kernel. The zero value is a current Linux with nfnetlink_queue
+// and a process with all privileges.
 type Options struct {
-	// Modules are the queues that the kernel has; 0 means NFQueue. Where it
-	// has ip_queue, that owns the family: nfnetlink_queue can be bound but
-	// gets no packets of it.
+	// Modules are the queues that the kernel has; 0 means NFQueue. If the
+	// kernel has ip_queue, ip_queue handles the family: nfnetlink_queue can be
+	// bound, but receives no packets of it.
 	Modules Modules
 
 	// Autoload is a kernel that loads nfnetlink_queue with the first request.
 	Autoload bool
 
-	// OtherNamespace puts the process into another network namespace than the
-	// initial one, where ip_queue is not, nor nfnetlink_queue before 3.10.
+	// OtherNamespace puts the process into a network namespace other than the
+	// initial one. ip_queue does not exist there, nor nfnetlink_queue before
+	// 3.10.
 	OtherNamespace bool
 
 	// Linux is the release. The zero Version is 6.18, or 3.4 with ip_queue.
@@ -48,7 +49,8 @@ type Options struct {
 	// means 4711.
 	Process uint32
 
-	// Unprivileged takes CAP_NET_ADMIN away; SetPrivileged gives it back.
+	// Unprivileged means that the process lacks CAP_NET_ADMIN. SetPrivileged
+	// changes that.
 	Unprivileged bool
 
 	// Ordinary is a process that has CAP_NET_ADMIN and nothing else: the status
@@ -81,9 +83,9 @@ type Options struct {
 	// interfaces.
 	NoLinks bool
 
-	// OnSend, if not nil, is told of each datagram that a socket sends, before
-	// the kernel looks at it. Sending goes on when it returns: it may block,
-	// and it may use the kernel. It must not keep or change the datagram.
+	// OnSend, if not nil, is called with each datagram that a socket sends,
+	// before the kernel handles it. Sending continues when it returns. It may
+	// block and may use the kernel, but must not keep or change the datagram.
 	OnSend func(port uint32, datagram []byte)
 }
 
@@ -114,8 +116,8 @@ func or[T comparable](v, byDefault T) T {
 type Kernel struct {
 	opts Options
 
-	// mu guards everything below, and all sockets, queues and packets. It is
-	// never held while something waits.
+	// mu guards everything below, and all sockets, queues and packets. No
+	// goroutine waits while it holds mu.
 	mu         sync.Mutex
 	privileged bool
 	sockets    []*Socket
@@ -130,20 +132,20 @@ type Kernel struct {
 }
 
 // A module is the kernel side of one netlink protocol. Its methods are called
-// with the kernel's lock held. It speaks to sockets only by Kernel.unicast and
-// Kernel.reply, so it can as well sit behind a real socket.
+// with Kernel.mu held. It sends to sockets only through Kernel.unicast and
+// Kernel.reply, so a real socket can take the place of a simulated one (UserSocket).
 type module interface {
 	// receive handles one datagram, in the context of its sender.
 	receive(from sender, datagram []byte)
 	// released is called when the socket bound to port has been closed.
 	released(port uint32)
-	// enqueue queues j as the verdict word of its rule says, or tells why
-	// not. It gives Pending if the packet waits for a verdict.
+	// enqueue queues j according to the verdict word of its rule. It returns
+	// Pending if the packet waits for a verdict, and otherwise its fate.
 	enqueue(j *Journey, word uint32) Fate
-	// served reports whether a socket wants the packets of the queue that the
-	// word names.
+	// served reports whether a socket receives the packets of the queue in the
+	// verdict word.
 	served(word uint32) bool
-	// segments reports whether GSO packets are cut before they are queued.
+	// segments reports whether GSO packets are split before they are queued.
 	segments(word uint32) bool
 	// flush drops the pending packets that match.
 	flush(match func(*Journey) bool)
@@ -158,7 +160,7 @@ type sender struct {
 	capAck     bool // has NETLINK_CAP_ACK
 }
 
-// A relay carries datagrams to sockets that this kernel does not have itself.
+// A relay sends datagrams to sockets outside of the simulation (UserSocket).
 type relay func(port uint32, datagram []byte) bool
 
 var _ sock.Kernel = (*Kernel)(nil)
@@ -218,9 +220,10 @@ func (k *Kernel) add(c sock.Config, port uint32) *Socket {
 	return s
 }
 
-// freePort returns the process id or, where that is taken, what a caller who
-// wants a positive port tries next, else what the kernel gives: a negative
-// number, from -4097 downward for all protocols together (netlink_autobind).
+// freePort returns the process id if that port is free. Otherwise it returns the
+// next port that a caller who requires a positive one would try, or the port that
+// the kernel assigns: a negative number, from -4097 downward, shared by all
+// protocols (netlink_autobind).
 func (k *Kernel) freePort(c sock.Config) uint32 {
 	port := k.opts.Process
 	for k.socket(c.Protocol, port) != nil {
@@ -241,8 +244,8 @@ func (k *Kernel) Sockets() []*Socket {
 	return slices.Clone(k.sockets)
 }
 
-// Bound returns the numbers of the queues of nfnetlink_queue that anybody has ever
-// bound, in ascending order.
+// Bound returns the numbers of the queues of nfnetlink_queue that were ever bound, in
+// ascending order.
 func (k *Kernel) Bound() []uint16 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -263,8 +266,8 @@ func (k *Kernel) socket(protocol int, port uint32) *Socket {
 	return nil
 }
 
-// SetPrivileged gives the process CAP_NET_ADMIN or takes it away. It holds for
-// sockets that are already open, too.
+// SetPrivileged gives CAP_NET_ADMIN to the process or removes it, also for sockets
+// that are already open.
 func (k *Kernel) SetPrivileged(yes bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -290,7 +293,7 @@ func (k *Kernel) Pending() int {
 	return n
 }
 
-// receive hands a datagram to the kernel side of protocol.
+// receive passes a datagram to the module of a protocol.
 func (k *Kernel) receive(protocol int, from sender, datagram []byte) error {
 	m := k.modules[protocol]
 	if m == nil || k.opts.OtherNamespace && protocol != sock.ProtoNetfilter {
@@ -306,8 +309,8 @@ func (k *Kernel) unheardOf() bool {
 	return k.opts.OtherNamespace && !k.opts.Linux.namespaced()
 }
 
-// unicast gives a datagram to the socket bound to port. It reports false if
-// there is none or its receive buffer is full.
+// unicast delivers a datagram to the socket bound to port. It returns false if
+// there is no such socket or its receive buffer is full.
 func (k *Kernel) unicast(protocol int, port uint32, b []byte) bool {
 	if s := k.socket(protocol, port); s != nil {
 		return s.deliver(datagram{bytes: b})
@@ -316,7 +319,7 @@ func (k *Kernel) unicast(protocol int, port uint32, b []byte) bool {
 	return relay != nil && relay(port, b)
 }
 
-// deliver is unicast for packets, which faults can lose.
+// deliver is like unicast, for packets: the fault LosePackets can lose them.
 func (k *Kernel) deliver(protocol int, port uint32, b []byte) bool {
 	if k.faults.lose == 0 {
 		return k.unicast(protocol, port, b)
@@ -328,7 +331,8 @@ func (k *Kernel) deliver(protocol int, port uint32, b []byte) bool {
 	return false
 }
 
-// reply sends an error reply, or loses it, or keeps it back.
+// reply sends an error reply. The faults LoseReplies and HoldReplies can lose it or
+// hold it back.
 func (k *Kernel) reply(protocol int, port uint32, errno Errno, b []byte) {
 	k.replies[errno]++
 	if k.faults.loseReplies > 0 {

@@ -5,7 +5,7 @@ import (
 	"math/bits"
 )
 
-// A Layout is how the C compiler of a kernel lays out ip_queue's structures.
+// A Layout is the layout of ip_queue's structures by the kernel's C compiler.
 type Layout uint8
 
 // Layouts of ip_queue messages.
@@ -40,7 +40,7 @@ func (l Layout) order() byteOrder {
 	}
 }
 
-// An abi is a Layout worked out
+// An abi contains the properties of a Layout
 // (include/linux/netfilter_ipv4/ip_queue.h, Linux 3.4).
 type abi struct {
 	order byteOrder

@@ -6,13 +6,13 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// protoRoute is NETLINK_ROUTE, of which this kernel has no more than the
-// notices of changed interfaces.
+// protoRoute is NETLINK_ROUTE. This kernel simulates only its notifications about
+// changed interfaces.
 const protoRoute = 0
 
-// SetLink gives the network interface of that index a name, by which it is
-// added or renamed; the empty name removes it. Whoever watches the interfaces
-// is told. Inject does the same with the names in its packet.
+// SetLink adds or renames the network interface with the given index; an empty name
+// removes it. Sockets that watch the interfaces are notified. Inject does the same
+// for the names in its packet.
 func (k *Kernel) SetLink(index uint32, name string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -55,17 +55,16 @@ func align(n int) int { return (n + 3) &^ 3 }
 // pad appends zeros up to the next multiple of 4.
 func pad(b []byte) []byte { return append(b, make([]byte, align(len(b))-len(b))...) }
 
-// A replyStyle is how a kernel words its NLMSG_ERROR.
+// A replyStyle is the form of a kernel's NLMSG_ERROR.
 type replyStyle struct {
 	order   byteOrder
-	capped  bool // leave the body of the request out (NETLINK_CAP_ACK)
-	flagged bool // say so with NLM_F_CAPPED
-	rounded bool // let nlmsg_len count the padding
+	capped  bool // omit the body of the request (NETLINK_CAP_ACK)
+	flagged bool // set NLM_F_CAPPED then
+	rounded bool // nlmsg_len includes the padding
 }
 
-// reply makes the NLMSG_ERROR that answers request, which the socket with that
-// port sent. An errno of 0 is an acknowledgement (net/netlink/af_netlink.c,
-// netlink_ack).
+// reply returns the NLMSG_ERROR for a request from the socket with the given port.
+// An errno of 0 is an acknowledgement (net/netlink/af_netlink.c, netlink_ack).
 func (s replyStyle) reply(port uint32, errno Errno, request []byte) []byte {
 	full := errno != 0 && !s.capped
 	if !full {

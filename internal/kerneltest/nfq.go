@@ -20,7 +20,7 @@ const (
 	nfqCopyMeta   = 1 // NFQNL_COPY_META
 	nfqCopyPacket = 2 // NFQNL_COPY_PACKET
 
-	// nfqMaxRange is what fits into one attribute (NFQNL_MAX_COPY_RANGE).
+	// nfqMaxRange is the most that fits into one attribute (NFQNL_MAX_COPY_RANGE).
 	nfqMaxRange = math.MaxUint16 - attrHeaderLen
 
 	nfqMaxLength = 1024  // NFQNL_QMAX_DEFAULT
@@ -64,7 +64,7 @@ func (q *nfq) receive(from sender, b []byte) {
 	}
 }
 
-// transaction refuses the batches of other subsystems, with all that follows
+// transaction refuses a batch of another subsystem and all messages after it
 // (nfnetlink_rcv_skb_batch).
 func (q *nfq) transaction(from sender, message []byte) {
 	if len(message) >= headerLen+nfgenLen {
@@ -140,7 +140,7 @@ func (q *nfq) owned(from sender, number uint16) (*nfqQueue, Errno) {
 	}
 }
 
-// enqueue gives a packet to the owner of its queue (nfqnl_enqueue_packet).
+// enqueue sends a packet to the owner of its queue (nfqnl_enqueue_packet).
 func (q *nfq) enqueue(j *Journey, word uint32) Fate {
 	queue := q.queues[verdictQueueNumber(word)]
 	switch {
@@ -158,8 +158,8 @@ func (q *nfq) served(word uint32) bool {
 	return queue != nil && queue.mode != nfqCopyNone
 }
 
-// segments reports whether the queue wants GSO packets cut. Old kernels cut them
-// before they look for a queue.
+// segments reports whether GSO packets are split for the queue. Kernels before
+// 3.10 split them before they look up the queue.
 func (q *nfq) segments(word uint32) bool {
 	return !q.k.opts.Linux.knowsGSO() || q.served(word) && q.queues[verdictQueueNumber(word)].flags&flagGSO == 0
 }

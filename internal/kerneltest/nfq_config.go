@@ -66,7 +66,7 @@ func (q *nfq) family(command byte, f uint16) Errno {
 	return 0
 }
 
-// checkFlags refuses flags that this kernel cannot honour.
+// checkFlags refuses flags that this kernel does not support.
 func (q *nfq) checkFlags(a attributes) Errno {
 	linux := q.k.opts.Linux
 	if a[configFlags] == nil || linux.flagLimit() == 0 {
@@ -88,8 +88,8 @@ func (q *nfq) checkFlags(a attributes) Errno {
 	}
 }
 
-// command binds or unbinds. done tells that the rest of the message is not
-// looked at.
+// command binds or unbinds a queue or a family. done reports whether the kernel
+// ignores the rest of the message.
 func (q *nfq) command(from sender, number uint16, command byte) (done bool, errno Errno) {
 	queue := q.queues[number]
 	switch {
@@ -128,7 +128,7 @@ func (q *nfq) settings(number uint16, a attributes) Errno {
 		queue.maxLength = network.Uint32(n)
 	}
 	if errno := q.checkFlags(a); errno != 0 {
-		return errno // already carried out otherwise, in old kernels
+		return errno // old kernels have already applied the other settings
 	}
 	if a[configFlags] != nil && knowsFlags {
 		mask := network.Uint32(a[configMask])

@@ -28,7 +28,8 @@ func TestConfigFlags(t *testing.T) {
 	}
 }
 
-// TestConfigMask clears what is in the mask only, and ignores a mask alone.
+// TestConfigMask checks that only flags in the mask are cleared, and that a mask
+// without flags is ignored.
 func TestConfigMask(t *testing.T) {
 	k, s := boundNFQ(t, Options{}, flagsAttr(flagFailOpen|flagGSO))
 	set := func(attributes ...[]byte) {

@@ -2,9 +2,9 @@ package kerneltest
 
 import "bytes"
 
-// mayBecome reports whether Linux 7.2 and later take the replacement: never for
-// a bridged packet, and for IP only if the headers before the transport stay as
-// long as they are and mean the same (nfqnl_validate_write).
+// mayBecome reports whether Linux 7.2 and later accept a replacement. They accept
+// none for a bridged packet. For IP, the headers before the transport header must
+// keep their length and meaning (nfqnl_validate_write).
 func (p *Packet) mayBecome(payload []byte) bool {
 	switch p.Family {
 	case Bridge:
@@ -17,8 +17,8 @@ func (p *Packet) mayBecome(payload []byte) bool {
 	return false
 }
 
-// sameIPv4 compares header length, options and fragment bits but for DF, and
-// wants the length that the header says.
+// sameIPv4 compares header length, options, and fragment bits except DF. The length
+// of the packet must equal that in its header.
 func sameIPv4(old, b []byte) bool {
 	n := networkHeader(old)
 	if n < 20 || len(b) < n || b[0] != old[0] || int(network.Uint16(b[2:])) != len(b) {
@@ -29,8 +29,8 @@ func sameIPv4(old, b []byte) bool {
 	return fragment(b) == fragment(old) && bytes.Equal(b[20:n], old[20:n])
 }
 
-// sameIPv6 compares the extension headers, and wants the length that the
-// header says.
+// sameIPv6 compares the extension headers. The length of the packet must equal that
+// in its header.
 func sameIPv6(old, b []byte) bool {
 	n := extensions(old)
 	if len(old) < 40 || len(b) < n || b[0]>>4 != 6 || int(network.Uint16(b[4:])) != len(b)-40 {
@@ -39,7 +39,7 @@ func sameIPv6(old, b []byte) bool {
 	return b[6] == old[6] && bytes.Equal(b[40:n], old[40:n])
 }
 
-// extensions returns where the extension headers of an IPv6 packet end.
+// extensions returns the offset of the end of an IPv6 packet's extension headers.
 func extensions(b []byte) int {
 	n := 40
 	if len(b) < n {

@@ -9,7 +9,7 @@ const (
 	skbChecksumNotVerified = 0x4 // NFQA_SKB_CSUM_NOTVERIFIED
 )
 
-// packetIDOffset is where the packet id is in a packet message.
+// packetIDOffset is the offset of the packet id in a packet message.
 const packetIDOffset = headerLen + nfgenLen + attrHeaderLen
 
 // appendPacket appends a packet message without its id, in the kernel's order
@@ -43,7 +43,7 @@ func (q *nfqQueue) appendPacket(b []byte, p *Packet) []byte {
 	return b
 }
 
-// payload is the part of the packet to copy.
+// payload returns the part of the packet to copy.
 func (q *nfqQueue) payload(p *Packet) []byte {
 	if q.mode != nfqCopyPacket {
 		return nil
@@ -103,8 +103,7 @@ func (q *nfqQueue) appendLink(b []byte, p *Packet) []byte {
 	return appendPresent(b, attrLinkHeader, p.LinkHeader)
 }
 
-// appendTimestamp appends the time of reception, which output hooks do not
-// give.
+// appendTimestamp appends the time of reception. The output hooks do not send it.
 func appendTimestamp(b []byte, p *Packet) []byte {
 	if p.Time.IsZero() || p.Hook > Forward {
 		return b
@@ -114,7 +113,7 @@ func appendTimestamp(b []byte, p *Packet) []byte {
 	return appendAttribute(b, attrTimestamp, network.AppendUint64(t, usec)...)
 }
 
-// appendSocket appends what is known of the local socket.
+// appendSocket appends the metadata of the local socket.
 func (q *nfqQueue) appendSocket(b []byte, p *Packet) []byte {
 	if q.flags&flagUIDGID != 0 && p.Owner != nil {
 		b = appendUint32(b, attrUID, p.Owner.UID)

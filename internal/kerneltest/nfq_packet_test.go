@@ -26,7 +26,7 @@ var fullPacket = Packet{
 	GSO: 100, Checksum: Partial, Payload: ipv4("0123456789"),
 }
 
-// TestPacketAttributes shows which attributes come when, in the kernel's order.
+// TestPacketAttributes checks when each attribute is sent, in the kernel's order.
 func TestPacketAttributes(t *testing.T) {
 	const all = flagMax - 1
 	old := Version{5, 10}
@@ -73,7 +73,7 @@ func equal(a, b []int) bool {
 	return true
 }
 
-// TestPacketAttributeBytes are the contents that no recording has.
+// TestPacketAttributeBytes checks the contents that no recording contains.
 func TestPacketAttributeBytes(t *testing.T) {
 	k, s := boundNFQ(t, Options{}, flagsAttr(flagMax-1))
 	p := fullPacket
@@ -104,7 +104,7 @@ func TestPacketAttributeBytes(t *testing.T) {
 	}
 }
 
-// TestChecksumStates has the three states with and without F_GSO.
+// TestChecksumStates checks the three states with and without F_GSO.
 func TestChecksumStates(t *testing.T) {
 	whole := ipv4("hello")
 	raw := bytes.Clone(whole)

@@ -30,9 +30,8 @@ func newNFQQueue(k *Kernel, number uint16, owner uint32) *nfqQueue {
 	}
 }
 
-// enqueue tries to queue one packet. It takes an id once the queue has room,
-// whether the packet then reaches the socket or not
-// (__nfqnl_enqueue_packet).
+// enqueue tries to queue one packet. If the queue has room, the packet gets the next
+// id, even if it then does not reach the socket (__nfqnl_enqueue_packet).
 func (q *nfqQueue) enqueue(j *Journey) Fate {
 	message := q.appendPacket(nil, j.packet())
 	if uint64(q.waiting.len()) >= uint64(q.maxLength) {

@@ -2,15 +2,15 @@ package kerneltest
 
 import "bytes"
 
-// A judgement is a verdict message taken apart.
+// A judgement is a parsed verdict message.
 type judgement struct {
 	attributes
 	word, id uint32
 	seq      uint32
 }
 
-// judge reads what single and batch verdicts have in common. The queue is
-// looked for before the verdict is.
+// judge parses the common part of single and batch verdicts. As in the kernel, it
+// looks up the queue before it checks the verdict.
 func (q *nfq) judge(from sender, h header, number uint16, b []byte, p policy) (*nfqQueue, judgement, Errno) {
 	g := judgement{seq: h.seq}
 	var errno Errno
@@ -63,8 +63,9 @@ func (q *nfq) verdict(from sender, h header, number uint16, b []byte) Errno {
 	return 0
 }
 
-// batch handles NFQNL_MSG_VERDICT_BATCH: it decides all packets up to an id,
-// in a comparison that survives wrapping (nfqnl_recv_verdict_batch).
+// batch handles NFQNL_MSG_VERDICT_BATCH: it decides all packets up to an id. Ids
+// are compared by their signed difference, so they may wrap
+// (nfqnl_recv_verdict_batch).
 func (q *nfq) batch(from sender, h header, number uint16, b []byte) Errno {
 	queue, g, errno := q.judge(from, h, number, b, batchPolicy)
 	if errno != 0 {
@@ -94,8 +95,8 @@ func (g *judgement) paint(p *Packet) {
 	}
 }
 
-// trackInto changes the packet's connection. What the entry refuses is no error
-// of the verdict, but NFQA_EXP is ignored then (nfqnl_ct_parse).
+// trackInto changes the packet's connection. A refused change is not an error of the
+// verdict, but the kernel then ignores NFQA_EXP (nfqnl_ct_parse).
 func (g *judgement) trackInto(j *Journey, possible, keepsHelper bool) {
 	entry, conntrack := j.packet().Conntrack, g.attributes[attrConntrack]
 	if possible && entry != nil && conntrack != nil && entry.change(conntrack, keepsHelper) == 0 {
@@ -103,7 +104,7 @@ func (g *judgement) trackInto(j *Journey, possible, keepsHelper bool) {
 	}
 }
 
-// relink applies VLAN tag and link header, which packets of a bridge have
+// relink applies the VLAN tag and the link header of a bridged packet
 // (nfqa_parse_bridge).
 func (g *judgement) relink(p *Packet) Errno {
 	if p.Family != Bridge {
@@ -128,9 +129,9 @@ func (g *judgement) relink(p *Packet) Errno {
 	return 0
 }
 
-// mangle replaces the payload, and reports false if the packet must be
-// dropped: it cannot be cut into its IP header (nfqnl_mangle), or the kernel
-// does not like what it is given.
+// mangle replaces the payload. It returns false if the packet must be dropped: the
+// replacement would cut into its IP header (nfqnl_mangle), or the kernel refuses it
+// (mayBecome).
 func (q *nfq) mangle(j *Journey, payload []byte) bool {
 	p := j.packet()
 	if len(payload) < len(p.Payload) && len(payload) < networkHeader(p.Payload) {

@@ -29,17 +29,18 @@ const (
 	PostRouting
 )
 
-// A Packet is a packet that meets a rule to queue it, together with what the
-// kernel knows of it. The zero value of each field means that there is none,
-// unless said otherwise.
+// A Packet is a packet that reaches a rule which queues it, together with the
+// metadata that the kernel has. A zero field means that the packet lacks that
+// property, unless stated otherwise.
 type Packet struct {
 	// Family 0 means IPv4.
 	Family Family
 	Hook   Hook
 
 	// Queue is the rule's queue number. Bypass lets the packet pass if no
-	// socket has bound that queue. PassMark, if not 0, is a mark that the rule
-	// does not queue: with NF_REPEAT it meets the rule again.
+	// socket has bound that queue. The rule does not queue packets with the
+	// mark PassMark, unless it is 0: after NF_REPEAT, a packet reaches the rule
+	// again.
 	Queue    uint16
 	Bypass   bool
 	PassMark uint32
@@ -51,8 +52,8 @@ type Packet struct {
 	// are In and Out (nfnetlink_queue).
 	In, Out, PhysIn, PhysOut Device
 
-	// Protocol is the EtherType. ip_queue reports it as it is, and 0 is usual
-	// at LocalOut; nfnetlink_queue knows better for IPv4 and IPv6.
+	// Protocol is the EtherType. ip_queue reports it unchanged; 0 is usual at
+	// LocalOut. nfnetlink_queue always reports the right value for IPv4 and IPv6.
 	Protocol uint16
 
 	// HWAddr is the link-layer source address, at most 8 bytes, and HWType the
@@ -61,19 +62,19 @@ type Packet struct {
 	HWType uint16
 	HWAddr []byte
 
-	// Time is when the packet was received, if that was noted.
+	// Time is the time of reception, if it was recorded.
 	Time time.Time
 
 	// Payload is the packet from its network header.
 	Payload []byte
 
-	// GSO, if not 0, makes this a super-packet of segments with that many
-	// bytes behind the transport header. Only plain TCP and UDP can be cut.
+	// GSO, if not 0, makes this a large packet of segments with GSO bytes each
+	// after the transport header. Only plain TCP and UDP can be split.
 	GSO int
 
 	Checksum Checksum
 
-	// What follows is for nfnetlink_queue only.
+	// The following fields are for nfnetlink_queue only.
 
 	// Owner is the owner of the local socket, SecurityContext its label.
 	Owner           *Owner
@@ -92,8 +93,8 @@ type Packet struct {
 	ClassID uint32
 }
 
-// A Device is a network interface. The zero Device is none. nfnetlink_queue
-// names it by Index, ip_queue by Name.
+// A Device is a network interface. The zero value means no interface.
+// nfnetlink_queue reports Index, ip_queue Name.
 type Device struct {
 	Index uint32
 	Name  string
@@ -108,11 +109,11 @@ type VLAN struct{ Protocol, TCI uint16 }
 // A Checksum is the state of a packet's transport checksum.
 type Checksum uint8
 
-// What the kernel knows of a checksum.
+// The states of a checksum.
 const (
-	Complete   Checksum = iota // nothing is known to be missing
+	Complete   Checksum = iota // complete
 	Partial                    // to be computed by the device (CHECKSUM_PARTIAL)
-	Unverified                 // there, but nobody has looked at it
+	Unverified                 // complete, but not verified yet
 )
 
 // The verdicts (include/uapi/linux/netfilter.h). The queue of NF_QUEUE is in
@@ -131,7 +132,7 @@ const (
 
 func verdictQueueNumber(word uint32) uint16 { return uint16(word >> 16) }
 
-// rule is what the rule says to the packet.
+// rule returns the verdict of the rule on the packet.
 func (p *Packet) rule() uint32 {
 	if p.PassMark != 0 && p.Mark == p.PassMark {
 		return verdictAccept
@@ -143,21 +144,21 @@ func (p *Packet) rule() uint32 {
 	return word
 }
 
-// clone returns a packet whose payload and link header are its own. The other
-// slices are never changed.
+// clone returns a packet with its own copy of payload and link header. The kernel
+// never changes the other slices.
 func (p Packet) clone() Packet {
 	p.Payload = bytes.Clone(p.Payload)
 	p.LinkHeader = bytes.Clone(p.LinkHeader)
 	return p
 }
 
-// uses reports whether the packet came by d or is to leave by it.
+// uses reports whether the packet arrived on d or is to leave through it.
 func (p *Packet) uses(d Device) bool {
 	return d != Device{} && (d == p.In || d == p.Out || d == p.PhysIn || d == p.PhysOut)
 }
 
-// replace does what the kernel does with the payload of a verdict that it
-// accepts: the bytes change, and nobody will repair or trust the checksum.
+// replace replaces the payload, as the kernel does for a verdict that it accepts.
+// From then on the kernel neither completes nor trusts the checksum.
 func (p *Packet) replace(payload []byte) {
 	p.Payload = bytes.Clone(payload)
 	p.Checksum = Complete

@@ -34,8 +34,8 @@ func (k *Kernel) ReadFile(name string) ([]byte, error) {
 	return []byte(text), nil
 }
 
-// Glob implements sock.Kernel. There are no files but those of ReadFile, which
-// nobody looks for.
+// Glob implements sock.Kernel. It finds nothing: no pattern in use matches a file
+// that ReadFile knows.
 func (k *Kernel) Glob(string) []string { return nil }
 
 // WriteFile implements sock.Kernel.
@@ -67,7 +67,7 @@ func (k *Kernel) Holder(protocol int, port uint32) (sock.Process, error) {
 	return sock.Process{ID: int(k.opts.Process), Exiting: k.faults.exiting}, nil
 }
 
-// openError is why a file cannot be opened for writing.
+// openError returns the error of opening a file for writing.
 func (k *Kernel) openError(name string) error {
 	if _, err := k.text(name); err != nil {
 		return err
@@ -79,7 +79,7 @@ func pathError(name string, err error) error {
 	return &fs.PathError{Op: "open", Path: name, Err: err}
 }
 
-// limited is the module whose limit the file holds.
+// limited returns the module whose limit the file contains.
 func (k *Kernel) limited(name string) *ipq {
 	switch name {
 	case fileIPQLimit:
@@ -96,7 +96,7 @@ func (k *Kernel) ipq(protocol int) *ipq {
 	return q
 }
 
-// text is what a file reads as.
+// text returns the content of a file.
 func (k *Kernel) text(name string) (string, error) {
 	if q := k.limited(name); q != nil {
 		return fmt.Sprintln(int32(q.maxLength)), nil
@@ -119,7 +119,7 @@ func (k *Kernel) text(name string) (string, error) {
 	}
 }
 
-// owners tells which module has each family (nf_queue.c, seq_show).
+// owners lists the module that handles each family (nf_queue.c, seq_show).
 func (k *Kernel) owners() (string, error) {
 	if !k.opts.Linux.bindsFamilies() || k.opts.OtherNamespace {
 		return "", pathError(fileOwners, fs.ErrNotExist)
@@ -153,8 +153,8 @@ func (k *Kernel) socketsText() string {
 	return b.String()
 }
 
-// nfqText has one line for each queue (nfnetlink_queue.c, seq_show). The file
-// is for root alone.
+// nfqText has one line for each queue (nfnetlink_queue.c, seq_show). Only root may
+// read the file.
 func (k *Kernel) nfqText() (string, error) {
 	q := k.nfq()
 	switch {

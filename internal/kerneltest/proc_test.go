@@ -41,7 +41,7 @@ const owners = ` 0 NONE
 12 NONE
 `
 
-// TestReadFile compares with what a real kernel showed.
+// TestReadFile compares the files with those of a real kernel.
 func TestReadFile(t *testing.T) {
 	both := New(Options{Modules: IPQueue | IP6Queue})
 	if err := both.WriteFile(fileIP6QLimit, []byte("7\n")); err != nil {

@@ -341,7 +341,7 @@ func (r *replayer) got(want []string) {
 	}
 }
 
-// arrivals are the payloads of whole UDP datagrams that passed since the last
+// arrivals returns the payloads of whole UDP datagrams that passed since the last
 // call.
 func (r *replayer) arrivals() (payloads []string) {
 	for _, j := range r.journeys {

@@ -1,15 +1,15 @@
 package kerneltest
 
-// A slab hands out addresses of objects, as the allocator behind ip_queue's
-// packet ids does: freed ones first, the last freed first.
+// A slab allocates addresses of objects, like the allocator behind ip_queue's
+// packet ids: it reuses freed addresses first, starting with the last one freed.
 type slab struct {
 	next, size uint64
 	free       []uint64
 	forced     []uint64 // addresses to give out before all others
 }
 
-// newSlab makes addresses that look like those of the kernel: with the highest
-// bit of a long set.
+// newSlab returns a slab whose addresses look like those of the kernel: the highest
+// bit of a long is set.
 func newSlab(a abi, f Family) *slab {
 	s := &slab{next: 0xffff88001d340c60, size: 0x60}
 	if a.long == 4 {

@@ -55,7 +55,8 @@ const (
 	minWriteBuffer = 4608
 )
 
-// readBuffer is what a socket that asks for n bytes gets (sock_setsockopt).
+// readBuffer returns the receive buffer that a socket gets if it requests n bytes
+// (sock_setsockopt).
 func (k *Kernel) readBuffer(n int) int {
 	if n == 0 {
 		return k.opts.ReadBuffer
@@ -89,8 +90,8 @@ func (s *Socket) Drops() (uint32, error) {
 	return uint32(s.buffer.drops), nil
 }
 
-// Status implements sock.Socket. It reads the text of this moment, from that
-// offset: what comes or goes between two calls moves the rest.
+// Status implements sock.Socket. It reads the current text at the given offset.
+// Rows that appear or disappear between two calls shift the rest, as in the kernel.
 func (s *Socket) Status(b []byte, offset int64) (int, error) {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
@@ -104,8 +105,8 @@ func (s *Socket) Status(b []byte, offset int64) (int, error) {
 	return copy(b, text[min(offset, int64(len(text))):]), nil
 }
 
-// status is the text of the status file, which is opened with the socket or, if
-// it is not there yet, as soon as it is. Privilege is looked at then.
+// status returns the text of the status file. The file is opened with the socket
+// or, if it does not exist yet, once it does. Privilege is checked at that time.
 func (s *Socket) status() (string, error) {
 	if s.statusErr != nil {
 		return "", s.statusErr
@@ -116,8 +117,8 @@ func (s *Socket) status() (string, error) {
 	return s.k.text("/proc/net/" + s.config.StatusFile)
 }
 
-// Close implements sock.Socket. The packets that the socket's owner has not
-// decided are dropped, as the kernel does when it is released.
+// Close implements sock.Socket. As in the kernel, it drops the undecided packets
+// of the socket.
 func (s *Socket) Close() error {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
@@ -175,8 +176,8 @@ func (s *Socket) expire() {
 	s.readable.Broadcast()
 }
 
-// Receive implements sock.Socket. It panics if another Receive runs, and it
-// calls idle without holding any lock.
+// Receive implements sock.Socket. It panics if another Receive is in progress. It
+// calls idle without holding a lock.
 func (s *Socket) Receive(batch []sock.Datagram, idle func() bool) (int, error) {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
@@ -206,8 +207,8 @@ func claim(busy *bool, method string) {
 	*busy = true
 }
 
-// readError is the error that the next read returns, in the order of the real
-// socket: closed, deadline, then what the kernel reports.
+// readError returns the error of the next read, in the order of the real socket:
+// closed, deadline, then the error that the kernel reports.
 func (s *Socket) readError() error {
 	switch {
 	case s.closed:
@@ -221,7 +222,7 @@ func (s *Socket) readError() error {
 	}
 }
 
-// ask calls idle, unlocked.
+// ask calls idle without holding the lock.
 func (s *Socket) ask(idle func() bool) bool {
 	if idle == nil {
 		return true
@@ -231,7 +232,7 @@ func (s *Socket) ask(idle func() bool) bool {
 	return idle()
 }
 
-// wait waits until there is a reason to look again.
+// wait waits until the state of the socket may have changed.
 func (s *Socket) wait() {
 	for !s.ready() {
 		s.readable.Wait()
@@ -256,16 +257,16 @@ func (s *Socket) fill(batch []sock.Datagram) int {
 	return n
 }
 
-// deliver puts a datagram into the receive buffer and reports whether it had
-// room. An overrun wakes the reader, too.
+// deliver puts a datagram into the receive buffer, and reports whether it fitted.
+// An overrun also wakes the reader.
 func (s *Socket) deliver(d datagram) bool {
 	ok := s.buffer.put(d)
 	s.readable.Broadcast()
 	return ok
 }
 
-// Send implements sock.Socket. Each datagram is processed before the next is
-// looked at, as in the kernel. It panics if another Send runs.
+// Send implements sock.Socket. As in the kernel, each datagram is processed before
+// the next one is read. Send panics if another Send is in progress.
 func (s *Socket) Send(datagrams [][]byte) (int, error) {
 	s.k.mu.Lock()
 	defer s.k.mu.Unlock()
@@ -298,7 +299,7 @@ func (s *Socket) send(b []byte) error {
 	return s.k.receive(s.config.Protocol, from, b)
 }
 
-// sendError is the error that sendmsg itself returns (netlink_sendmsg).
+// sendError returns the error of sendmsg itself (netlink_sendmsg).
 func (s *Socket) sendError(b []byte) error {
 	switch {
 	case s.closed:
@@ -314,7 +315,7 @@ func (s *Socket) sendError(b []byte) error {
 	}
 }
 
-// tell calls OnSend, unlocked.
+// tell calls OnSend without holding the lock.
 func (s *Socket) tell(b []byte) {
 	if s.k.opts.OnSend == nil {
 		return

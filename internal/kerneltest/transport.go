@@ -7,7 +7,7 @@ const (
 	protoUDP = 17
 )
 
-// A transport tells where the transport header of a packet is.
+// A transport describes the transport header of a packet.
 type transport struct {
 	protocol  byte
 	offset    int // of the header
@@ -89,9 +89,9 @@ func fold(s uint32) uint16 {
 	return uint16(s)
 }
 
-// segment cuts a GSO packet the way the kernel does for TCP and UDP
-// (skb_gso_segment): every segment gets the headers, with lengths, sequence
-// number, IPv4 id and checksums of its own. Any other packet is one segment.
+// segment splits a GSO packet as the kernel does for TCP and UDP (skb_gso_segment).
+// Every segment gets the headers, with its own lengths, sequence number, IPv4 id and
+// checksums. Any other packet is one segment.
 func segment(p *Packet) []Packet {
 	t, ok := findTransport(p.Payload)
 	if !ok {
@@ -112,7 +112,8 @@ func segment(p *Packet) []Packet {
 	return segments
 }
 
-// number makes p the segment with that index, whose data starts at byte at.
+// number turns p into the segment with the given index, whose data starts at offset
+// at.
 func (t transport) number(p []byte, at, index int, last bool) {
 	be := binary.BigEndian
 	if p[0]>>4 == 4 {

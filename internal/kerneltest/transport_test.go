@@ -22,7 +22,7 @@ func valid(p []byte) bool {
 	return ok && fold(s) == 0xffff
 }
 
-// TestKnownChecksum has UDP and TCP packets recorded from Linux 6.18 and 3.4.
+// TestKnownChecksum checks UDP and TCP packets recorded from Linux 6.18 and 3.4.
 func TestKnownChecksum(t *testing.T) {
 	for _, tt := range []struct {
 		packet string
@@ -44,7 +44,7 @@ func TestKnownChecksum(t *testing.T) {
 	}
 }
 
-// TestZeroChecksum has a sum of 0, which UDP writes as all ones, TCP as it is.
+// TestZeroChecksum checks a sum of 0, which UDP writes as all ones, and TCP as 0.
 func TestZeroChecksum(t *testing.T) {
 	udp := ipv4("\x00\x00")
 	network.PutUint16(udp[28:], network.Uint16(udp[26:]))
@@ -134,7 +134,7 @@ func checkSegment(t *testing.T, whole []byte, p Packet, i, at int, data string) 
 	}
 }
 
-// TestTransportOfGarbage cuts packets everywhere.
+// TestTransportOfGarbage cuts packets at every length.
 func TestTransportOfGarbage(t *testing.T) {
 	options := tcp4("x")
 	options[32] = 0xf0

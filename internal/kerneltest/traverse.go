@@ -2,9 +2,9 @@ package kerneltest
 
 import "github.com/ipqueue/ipqueue/internal/sock"
 
-// Inject lets a packet meet its rule. Whatever happens at once, such as the
-// delivery to a socket, has happened when it returns. It keeps no slice of p
-// that the kernel may change.
+// Inject sends a packet through its rule. When Inject returns, everything that
+// happens immediately, for example the delivery to a socket, has happened. Inject
+// keeps no slice of p that the kernel may change.
 func (k *Kernel) Inject(p Packet) *Journey {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -14,8 +14,8 @@ func (k *Kernel) Inject(p Packet) *Journey {
 	return j
 }
 
-// Served reports whether some socket would be given p: it has bound the queue
-// and wants packets.
+// Served reports whether a socket would receive p: it has bound the queue, and the
+// copy mode is not NONE.
 func (k *Kernel) Served(p Packet) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -26,8 +26,8 @@ func (k *Kernel) Served(p Packet) bool {
 // families is the number of protocol families (NFPROTO_NUMPROTO).
 const families = 13
 
-// handler is the module that a queued packet of the family goes to, or nil: only
-// one can have it (net/netfilter/nf_queue.c, nf_register_queue_handler).
+// handler returns the module that handles queued packets of the family, or nil.
+// A family has only one (net/netfilter/nf_queue.c, nf_register_queue_handler).
 func (k *Kernel) handler(f Family) module {
 	if m := k.ipqOf(f); m != nil {
 		return m
@@ -39,7 +39,7 @@ func (k *Kernel) handler(f Family) module {
 	return q
 }
 
-// ipqOf is the ip_queue of a family, or nil.
+// ipqOf returns the ip_queue of a family, or nil.
 func (k *Kernel) ipqOf(f Family) *ipq {
 	switch f {
 	case IPv4:
@@ -50,8 +50,8 @@ func (k *Kernel) ipqOf(f Family) *ipq {
 	return nil
 }
 
-// proceed does what the verdict word says (nf_reinject). ACCEPT and REPEAT are
-// known only by the whole word, the others by its low 8 bits.
+// proceed carries out a verdict (nf_reinject). The kernel compares the whole word
+// with ACCEPT and REPEAT, and only the low 8 bits with the other verdicts.
 func (k *Kernel) proceed(j *Journey, word uint32) {
 	if word == verdictRepeat {
 		word = j.packet().rule()
@@ -68,7 +68,7 @@ func (k *Kernel) proceed(j *Journey, word uint32) {
 	}
 }
 
-// queue gives a packet to the module that has its family (nf_queue).
+// queue passes a packet to the module that handles its family (nf_queue).
 func (k *Kernel) queue(j *Journey, word uint32) {
 	m := k.handler(j.packet().Family)
 	if m == nil {
@@ -82,8 +82,8 @@ func (k *Kernel) queue(j *Journey, word uint32) {
 	k.settle(j, m.enqueue(j, word))
 }
 
-// queueSegments cuts a packet and queues the segments. Once one cannot be
-// queued the rest is dropped with it.
+// queueSegments splits a packet and queues the segments. If one cannot be queued,
+// it is dropped with all later ones.
 func (k *Kernel) queueSegments(j *Journey, m module, word uint32) {
 	fate := Pending
 	for _, p := range segment(j.packet()) {
@@ -103,7 +103,7 @@ func (k *Kernel) settle(j *Journey, f Fate) {
 	}
 }
 
-// unheard is the fate of a packet whose queue nobody has bound.
+// unheard returns the fate of a packet whose queue no socket has bound.
 func unheard(word uint32) Fate {
 	if word&verdictBypass != 0 {
 		return Bypassed

@@ -49,7 +49,7 @@ func TestRepeat(t *testing.T) {
 	}
 }
 
-// TestRequeue sends a packet on to another socket's queue.
+// TestRequeue moves a packet to the queue of another socket.
 func TestRequeue(t *testing.T) {
 	k, s := boundNFQ(t, Options{})
 	other := open(t, k, sock.Config{Protocol: sock.ProtoNetfilter})
@@ -63,7 +63,7 @@ func TestRequeue(t *testing.T) {
 	wantFate(t, j, Dropped)
 }
 
-// TestSegmentsWithoutGSO cuts for a queue that did not ask for super-packets.
+// TestSegmentsWithoutGSO splits a packet for a queue that did not request GSO.
 // The segment that does not fit takes the rest with it.
 func TestSegmentsWithoutGSO(t *testing.T) {
 	k, s := boundNFQ(t, Options{}, lengthAttr(2))

@@ -10,10 +10,10 @@ const (
 	userReadSize  = 1 << 18 // more than any datagram of the library
 )
 
-// A UserSocket puts the kernel side of one protocol behind a real netlink
-// socket of protocol 2 (NETLINK_USERSOCK), where another socket of that
-// protocol reaches it at Port. The kernel does not learn when such a socket is
-// closed: Released tells it.
+// A UserSocket puts the kernel side of one protocol behind a real netlink socket of
+// protocol 2 (NETLINK_USERSOCK). Other sockets of that protocol reach it at Port.
+// The simulated kernel does not notice when such a socket is closed: the test must
+// call Released.
 type UserSocket struct {
 	k        *Kernel
 	protocol int
@@ -67,7 +67,7 @@ func bindUser() (fd int, port uint32, err error) {
 // Port is the netlink port to send to.
 func (u *UserSocket) Port() uint32 { return u.port }
 
-// Released tells the kernel that the socket bound to port has been closed.
+// Released informs the simulated kernel that the socket bound to port was closed.
 func (u *UserSocket) Released(port uint32) {
 	u.k.mu.Lock()
 	defer u.k.mu.Unlock()
@@ -76,7 +76,7 @@ func (u *UserSocket) Released(port uint32) {
 	}
 }
 
-// Close ends the service and waits until its goroutine has ended.
+// Close closes the socket and waits until its goroutine has ended.
 func (u *UserSocket) Close() error {
 	u.k.mu.Lock()
 	delete(u.k.relays, u.protocol)
@@ -119,12 +119,12 @@ func (u *UserSocket) read(b []byte) (n int, port uint32, err error) {
 func (u *UserSocket) handle(port uint32, b []byte) {
 	u.k.mu.Lock()
 	defer u.k.mu.Unlock()
-	// What the real kernel would say to the sender at once, that the module is
-	// gone, cannot be said here.
+	// The real kernel would report a missing module to the sender immediately;
+	// this socket cannot.
 	_ = u.k.receive(u.protocol, sender{port: port, privileged: u.k.privileged}, b)
 }
 
-// send is the kernel's relay. It does not wait for room in the receiver.
+// send is the relay of the kernel. It does not wait if the receiver has no room.
 func (u *UserSocket) send(port uint32, b []byte) bool {
 	var err error
 	werr := u.conn.Write(func(fd uintptr) bool {

@@ -78,7 +78,7 @@ func TestUserSocket(t *testing.T) {
 	wantFate(t, j, Flushed)
 }
 
-// TestUserSocketGone delivers to a port that nobody has any more.
+// TestUserSocketGone delivers to a port whose socket was closed.
 func TestUserSocketGone(t *testing.T) {
 	k := New(Options{})
 	_, s := listen(t, k, sock.ProtoNetfilter)

@@ -1,8 +1,8 @@
 package kerneltest
 
-// What the simulated kernel does differently by release, and how that is known:
-// from the source of the releases named, from the patch that made it so, from
-// documentation only, or from a run on that release.
+// The differences of the simulated kernel between releases. The last columns are the
+// evidence: the source of the releases listed, the patch, documentation only, and the
+// releases on which it was run.
 //
 //	what                                      | until | since | source              | run
 //	------------------------------------------|-------|-------|---------------------|----------
@@ -52,8 +52,8 @@ func (v Version) namespaced() bool { return !v.before(3, 10) }
 // NFQA_SKB_INFO (3.10).
 func (v Version) knowsGSO() bool { return !v.before(3, 10) }
 
-// flagLimit is one more than all flags of a queue that the kernel knows together
-// (NFQA_CFG_F_MAX); 0 if it does not know the attribute, and passes over it.
+// flagLimit is one more than the combination of all flags that the kernel knows
+// (NFQA_CFG_F_MAX). It is 0 if the kernel does not know the attribute and ignores it.
 func (v Version) flagLimit() uint32 {
 	switch {
 	case v.before(3, 6):
@@ -68,12 +68,12 @@ func (v Version) flagLimit() uint32 {
 	return flagMax
 }
 
-// flagsLast reports whether flags are looked at when the rest of a configuration
-// message has been carried out (4.4 and before).
+// flagsLast reports whether flags are handled after the rest of a configuration
+// message has been applied (4.4 and before).
 func (v Version) flagsLast() bool { return v.before(4, 5) }
 
-// unknownFlag is what a flag that the kernel does not know gets. The policy of
-// the attribute refuses it first in newer kernels.
+// unknownFlag is the errno for a flag that the kernel does not know. In newer kernels
+// the policy of the attribute refuses it first.
 func (v Version) unknownFlag() Errno {
 	if v.before(7, 0) {
 		return errOpNotSupp
@@ -81,24 +81,25 @@ func (v Version) unknownFlag() Errno {
 	return errInval
 }
 
-// missesConntrack reports whether the flag for conntrack is refused where the
-// kernel has no nf_conntrack_netlink (4.5). Before, it is without effect.
+// missesConntrack reports whether a kernel without nf_conntrack_netlink refuses the
+// flag for conntrack (4.5). Earlier kernels ignore it.
 func (v Version) missesConntrack() bool { return !v.before(4, 5) }
 
-// bridges reports whether nfnetlink_queue shows tag and link header of bridged
-// packets (4.7).
+// bridges reports whether nfnetlink_queue sends the tag and the link header of
+// bridged packets (4.7).
 func (v Version) bridges() bool { return !v.before(4, 7) }
 
-// overshoots reports whether a message is refused only once the receive buffer
-// is over its limit, so that one may exceed it, instead of before
-// (net/netlink/af_netlink.c, netlink_attachskb; 6.16).
+// overshoots reports whether a message is refused only if the receive buffer is
+// already over its limit, so that one message may exceed it. Since 6.16 a message
+// that would exceed the limit is refused (net/netlink/af_netlink.c,
+// netlink_attachskb).
 func (v Version) overshoots() bool { return v.before(6, 16) }
 
 // capsAcks reports whether sockets know NETLINK_CAP_ACK (4.3).
 func (v Version) capsAcks() bool { return !v.before(4, 3) }
 
-// flagsCapped reports whether a reply without the body of the request says so
-// with NLM_F_CAPPED (4.12).
+// flagsCapped reports whether a reply without the body of the request has the flag
+// NLM_F_CAPPED (4.12).
 func (v Version) flagsCapped() bool { return !v.before(4, 12) }
 
 // roundsReplies reports whether nlmsg_len of an error reply counts its padding
@@ -115,13 +116,12 @@ func (v Version) hasClassID() bool { return !v.before(6, 4) }
 // table, which limits their number (6.18.44).
 func (v Version) hashes() bool { return !v.before(6, 18) }
 
-// guardsPayload reports whether nfnetlink_queue looks at the headers of a
-// replacement, and takes none in family Bridge and in network namespaces that
-// the initial user namespace does not own (nfqnl_mangle, nfqnl_validate_write;
-// 7.2).
+// guardsPayload reports whether nfnetlink_queue checks the headers of a replacement,
+// and refuses every replacement in family Bridge and in network namespaces that the
+// initial user namespace does not own (nfqnl_mangle, nfqnl_validate_write; 7.2).
 func (v Version) guardsPayload() bool { return !v.before(7, 2) }
 
-// keepsHelpers reports whether a connection's helper cannot be taken away
+// keepsHelpers reports whether a connection's helper cannot be removed
 // (ctnetlink_change_helper; 7.2).
 func (v Version) keepsHelpers() bool { return !v.before(7, 2) }
 
@@ -129,8 +129,8 @@ func (v Version) keepsHelpers() bool { return !v.before(7, 2) }
 // (netlink_sendmsg; 5.16).
 func (v Version) refusesEmpty() bool { return !v.before(5, 16) }
 
-// unknownCommand is what nfnetlink_queue says to a command it does not know:
-// ENOTSUPP until it was made a number that user space has a name for.
+// unknownCommand is the errno for a command that nfnetlink_queue does not know. It
+// was ENOTSUPP, for which user space has no name, and later became EOPNOTSUPP.
 func (v Version) unknownCommand() Errno {
 	if v.before(6, 18) {
 		return errNotSupported

@@ -73,7 +73,7 @@ func TestDefaultVersion(t *testing.T) {
 	}
 }
 
-// TestFlagsByVersion asks for each flag, alone and with BIND in the same message.
+// TestFlagsByVersion requests each flag, alone and with BIND in the same message.
 func TestFlagsByVersion(t *testing.T) {
 	const ok, ignored = Errno(0), Errno(0)
 	for _, tt := range []struct {
@@ -113,7 +113,7 @@ func TestFlagsByVersion(t *testing.T) {
 	}
 }
 
-// unbound is the answer to a flag for a queue that is not bound.
+// unbound is the reply to a flag for a queue that is not bound.
 func (v Version) unbound(bound Errno) Errno {
 	switch {
 	case v.before(3, 6):
@@ -170,7 +170,7 @@ func TestOtherNamespace(t *testing.T) {
 	}
 }
 
-// TestAutoload has no status file before the first request.
+// TestAutoload checks that the status file does not exist before the first request.
 func TestAutoload(t *testing.T) {
 	k := New(Options{Autoload: true})
 	s := open(t, k, sock.Config{Protocol: sock.ProtoNetfilter, StatusFile: "netfilter/nfnetlink_queue"})

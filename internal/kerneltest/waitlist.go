@@ -8,7 +8,7 @@ type entry struct {
 	j  *Journey
 }
 
-// A waitlist holds the packets that wait for a verdict, oldest first. Its zero
+// A waitlist contains the packets that wait for a verdict, oldest first. Its zero
 // value is not usable.
 type waitlist struct {
 	order *list.List // of entry
@@ -21,7 +21,8 @@ func newWaitlist() waitlist {
 
 func (w *waitlist) len() int { return w.order.Len() }
 
-// push adds the newest packet. If its id is taken, the older one goes by it.
+// push adds the newest packet. If another packet has the same id, lookups by that
+// id find the older packet first.
 func (w *waitlist) push(e entry) {
 	el := w.order.PushBack(e)
 	if w.index[e.id] == nil {
@@ -38,7 +39,7 @@ func (w *waitlist) take(id uint64) (entry, bool) {
 	return w.remove(el), true
 }
 
-// takeWhile removes packets from the front, as long as f holds for their ids.
+// takeWhile removes packets from the front while f returns true for their ids.
 func (w *waitlist) takeWhile(f func(id uint64) bool) (taken []entry) {
 	for el := w.order.Front(); el != nil && f(el.Value.(entry).id); el = w.order.Front() {
 		taken = append(taken, w.remove(el))
@@ -67,7 +68,7 @@ func (w *waitlist) remove(el *list.Element) entry {
 	return e
 }
 
-// reindex finds another packet with the id of one that has gone.
+// reindex looks for another packet with the id of one that was removed.
 func (w *waitlist) reindex(id uint64) {
 	if len(w.index) == w.order.Len() {
 		return // all ids differ
