@@ -1,6 +1,6 @@
-// Package leak finds goroutines and descriptors that are left over: all that a
-// process holds more than before (Snapshot), or the goroutines with a label
-// (Labelled), which tells tests apart that run in parallel.
+// Package leak finds leaked goroutines and descriptors. A Snapshot finds those of
+// the whole process that did not exist before. Labelled finds goroutines by a
+// profiler label, which distinguishes tests that run in parallel.
 package leak
 
 import (
@@ -13,21 +13,20 @@ import (
 	"time"
 )
 
-// A Snapshot is what the process holds: goroutines and descriptors.
+// A Snapshot contains the goroutines and descriptors of the process.
 type Snapshot struct {
 	goroutines  map[string]string // stack by "goroutine 7"
 	descriptors map[string]string // target by number
 }
 
-// Take returns what the process holds now. Descriptors are known on
-// Linux only.
+// Take returns a Snapshot of the process. It contains descriptors on Linux only.
 func Take() Snapshot {
 	return Snapshot{goroutines(), descriptors()}
 }
 
 // Leaks returns a description of each goroutine, with its stack, and of each
-// descriptor that was not there when the snapshot was taken. It waits for them
-// to go away, for at most the given time.
+// descriptor that did not exist when the snapshot was taken. It waits at most the
+// given time for them to end.
 func (s Snapshot) Leaks(within time.Duration) []string {
 	deadline := time.Now().Add(within)
 	for pause := time.Millisecond; ; pause *= 2 {
@@ -39,7 +38,7 @@ func (s Snapshot) Leaks(within time.Duration) []string {
 	}
 }
 
-// added describes what is in now and not in s.
+// added describes the goroutines and descriptors that are in now but not in s.
 func (s Snapshot) added(now Snapshot) []string {
 	var list []string
 	for id, stack := range now.goroutines {
@@ -55,8 +54,8 @@ func (s Snapshot) added(now Snapshot) []string {
 	return list
 }
 
-// goroutines returns the stacks of all goroutines but the caller's and those
-// that the standard library keeps for ever.
+// goroutines returns the stacks of all goroutines except that of the caller and
+// those of the standard library that never end.
 func goroutines() map[string]string {
 	stacks := make(map[string]string)
 	for _, stack := range strings.Split(allStacks(), "\n\n")[1:] {
@@ -72,7 +71,7 @@ func goroutines() map[string]string {
 func Labelled(key, value string) []string {
 	var b bytes.Buffer
 	if err := pprof.Lookup("goroutine").WriteTo(&b, 1); err != nil {
-		return nil // which a buffer does not give
+		return nil // does not happen with a buffer
 	}
 	var stacks []string
 	label := fmt.Sprintf("%q:%q", key, value)
@@ -85,7 +84,8 @@ func Labelled(key, value string) []string {
 	return stacks
 }
 
-// allStacks is what runtime.Stack has to say, the caller's goroutine first.
+// allStacks returns the result of runtime.Stack, starting with the caller's
+// goroutine.
 func allStacks() string {
 	for b := make([]byte, 64<<10); ; b = make([]byte, 2*len(b)) {
 		if n := runtime.Stack(b, true); n < len(b) {
@@ -94,15 +94,15 @@ func allStacks() string {
 	}
 }
 
-// permanent reports whether the goroutine is one that a first use of the
-// standard library starts and nothing ends.
+// permanent reports whether the goroutine belongs to a part of the standard
+// library that starts it at the first use and never ends it.
 func permanent(stack string) bool {
 	for _, function := range []string{
 		"os/signal.loop",
 		"runtime.ensureSigM.func1",
 		"runtime.handleEvent", // js
 	} {
-		// As runtime.Stack and as the profile shows a call.
+		// The two forms of a call, in runtime.Stack and in the profile.
 		if strings.Contains(stack, "\n"+function+"(") || strings.Contains(stack, "\t"+function+"+") {
 			return true
 		}
@@ -110,8 +110,8 @@ func permanent(stack string) bool {
 	return false
 }
 
-// descriptors returns what each open descriptor refers to. Those of the
-// runtime's poller, made at the first use of the network, do not count.
+// descriptors returns the target of each open descriptor. It leaves out those of
+// the runtime's poller, which are opened at the first use of the network.
 func descriptors() map[string]string {
 	const dir = "/proc/self/fd/"
 	open := make(map[string]string)

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// patience is how long a leak may take to go away.
+// patience is how long to wait for a leak to end.
 const patience = 20 * time.Second
 
 func TestLeaksNamesGoroutine(t *testing.T) {
@@ -56,7 +56,7 @@ func TestLeaksNamesDescriptor(t *testing.T) {
 	}
 }
 
-// A number that was open before may refer to something else now.
+// A descriptor number that was open before may now have a different target.
 func TestLeaksComparesTargets(t *testing.T) {
 	before := Snapshot{descriptors: map[string]string{"3": "/a", "4": "/b", "5": "/c"}}
 	now := Snapshot{descriptors: map[string]string{"3": "/a", "4": "/other"}}
@@ -66,7 +66,7 @@ func TestLeaksComparesTargets(t *testing.T) {
 	}
 }
 
-// A label finds its own goroutines, also those that they start, and no others.
+// A label finds its own goroutines and those that they start, but no others.
 func TestLabelled(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)

@@ -22,8 +22,8 @@ const (
 	afInet6 = 10
 )
 
-// AddAddr gives the link an address, through which the subnet becomes
-// reachable. IPv6 does without duplicate address detection, but see WaitAddr.
+// AddAddr adds an address to the link, which makes its subnet reachable. There is
+// no duplicate address detection for IPv6, but see WaitAddr.
 func (l Link) AddAddr(prefix netip.Prefix) error {
 	addr := prefix.Addr().AsSlice()
 	m := rtnetlink.AddressMessage{
@@ -40,8 +40,8 @@ func (l Link) AddAddr(prefix netip.Prefix) error {
 	return nil
 }
 
-// AddRoute sends what goes to the subnet through the gateway, whose own subnet
-// must be reachable.
+// AddRoute routes packets for the subnet through the gateway, whose own subnet must
+// be reachable.
 func (n *Namespace) AddRoute(subnet netip.Prefix, gateway netip.Addr) error {
 	m := rtnetlink.RouteMessage{
 		Family: family(gateway), DstLength: byte(subnet.Bits()),
@@ -55,10 +55,9 @@ func (n *Namespace) AddRoute(subnet netip.Prefix, gateway netip.Addr) error {
 	return nil
 }
 
-// WaitAddr waits until the namespace takes packets to the address for its own.
-// An IPv6 address is routed some time after it was given to a link, even
-// without duplicate address detection (net/ipv6/addrconf.c, addrconf_dad_work).
-// The link must be up.
+// WaitAddr waits until the namespace accepts packets to the address. The kernel
+// adds the route of an IPv6 address with a delay, even without duplicate address
+// detection (net/ipv6/addrconf.c, addrconf_dad_work). The link must be up.
 func (l Link) WaitAddr(ctx context.Context, addr netip.Addr) error {
 	err := poll(ctx, func() (bool, error) { return l.ns.isLocal(addr) })
 	if err != nil {
@@ -67,8 +66,8 @@ func (l Link) WaitAddr(ctx context.Context, addr netip.Addr) error {
 	return nil
 }
 
-// isLocal asks for the route to the address. A local one may be missing, or
-// that of the subnet be found in its place.
+// isLocal looks up the route to the address. The local route may not exist yet; the
+// lookup then fails or finds the route of the subnet.
 func (n *Namespace) isLocal(addr netip.Addr) (bool, error) {
 	m := rtnetlink.RouteMessage{
 		Family: family(addr), DstLength: byte(addr.BitLen()),

@@ -9,12 +9,12 @@ import (
 	"syscall"
 )
 
-// marker is the environment variable that Enter leaves. Its value is either
-// the network namespace that the program was started in, so that a stray copy
-// of it in somebody's environment proves nothing, or a refusal.
+// marker is the environment variable that Enter sets. Its value is a refusal, or
+// the network namespace in which the program was started: a process in that
+// namespace is not inside, even if it has inherited the variable.
 const marker = "IPQUEUE_NETNS"
 
-// errOutside is what inside returns before Enter.
+// errOutside is the error of inside before Enter is called.
 var errOutside = errors.New("netns: not in a namespace of its own: Enter was not called")
 
 func enter() error {
@@ -47,7 +47,8 @@ func inside() error {
 	return nil
 }
 
-// current names the network namespace of the process: "net:[4026531840]".
+// current returns the network namespace of the process, for example
+// "net:[4026531840]".
 func current() (string, error) {
 	return os.Readlink("/proc/self/ns/net")
 }
@@ -75,7 +76,7 @@ func reexec() error {
 	return nil
 }
 
-// start executes the program again in new namespaces. A refusal is recorded.
+// start executes the program again in new namespaces. It records a refusal.
 func start(env []string) (*os.Process, error) {
 	inner, alone := fork(env, &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNET})
 	if alone == nil {
@@ -89,11 +90,11 @@ func start(env []string) (*os.Process, error) {
 	return nil, errors.Join(r, os.Setenv(marker, r.marker()))
 }
 
-// userAndNet makes the user namespace first and leaves the network namespace
-// to the child, after its ids were mapped. Were both made by one clone, the
-// files below /proc/net/netfilter would belong to nobody: their owner is what
-// root of the user namespace maps to at the moment the network namespace is
-// made (fs/proc/proc_net.c, proc_net_ns_init).
+// userAndNet creates the user namespace first. The child creates the network
+// namespace after its ids have been mapped. If one clone created both, the files
+// below /proc/net/netfilter would have no valid owner: their owner is the id to
+// which root of the user namespace maps when the network namespace is created
+// (fs/proc/proc_net.c, proc_net_ns_init).
 func userAndNet() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{
 		Cloneflags:   syscall.CLONE_NEWUSER,

@@ -22,7 +22,7 @@ import (
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
-// patience is how long a test waits for what must come.
+// patience is how long a test waits for an event that must happen.
 const patience = 20 * time.Second
 
 // passedOn are the signals that Enter hands on.

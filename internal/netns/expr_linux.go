@@ -52,12 +52,12 @@ func (r Rule) exprs() []expr.Any {
 	return list
 }
 
-// compare lets the rule go on if the packet's property compares to data.
+// compare makes the rule continue only if the packet's property compares to data.
 func compare(key expr.MetaKey, op expr.CmpOp, data []byte) []expr.Any {
 	return compareLoaded(&expr.Meta{Key: key, Register: register}, op, data)
 }
 
-// compareLoaded is compare for what load puts into the register.
+// compareLoaded is like compare, for the value that load puts into the register.
 func compareLoaded(load expr.Any, op expr.CmpOp, data []byte) []expr.Any {
 	return []expr.Any{load, &expr.Cmp{Op: op, Register: register, Data: data}}
 }
@@ -96,13 +96,13 @@ func (m Mark) exprs(load expr.Any) []expr.Any {
 	return nil
 }
 
-// markData is a mark as registers hold it, in the machine's byte order.
+// markData returns a mark in the form used in registers: in host byte order.
 func markData(mark uint32) []byte {
 	return binary.NativeEndian.AppendUint32(nil, mark)
 }
 
-// labelData is a set of one label as registers hold it: two words of 64 bits in
-// the machine's byte order, or four of 32 (struct nf_conn_labels).
+// labelData returns a set of one label in the form used in registers: two 64-bit or
+// four 32-bit words in host byte order (struct nf_conn_labels).
 func labelData(label uint8) []byte {
 	b := make([]byte, 16)
 	if strconv.IntSize == 32 {
@@ -113,7 +113,7 @@ func labelData(label uint8) []byte {
 	return b
 }
 
-// linkName pads the name to IFNAMSIZ, as registers hold it.
+// linkName pads a name to IFNAMSIZ, the form used in registers.
 func linkName(name string) []byte {
 	var padded [16]byte
 	copy(padded[:], name)
@@ -124,7 +124,8 @@ func linkName(name string) []byte {
 // include/uapi/linux/netfilter/nf_tables.h.
 const rejectTCPReset = 1
 
-// verdict returns what ends the rule; Enqueue has forms instead.
+// verdict returns the expression that ends the rule. Enqueue uses exprs of the queue
+// instead.
 func (r Rule) verdict() []expr.Any {
 	switch r.Action {
 	case Accept:
@@ -144,8 +145,8 @@ func (r Rule) verdict() []expr.Any {
 
 var errQueueRange = errors.New("netns: queues must be First to Last, at most 65535 of them")
 
-// exprs returns all forms in which a kernel may take the queue, best first:
-// nft_queue, then the xtables target NFQUEUE in its revisions that can say it.
+// exprs returns all forms in which a kernel may accept the queue, best first:
+// nft_queue, then the revisions of the xtables target NFQUEUE that can express it.
 func (q Queue) exprs() ([]expr.Any, error) {
 	if q.Last == 0 {
 		q.Last = q.First
@@ -158,9 +159,9 @@ func (q Queue) exprs() ([]expr.Any, error) {
 	return append([]expr.Any{native}, q.targets(uint16(total))...), nil
 }
 
-// targets follows include/uapi/linux/netfilter/xt_NFQUEUE.h: revision 0 holds
-// the queue number, 1 adds how many queues (Linux 2.6.31), 2 bypass (2.6.39),
-// 3 makes that a word of flags (3.10).
+// targets follows include/uapi/linux/netfilter/xt_NFQUEUE.h. Revision 0 contains the
+// queue number. Revision 1 adds the number of queues (Linux 2.6.31), 2 adds bypass
+// (2.6.39), and 3 turns that into flags (3.10).
 func (q Queue) targets(total uint16) []expr.Any {
 	words := []uint16{q.First, total, uint16(q.flags())}
 	list := []expr.Any{target(3, words)}

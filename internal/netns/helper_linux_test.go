@@ -15,7 +15,7 @@ import (
 	"github.com/ipqueue/ipqueue/internal/netns"
 )
 
-// helpers are programs that begin with Enter. Each is the test binary, started
+// helpers are programs that start with Enter. Each is the test binary, started
 // with its name in helperVariable.
 var helpers = map[string]func(){
 	"status":      func() { mustEnter(); os.Exit(7) },

@@ -19,7 +19,7 @@ type Link struct {
 	ns *Namespace
 }
 
-// Link returns the link of that name.
+// Link returns the link with the given name.
 func (n *Namespace) Link(name string) (Link, error) {
 	link := Link{Name: name, ns: n}
 	err := n.Do(func() error {
@@ -32,8 +32,8 @@ func (n *Namespace) Link(name string) (Link, error) {
 	return link, err
 }
 
-// AddVeth makes a pair of Ethernet links: what is sent on one arrives on the
-// other. The second is made in peer, which may be n itself. Both are down.
+// AddVeth creates a pair of Ethernet links: a frame sent on one arrives on the
+// other. It creates the second in peer, which may be n itself. Both are down.
 func (n *Namespace) AddVeth(name string, peer *Namespace, peerName string) (near, far Link, err error) {
 	file, err := peer.open()
 	if err != nil {
@@ -54,7 +54,7 @@ func (n *Namespace) AddVeth(name string, peer *Namespace, peerName string) (near
 	return near, far, err
 }
 
-// AddBridge makes an Ethernet bridge without ports. It is down.
+// AddBridge creates an Ethernet bridge without ports. It is down.
 func (n *Namespace) AddBridge(name string) (Link, error) {
 	if err := n.addLink(newLink(name, &driver.Bridge{})); err != nil {
 		return Link{}, fmt.Errorf("netns: add bridge %s: %w", name, err)
@@ -62,7 +62,8 @@ func (n *Namespace) AddBridge(name string) (Link, error) {
 	return n.Link(name)
 }
 
-// newLink describes a link to be made, or with a nil driver the peer of one.
+// newLink returns the message that creates a link, or, with a nil driver, the
+// description of its peer.
 func newLink(name string, d rtnetlink.LinkDriver) *rtnetlink.LinkMessage {
 	m := &rtnetlink.LinkMessage{Index: uint32(newIndex()), Attributes: &rtnetlink.LinkAttributes{Name: name}}
 	if d != nil {
@@ -71,10 +72,10 @@ func newLink(name string, d rtnetlink.LinkDriver) *rtnetlink.LinkMessage {
 	return m
 }
 
-// newIndex chooses an index for a link, out of the way of those that the
-// kernel counts up. The ends of a veth pair must not have the same in their two
-// namespaces: the kernel would then take as much as a second to notice the
-// carrier (net/core/link_watch.c, linkwatch_urgent_event).
+// newIndex chooses an index for a link, outside of the range that the kernel uses.
+// The two ends of a veth pair must not have the same index in their namespaces:
+// otherwise the kernel takes up to a second to notice the carrier
+// (net/core/link_watch.c, linkwatch_urgent_event).
 func newIndex() int {
 	return 1<<16 + rand.IntN(1<<30)
 }
@@ -92,19 +93,18 @@ func (l Link) Delete() error {
 // iffUp is IFF_UP (include/uapi/linux/if.h).
 const iffUp = 1
 
-// SetUp takes the link into service.
+// SetUp sets the link up.
 func (l Link) SetUp() error {
 	return l.failed("set up", l.set(rtnetlink.LinkMessage{Flags: iffUp, Change: iffUp}))
 }
 
-// SetDown takes the link out of service. The kernel then drops the queued
-// packets that came or were to go through it.
+// SetDown sets the link down. The kernel then drops queued packets that arrived on
+// it or were to leave through it.
 func (l Link) SetDown() error {
 	return l.failed("set down", l.set(rtnetlink.LinkMessage{Change: iffUp}))
 }
 
-// Rename gives the link, which must be down, another name. The Link returned has
-// it.
+// Rename renames the link, which must be down. It returns a Link with the new name.
 func (l Link) Rename(name string) (Link, error) {
 	err := l.set(rtnetlink.LinkMessage{Attributes: &rtnetlink.LinkAttributes{Name: name}})
 	if err != nil {
@@ -125,13 +125,13 @@ func (l Link) SetBridge(bridge Link) error {
 	return l.failed("set bridge of", l.set(rtnetlink.LinkMessage{Attributes: &rtnetlink.LinkAttributes{Master: &index}}))
 }
 
-// set changes what the message says of the link.
+// set changes the attributes of the link that the message contains.
 func (l Link) set(m rtnetlink.LinkMessage) error {
 	m.Index = uint32(l.Index)
 	return l.ns.route(func(c *rtnetlink.Conn) error { return c.Link.Set(&m) })
 }
 
-// failed adds to an error, if there is one, what failed on which link.
+// failed adds the operation and the link to an error, if there is one.
 func (l Link) failed(verb string, err error) error {
 	if err != nil {
 		return fmt.Errorf("netns: %s %s: %w", verb, l.Name, err)
@@ -139,11 +139,10 @@ func (l Link) failed(verb string, err error) error {
 	return nil
 }
 
-// WaitRunning waits until the link is operational (IF_OPER_UP). The kernel
-// notices the carrier of a link some time after it came, and until then drops
-// what the end of a veth pair that was set up first is to send, and does not
-// run IPv6 on either end (net/core/link_watch.c; net/ipv6/addrconf.c,
-// addrconf_link_ready).
+// WaitRunning waits until the link is operational (IF_OPER_UP). The kernel notices
+// the carrier of a link with a delay. Until then it drops packets sent on the end of
+// a veth pair that was set up first, and does not run IPv6 on either end
+// (net/core/link_watch.c; net/ipv6/addrconf.c, addrconf_link_ready).
 func (l Link) WaitRunning(ctx context.Context) error {
 	err := poll(ctx, func() (bool, error) {
 		state, err := l.operState()

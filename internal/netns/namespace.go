@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// errExited is what Do returns when its function ended the goroutine.
+// errExited is the error of Do if its function ended the goroutine.
 var errExited = errors.New("netns: the function ended the namespace's goroutine")
 
-// A Namespace is a network namespace. The zero value is the one that the
-// process is in, others come from New.
+// A Namespace is a network namespace. The zero value is that of the process; New
+// creates others.
 //
-// A namespace made by New lives in a thread of its own. All methods may be
-// called concurrently.
+// Each namespace created by New has its own thread. All methods may be called
+// concurrently.
 type Namespace struct {
 	file *os.File
 	jobs chan job
@@ -22,20 +22,20 @@ type Namespace struct {
 	end  func() error  // see Close
 }
 
-// A job is a function to be run in the namespace's thread.
+// A job is a function to run in the namespace's thread.
 type job struct {
 	f      func() error
 	result chan<- error
 }
 
-// run also answers if f ends the goroutine.
+// run sends a result even if f ends the goroutine.
 func (j job) run() {
 	err := errExited
 	defer func() { j.result <- err }()
 	err = j.f()
 }
 
-// New makes a network namespace with its loopback link up. It needs
+// New creates a network namespace whose loopback link is up. It needs
 // CAP_SYS_ADMIN in the user namespace, which the process has after Enter.
 func New() (*Namespace, error) {
 	quit := make(chan struct{})
@@ -57,8 +57,8 @@ func New() (*Namespace, error) {
 	return n, nil
 }
 
-// FD returns the descriptor of the namespace, which stays n's. It is 0, which
-// in Config.NetNS means the caller's own, for the zero Namespace.
+// FD returns the descriptor of the namespace, which n continues to own. For the zero
+// Namespace it is 0, which in Config.NetNS means the namespace of the caller.
 func (n *Namespace) FD() int {
 	if n.file == nil {
 		return 0
@@ -66,11 +66,11 @@ func (n *Namespace) FD() int {
 	return int(n.file.Fd())
 }
 
-// Do calls f in the namespace and returns its error. Sockets that f opens
-// belong to the namespace for good, files below /proc/thread-self/net and
-// /proc/sys/net are its own; goroutines that f starts are not in it. Only one
-// f runs at a time, and f must not close n. If f ends its goroutine, as
-// t.FailNow does, the namespace is as good as closed. After Close Do returns
+// Do calls f in the namespace and returns its error. Sockets that f opens belong to
+// the namespace permanently. Files below /proc/thread-self/net and /proc/sys/net
+// are those of the namespace. Goroutines that f starts are not in the namespace.
+// Only one f runs at a time, and f must not close n. If f ends its goroutine, as
+// t.FailNow does, the namespace can no longer be used. After Close, Do returns
 // os.ErrClosed.
 func (n *Namespace) Do(f func() error) error {
 	if n.file == nil {
@@ -85,10 +85,9 @@ func (n *Namespace) Do(f func() error) error {
 	}
 }
 
-// Close ends the thread and gives up the descriptor. The kernel removes the
-// namespace, and its end of each veth pair, when nothing else refers to it: a
-// socket for example. Further calls, and those of the zero Namespace, do
-// nothing.
+// Close ends the thread and closes the descriptor. The kernel removes the
+// namespace, and its end of each veth pair, when nothing else, such as a socket,
+// refers to it. Further calls, and calls on the zero Namespace, do nothing.
 func (n *Namespace) Close() error {
 	if n.file == nil {
 		return nil
@@ -100,9 +99,9 @@ func (n *Namespace) Close() error {
 // example, of the namespace.
 func (n *Namespace) SetSysctl(name, value string) error { return n.setSysctl(name, value) }
 
-// prepare makes a fresh namespace ready for use. Without duplicate address
-// detection a router has at once the link-local addresses from which it looks
-// for its IPv6 neighbours.
+// prepare prepares a new namespace. It turns off duplicate address detection, so
+// that a router immediately has the link-local addresses with which it looks for its
+// IPv6 neighbours.
 func (n *Namespace) prepare() error {
 	err := n.SetSysctl("ipv6/conf/default/accept_dad", "0")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) { // a kernel without IPv6

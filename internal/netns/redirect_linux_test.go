@@ -9,7 +9,7 @@ import (
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
-// A rule with SYN is for the first of a connection's packets alone.
+// A rule with SYN matches only the first packet of a connection.
 func TestSYN(t *testing.T) {
 	requireInside(t)
 	lo := testutil.Loopback(t)
@@ -28,7 +28,7 @@ func TestSYN(t *testing.T) {
 	}
 }
 
-// A connection to a port that nobody listens at ends up where the rule says.
+// A connection to a port without a listener is redirected by the rule.
 func TestRedirect(t *testing.T) {
 	requireInside(t)
 	lo := testutil.Loopback(t)

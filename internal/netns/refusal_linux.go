@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// A refusal holds the errnos that the two ways to new namespaces met.
+// A refusal contains the errnos of the two ways to create namespaces.
 type refusal struct {
 	alone syscall.Errno // a network namespace only
 	user  syscall.Errno // a user and a network namespace
@@ -26,7 +26,7 @@ func (r refusal) Error() string {
 
 func (r refusal) Unwrap() []error { return []error{r.alone, r.user} }
 
-// The form a refusal has in the environment.
+// The form of a refusal in the environment.
 const refusalFormat = "refused %d %d"
 
 func (r refusal) marker() string {

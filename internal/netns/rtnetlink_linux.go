@@ -28,7 +28,7 @@ func (n *Namespace) open() (*os.File, error) {
 	return os.Open(fmt.Sprintf("/proc/self/fd/%d", n.FD()))
 }
 
-// ignoreUnreachable turns the answer that there is no route into nil.
+// ignoreUnreachable turns the error that there is no route into nil.
 func ignoreUnreachable(err error) error {
 	if errors.Is(err, syscall.ENETUNREACH) {
 		return nil

@@ -1,6 +1,6 @@
 package netns
 
-// A Family says which packets a table sees. The values are the kernel's
+// A Family selects the packets that a table sees. The values are the kernel's
 // (include/uapi/linux/netfilter.h, NFPROTO_*).
 type Family uint8
 
@@ -12,8 +12,8 @@ const (
 	IPv6   Family = 10 // nft's "ip6"
 )
 
-// A Hook is a point on a packet's way where the kernel asks the rules. The
-// values are the kernel's (NF_INET_*), as in the NFQUEUE packet header.
+// A Hook is a point on a packet's way where the kernel evaluates rules. The values
+// are the kernel's (NF_INET_*), as in the NFQUEUE packet header.
 type Hook uint8
 
 // Hooks of chains.
@@ -39,7 +39,7 @@ const (
 // An Action is what happens to a packet that a rule matches.
 type Action uint8
 
-// What becomes of a packet that a rule matches.
+// The actions.
 const (
 	Continue Action = iota // with the next rule
 	Accept                 // the chain ends, the chains after it go on
@@ -53,8 +53,8 @@ const (
 	Redirect
 )
 
-// A Rule says what happens to which packets. Each field's zero value leaves
-// that match out, so the zero Rule counts every packet and does nothing.
+// A Rule selects packets and contains the action on them. A zero field matches every
+// packet, so the zero Rule counts every packet and does nothing.
 type Rule struct {
 	Protocol Protocol
 	DstPort  uint16 // destination port; Protocol must be one that has ports
@@ -72,8 +72,8 @@ type Rule struct {
 	ToPort   uint16 // used by Redirect
 }
 
-// A Mark is a condition on the mark of a packet or a connection. The zero Mark
-// holds always.
+// A Mark is a condition on the mark of a packet or a connection. The zero Mark is
+// always true.
 type Mark struct {
 	value uint32
 	match markMatch
@@ -87,21 +87,21 @@ const (
 	otherMark
 )
 
-// MarkIs holds for that mark. Packets and connections start with mark 0.
+// MarkIs is true for the given mark. Packets and connections start with mark 0.
 func MarkIs(value uint32) Mark { return Mark{value, sameMark} }
 
-// MarkIsNot holds for any other mark.
+// MarkIsNot is true for any other mark.
 func MarkIsNot(value uint32) Mark { return Mark{value, otherMark} }
 
-// A Queue says to which queues a rule hands packets. The zero Queue is queue
-// 0 alone, and drops packets when nobody has bound it.
+// A Queue contains the queues to which a rule sends packets. The zero Queue is
+// queue 0. While no program has bound it, the kernel drops the packets.
 type Queue struct {
 	First uint16
-	// Last makes it several queues, First to Last, among which the kernel
-	// chooses by a hash of the addresses. 0 means First alone. All 65536 at
-	// once are refused: the kernel counts them in 16 bits.
+	// Last, if not 0, adds queues: the kernel chooses among First to Last by a
+	// hash of the addresses. All 65536 queues at once are refused, because the
+	// kernel stores their number in 16 bits.
 	Last uint16
-	// Bypass lets packets pass as with Accept when nobody has bound the queue.
+	// Bypass lets packets pass, like Accept, while no program has bound the queue.
 	Bypass bool
 	// Fanout chooses the queue by the processor instead of the hash.
 	Fanout bool
@@ -114,8 +114,8 @@ type Table struct {
 	family Family
 }
 
-// AddTable makes a table, or adopts the one of that name and family. It
-// disappears with Delete or with the namespace.
+// AddTable creates a table, or returns the existing one with that name and family.
+// It exists until Delete, or until the end of the namespace.
 func (n *Namespace) AddTable(family Family, name string) (*Table, error) {
 	t := &Table{ns: n, name: name, family: family}
 	if err := t.create(); err != nil {
@@ -124,34 +124,34 @@ func (n *Namespace) AddTable(family Family, name string) (*Table, error) {
 	return t, nil
 }
 
-// Delete removes the table and its chains. With a chain a netfilter hook goes,
-// at which the kernel drops all packets waiting in any queue of the namespace
+// Delete removes the table and its chains. Removing a chain unregisters a netfilter
+// hook; the kernel then drops all packets that wait in any queue of the namespace
 // (net/netfilter/nf_queue.c, nf_queue_nf_hook_drop).
 func (t *Table) Delete() error { return t.remove() }
 
-// A Chain is a list of rules asked at one hook.
+// A Chain is a list of rules that the kernel evaluates at one hook.
 type Chain struct {
 	table *Table
 	name  string
 }
 
-// AddChain makes a chain at the hook, or adopts the table's chain of that hook
-// and priority, and appends the rules. Chains of a lower priority are asked
-// first, whichever table they are in; ordinary filter chains have 0. What no
-// rule decides is accepted.
+// AddChain creates a chain at the hook, or uses the table's existing chain with that
+// hook and priority, and appends the rules. The kernel evaluates chains in ascending
+// order of priority, across all tables; ordinary filter chains have 0. A packet that
+// no rule decides is accepted.
 func (t *Table) AddChain(hook Hook, priority int32, rules ...Rule) (*Chain, error) {
 	return t.addRules(filterChain, hook, priority, rules)
 }
 
-// AddNATChain is AddChain for a chain that is asked only about packets that
-// open a connection, after conntrack, and whose rules may redirect it. The
-// usual priority is -100 at Prerouting and Output, the hooks for Redirect. A
-// table of family Inet can have such chains since Linux 5.2.
+// AddNATChain is like AddChain, for a chain that the kernel evaluates only for
+// packets that open a connection, after conntrack. Its rules may redirect the
+// connection. The usual priority is -100 at Prerouting and Output, the hooks for
+// Redirect. A table of family Inet can have such chains since Linux 5.2.
 func (t *Table) AddNATChain(hook Hook, priority int32, rules ...Rule) (*Chain, error) {
 	return t.addRules(natChain, hook, priority, rules)
 }
 
-// A chainType is what nftables calls the type of a chain.
+// A chainType is the type of a chain in nftables.
 type chainType string
 
 const (
@@ -172,9 +172,9 @@ func (t *Table) addRules(typ chainType, hook Hook, priority int32, rules []Rule)
 	return c, nil
 }
 
-// Add appends the rule. A rule to a queue uses the kernel's nft_queue or, in a
-// kernel without, its NFQUEUE target through nft_compat. If it has neither the
-// error matches errors.ErrUnsupported.
+// Add appends the rule. A rule with a queue uses the kernel's nft_queue or, if the
+// kernel lacks it, the target NFQUEUE through nft_compat. If the kernel has neither,
+// the error matches errors.ErrUnsupported.
 func (c *Chain) Add(r Rule) error { return c.add(r) }
 
 // Counts returns how many packets each rule, in order, has matched.

@@ -73,7 +73,7 @@ func wantCounts(t *testing.T, c *netns.Chain, want ...uint64) {
 	}
 }
 
-// Nobody has bound the queue: without bypass its packets are dropped.
+// No program has bound the queue: without bypass its packets are dropped.
 func TestUnboundQueue(t *testing.T) {
 	testutil.RequireKernel(t)
 	testutil.CheckLeaks(t)
@@ -111,7 +111,7 @@ func addrsOf(family netns.Family, h testutil.Host) []netip.Addr {
 	return h.Addrs()
 }
 
-// A queue must be fed by the rule that names it, forwarded packets included.
+// A queue must receive the packets of its rule, including forwarded ones.
 func TestBoundQueue(t *testing.T) {
 	testutil.RequireKernel(t)
 	n := testutil.NewNamespace(t)
@@ -153,7 +153,7 @@ func TestQueueRange(t *testing.T) {
 	wantCounts(t, chain)
 }
 
-// A hook that goes takes the packets of every queue with it.
+// Removing a hook drops the packets of every queue.
 func TestDeleteFlushesQueues(t *testing.T) {
 	testutil.RequireKernel(t)
 	n := testutil.NewNamespace(t)
@@ -271,7 +271,7 @@ func TestActions(t *testing.T) {
 	}
 }
 
-// A mark that one chain sets is seen by those after it, not before.
+// A mark that one chain sets is visible in later chains, but not in earlier ones.
 func TestSetMark(t *testing.T) {
 	requireInside(t)
 	n := testutil.NewNamespace(t)

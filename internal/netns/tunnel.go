@@ -10,22 +10,22 @@ import (
 	"github.com/mdlayher/netlink"
 )
 
-// A Tunnel is a link that wraps what it sends into packets to another host.
+// A Tunnel is a link that encapsulates packets in packets to another host.
 type Tunnel struct {
-	// Type is vxlan, geneve, gre, gretap, ipip or sit, as the kernel names it.
-	// The last four are for IPv4 hosts.
+	// Type is the kernel's name of the type: vxlan, geneve, gre, gretap, ipip or
+	// sit. The last four are for IPv4 hosts.
 	Type string
 
 	// Local and Remote are the addresses of the packets that are sent.
 	Local, Remote netip.Addr
 
-	// Checksum gives the outer packets a checksum of their own, which ipip and
-	// sit do not know.
+	// Checksum adds a checksum to the outer packets. ipip and sit do not support
+	// it.
 	Checksum bool
 }
 
-// AddTunnel makes a tunnel. It is down. The error matches EOPNOTSUPP if this
-// kernel has none of its type.
+// AddTunnel creates a tunnel. It is down. The error matches EOPNOTSUPP if the kernel
+// does not support its type.
 func (n *Namespace) AddTunnel(name string, t Tunnel) (Link, error) {
 	if err := n.addLink(newLink(name, tunnelDriver{t})); err != nil {
 		return Link{}, fmt.Errorf("netns: add tunnel %s of type %s: %w", name, t.Type, err)

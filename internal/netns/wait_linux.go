@@ -6,15 +6,15 @@ import (
 	"syscall"
 )
 
-// passedOn are the signals that the inner process gets as well.
+// passedOn contains the signals that are passed on to the inner process.
 var passedOn = []os.Signal{
 	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT,
 	syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2,
 }
 
-// catch returns the channel of the signals that this process gets from now on,
-// but for those that it was started to ignore, by nohup for example: the inner
-// process is to be started to ignore them too.
+// catch returns a channel with the signals that this process receives from now on.
+// It leaves out signals that the process ignored from its start, for example because
+// of nohup, so that the inner process ignores them as well.
 func catch() chan os.Signal {
 	signals := make(chan os.Signal, 16)
 	for _, s := range passedOn {
@@ -25,7 +25,7 @@ func catch() chan os.Signal {
 	return signals
 }
 
-// wait hands signals on to the inner process until that ends.
+// wait passes signals on to the inner process until it ends.
 func wait(inner *os.Process, signals chan os.Signal) (*os.ProcessState, error) {
 	signal.Notify(signals, passedOn...)
 	go func() {
@@ -36,7 +36,7 @@ func wait(inner *os.Process, signals chan os.Signal) (*os.ProcessState, error) {
 	return inner.Wait()
 }
 
-// exitLike ends the program in the way that state says.
+// exitLike ends the program in the same way as the process with that state.
 func exitLike(state *os.ProcessState) {
 	status := state.Sys().(syscall.WaitStatus)
 	if !status.Signaled() {
@@ -46,12 +46,12 @@ func exitLike(state *os.ProcessState) {
 	case syscall.SIGHUP, syscall.SIGINT, syscall.SIGKILL, syscall.SIGTERM:
 		raise(s)
 	}
-	// The runtime would answer the others with a stack trace of its own.
+	// For the other signals the runtime would print a stack trace.
 	os.Exit(128 + int(status.Signal()))
 }
 
-// raise sends the signal to the calling thread, which takes it before the
-// call returns.
+// raise sends the signal to the calling thread, which receives it before the call
+// returns.
 func raise(s syscall.Signal) {
 	signal.Reset(s)
 	_ = syscall.Tgkill(syscall.Getpid(), syscall.Gettid(), s)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// Background calls run on a goroutine of its own and ends its context when the
-// test is done, which fails if run then returns an error.
+// Background calls run on a new goroutine. At the end of the test it ends the
+// context of run, and fails the test if run then returns an error.
 func Background(t testing.TB, run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// WantFailure fails the test unless the program, with these arguments, ends
-// with the exit status, a complaint that contains text, and nothing on standard
-// output.
+// WantFailure runs the program with the given arguments. It fails the test unless
+// the program exits with the given status, prints a message that contains text on
+// standard error, and prints nothing on standard output.
 func WantFailure(t testing.TB, program string, status int, text string, args ...string) {
 	t.Helper()
 	p := Start(t, program, args...)

@@ -9,15 +9,15 @@ import (
 	"github.com/ipqueue/ipqueue/internal/netns"
 )
 
-// Feed makes the rule for packets that leave the process's own namespace, until
-// the test is done.
+// Feed adds a rule for packets that leave the namespace of the process, until the
+// end of the test.
 func Feed(t testing.TB, rule netns.Rule) {
 	t.Helper()
 	FeedAt(t, netns.Output, rule)
 }
 
-// FeedAt makes a chain of rules at a hook of the process's own namespace, until
-// the test is done.
+// FeedAt adds a chain of rules at a hook in the namespace of the process, until the
+// end of the test.
 func FeedAt(t testing.TB, hook netns.Hook, rules ...netns.Rule) *netns.Chain {
 	t.Helper()
 	var own netns.Namespace
@@ -37,14 +37,14 @@ func FeedAt(t testing.TB, hook netns.Hook, rules ...netns.Rule) *netns.Chain {
 	return chain
 }
 
-// FeedUDP makes a rule that sends UDP packets to the queue.
+// FeedUDP adds a rule that sends UDP packets to the queue.
 func FeedUDP(t testing.TB, number uint16) {
 	t.Helper()
 	Feed(t, netns.Rule{Protocol: netns.UDP, Action: netns.Enqueue, Queue: netns.Queue{First: number}})
 }
 
-// AwaitOwner waits until some socket has bound the queue in the process's own
-// namespace.
+// AwaitOwner waits until a socket has bound the queue in the namespace of the
+// process.
 func AwaitOwner(t testing.TB, number uint16) {
 	t.Helper()
 	Await(t, fmt.Sprintf("somebody to bind queue %d", number), func() bool { return bound(t, number) })

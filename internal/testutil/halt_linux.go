@@ -6,9 +6,9 @@ import (
 	"syscall"
 )
 
-// Halt stops a process that this one has started, with SIGSTOP, and returns
-// when none of its threads runs any more. The function returned lets it go on.
-// Nothing else may wait for the process meanwhile.
+// Halt stops a child process with SIGSTOP, and returns when none of its threads runs
+// any more. The function returned continues the process. Nothing else may wait for
+// the process meanwhile.
 func Halt(p *os.Process) (resume func() error, err error) {
 	if err := p.Signal(syscall.SIGSTOP); err != nil {
 		return nil, err

@@ -10,17 +10,17 @@ import (
 	"github.com/ipqueue/ipqueue/internal/netns"
 )
 
-// A Host is a place that packets leave and reach: a link with its addresses.
+// A Host is a sender and receiver of packets: a link with its addresses.
 type Host struct {
 	NS         *netns.Namespace
 	Link       netns.Link
 	IPv4, IPv6 netip.Addr
 }
 
-// Addrs returns both addresses, for tests that do the same with each.
+// Addrs returns both addresses, for tests that run with each of them.
 func (h Host) Addrs() []netip.Addr { return []netip.Addr{h.IPv4, h.IPv6} }
 
-// Loopback returns the loopback link of the process's own namespace.
+// Loopback returns the loopback link in the namespace of the process.
 func Loopback(t testing.TB) Host {
 	t.Helper()
 	ns := &netns.Namespace{}
@@ -31,7 +31,7 @@ func Loopback(t testing.TB) Host {
 	return Host{ns, lo, netip.MustParseAddr("127.0.0.1"), netip.IPv6Loopback()}
 }
 
-// NewNamespace returns a namespace that is closed when the test is done.
+// NewNamespace returns a new namespace, which is closed at the end of the test.
 func NewNamespace(t testing.TB) *netns.Namespace {
 	t.Helper()
 	n, err := netns.New()
@@ -42,9 +42,9 @@ func NewNamespace(t testing.TB) *netns.Namespace {
 	return n
 }
 
-// Veth joins two namespaces by a pair of Ethernet links that are up and
-// running until the test is done. They are named vNa and vNb after the subnet
-// N. Host a has 10.0.N.1 and fd00:0:0:N::1, host b has 10.0.N.2 and
+// Veth connects two namespaces with a pair of Ethernet links, which are up and
+// running until the end of the test. For subnet N, their names are vNa and vNb. Host a
+// has the addresses 10.0.N.1 and fd00:0:0:N::1, host b has 10.0.N.2 and
 // fd00:0:0:N::2.
 func Veth(t testing.TB, a, b *netns.Namespace, subnet uint8) (Host, Host) {
 	t.Helper()
@@ -75,7 +75,7 @@ func newHost(n *netns.Namespace, link netns.Link, subnet, number uint8) Host {
 	}
 }
 
-// up gives the link its addresses and takes it into service.
+// up adds the addresses to the link and sets it up.
 func (h Host) up() error {
 	if err := h.Link.AddAddr(netip.PrefixFrom(h.IPv4, 24)); err != nil {
 		return err
@@ -86,7 +86,7 @@ func (h Host) up() error {
 	return h.Link.SetUp()
 }
 
-// wait until the link runs and its addresses are known.
+// wait waits until the link runs and its addresses can be used.
 func (h Host) wait() error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

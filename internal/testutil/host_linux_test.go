@@ -14,7 +14,7 @@ func requireInside(t *testing.T) {
 	}
 }
 
-// A path is where a helper's packets go, for tests of each of them.
+// A path is a way for the packets of a helper; tests run with each.
 type path struct {
 	name     string
 	from, to *netns.Namespace

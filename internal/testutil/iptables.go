@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// FeedAsDocumented executes the iptables and ip6tables commands in a file's
-// package comment in the test's own network, and undoes them when the test is
-// done. It skips the test where there is no such program.
+// FeedAsDocumented executes the iptables and ip6tables commands in a file's package
+// comment, in the private network of the test, and undoes them at its end. It skips
+// the test if these programs are not installed.
 func FeedAsDocumented(t testing.TB, file string) {
 	t.Helper()
 	RequireKernel(t)
@@ -32,8 +32,8 @@ func FeedAsDocumented(t testing.TB, file string) {
 	}
 }
 
-// commandsOf returns the words of the commands in the comment before the
-// package clause, without the comments behind them.
+// commandsOf returns the words of the commands in the comment before the package
+// clause, without the comments that follow them.
 func commandsOf(source string) (commands [][]string) {
 	comment, _, _ := strings.Cut(source, "\npackage ")
 	for _, line := range regexp.MustCompile(`(?m)^//\t(ip6?tables .*)$`).FindAllStringSubmatch(comment, -1) {

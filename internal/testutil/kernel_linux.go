@@ -12,10 +12,10 @@ import (
 	"github.com/ipqueue/ipqueue/internal/netns"
 )
 
-// RequireKernel skips the test unless the process is in a network namespace of
-// its own, in which it may install a rule that feeds a queue and may bind the
-// queue. Each is tried, in a namespace made for that; the skip says what the
-// kernel refused. The test binary's TestMain must be Main.
+// RequireKernel skips the test unless the process is in a private network namespace,
+// where it may add a rule that sends packets to a queue, and may bind the queue.
+// RequireKernel tries both in a new namespace; the message of the skip contains what
+// the kernel refused. The TestMain of the test binary must call Main.
 func RequireKernel(t testing.TB) {
 	t.Helper()
 	if err := netns.Inside(); err != nil {
@@ -48,14 +48,14 @@ func try(n *netns.Namespace) error {
 	return bind(n)
 }
 
-// refused tells what a kernel answers that lacks something, or forbids it,
-// from a mistake of ours.
+// refused reports whether the error is that of a kernel that lacks or forbids a
+// feature. Any other error is a mistake in this package.
 func refused(err error) bool {
 	return errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrPermission) ||
 		errors.Is(err, syscall.EPROTONOSUPPORT)
 }
 
-// bind binds queue 0 for a moment. A kernel without nfnetlink_queue answers
+// bind binds queue 0 and releases it again. A kernel without nfnetlink_queue returns
 // EINVAL (net/netfilter/nfnetlink.c, nfnetlink_rcv_msg).
 func bind(n *netns.Namespace) error {
 	e := netlink.NewAttributeEncoder()

@@ -29,5 +29,5 @@ func SendFrame(t testing.TB, _ Host, _ []byte) {
 	t.Fatal(errors.ErrUnsupported)
 }
 
-// Halt says that it is not supported: it is not needed elsewhere.
+// Halt returns an error: it is needed on Linux only.
 func Halt(*os.Process) (resume func() error, err error) { return nil, errors.ErrUnsupported }

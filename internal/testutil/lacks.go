@@ -5,9 +5,9 @@ import (
 	"testing"
 )
 
-// A Feature is something that tests need and not every system has. The tests
-// over many kernels know which kernel has which (.ci/matrix), and fail if a test
-// was skipped on one that has it.
+// A Feature is a property of the system that tests need and that not every system
+// has. .ci/matrix runs the tests on many kernels. It knows which kernel has which
+// feature, and fails if a test is skipped on a kernel that has it.
 type Feature string
 
 // The features that tests need.
@@ -49,8 +49,8 @@ func Program(name string) Feature { return Feature("program " + name) }
 // outside counts the tests that were skipped for lack of a namespace.
 var outside atomic.Int64
 
-// Lacks skips the test because the system lacks the feature; why is an error
-// or a text that shows it.
+// Lacks skips the test because the system lacks the feature. why is the evidence: an
+// error or a text.
 func Lacks(t testing.TB, f Feature, why any) {
 	t.Helper()
 	if f == Namespaces {

@@ -7,9 +7,9 @@ import (
 	"github.com/ipqueue/ipqueue/internal/leak"
 )
 
-// CheckLeaks makes the test fail if, when it and its later cleanups are done,
-// goroutines or descriptors are left that were not there before. Call it first
-// and not in tests that run in parallel with others.
+// CheckLeaks fails the test if, after the test and its later cleanups, there are
+// goroutines or descriptors that did not exist before. Call it at the start of a
+// test, and not in tests that run in parallel.
 func CheckLeaks(t testing.TB) {
 	t.Helper()
 	checkLeaks(t, patience)

@@ -1,5 +1,5 @@
-// Package testutil helps tests that meet the real kernel: it puts them into a
-// network of their own, skips what the kernel refuses, sends packets and finds
+// Package testutil helps tests that use the real kernel: it puts them into a private
+// network, skips tests that the kernel does not permit, sends packets, and finds
 // leaks.
 package testutil
 
@@ -15,14 +15,14 @@ import (
 	"github.com/ipqueue/ipqueue/internal/netns"
 )
 
-// patience is how long a helper waits for what must come. Nothing is tested by
-// how long it takes.
+// patience is how long a helper waits for an event that must happen. It is long,
+// because no test depends on speed.
 const patience = 20 * time.Second
 
-// Main is what TestMain calls. It runs the tests inside namespaces of their
-// own, where the kernel permits that, and makes the run fail if goroutines or
-// descriptors are left at its end. Where the kernel forbids namespaces, tests
-// that meet it are skipped (see RequireKernel), and Main says how many.
+// Main runs the tests; call it from TestMain. If the kernel permits it, the tests run
+// in private namespaces; otherwise tests that use the kernel are skipped (see
+// RequireKernel), and Main prints their number. The run fails if goroutines or
+// descriptors remain at its end.
 func Main(m *testing.M) {
 	refusal := netns.Enter()
 	code := run(m, os.Stderr, patience)
@@ -32,9 +32,8 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// warn says that tests were skipped. go test shows nothing that a package
-// prints which passes, unless it is verbose, so a warning goes to the terminal
-// too.
+// warn prints that tests were skipped. Unless it is verbose, go test hides the output
+// of a package that passes, so the warning is also written to the terminal.
 func warn(n int64, refusal error) {
 	text := fmt.Sprintf("testutil: WARNING: %d TESTS OF %s DID NOT MEET THE KERNEL AND WERE SKIPPED: %v\n", n, os.Args[0], refusal)
 	fmt.Fprint(os.Stderr, text)
@@ -47,8 +46,8 @@ func warn(n int64, refusal error) {
 	}
 }
 
-// run returns the exit status of the tests or, if they succeed, that of the
-// search for leaks.
+// run returns the exit status of the tests or, if they pass, that of the check for
+// leaks.
 func run(tests interface{ Run() int }, report io.Writer, within time.Duration) int {
 	before := leak.Take()
 	if code := tests.Run(); code != 0 || fuzzing() {

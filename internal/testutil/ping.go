@@ -15,7 +15,7 @@ import (
 	"github.com/ipqueue/ipqueue/internal/netns"
 )
 
-// An echo is what differs between the echo messages of RFC 792 and RFC 4443.
+// An echo contains the differences between the echo messages of RFC 792 and RFC 4443.
 type echo struct {
 	network        string
 	protocol       int // IANA's number
@@ -27,9 +27,9 @@ var (
 	echo6 = echo{"ip6:ipv6-icmp", 58, ipv6.ICMPTypeEchoRequest, ipv6.ICMPTypeEchoReply}
 )
 
-// Ping sends an ICMP echo request from the namespace and waits for the reply.
-// It returns nil if that carries the same payload. If nothing comes within the
-// time the error matches os.ErrDeadlineExceeded.
+// Ping sends an ICMP echo request from the namespace and waits for the reply. It
+// returns nil if the reply has the same payload. If no reply arrives in time, the
+// error matches os.ErrDeadlineExceeded.
 func Ping(n *netns.Namespace, addr netip.Addr, payload []byte, within time.Duration) error {
 	kind := echo4
 	if addr.Is6() {
@@ -63,8 +63,8 @@ type reader interface {
 	ReadFrom([]byte) (int, net.Addr, error)
 }
 
-// await reads until the reply to request. A raw socket receives every ICMP
-// message of its namespace, on loopback the request too.
+// await reads until the reply to request arrives. A raw socket receives every ICMP
+// message of its namespace; on loopback this includes the request.
 func (k echo) await(conn reader, request *icmp.Echo) error {
 	b := make([]byte, 64<<10)
 	for {

@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// Build returns the program of the test's package, built as it would be for a
-// machine of any age: static. If a test binary x.test has the program x beside
-// it, as on a machine without Go, Build returns that.
+// Build builds the program of the test's package and returns its path. It builds a
+// static binary, which runs on machines of any age. If the program x exists next to
+// the test binary x.test, as on a machine without Go, Build returns that.
 func Build(t testing.TB) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "program")
@@ -43,21 +43,21 @@ func builtBefore() (program string, ok bool) {
 	return program, ok
 }
 
-// A Process is a program at work.
+// A Process is a running program.
 type Process struct {
 	Stdout, Stderr Output
 	cmd            *exec.Cmd
 }
 
-// Start runs the program with nothing on its standard input. It is killed when
-// the test is done, or earlier if it hangs.
+// Start starts the program with an empty standard input. It is killed at the end of
+// the test, or earlier if it hangs.
 func Start(t testing.TB, program string, args ...string) *Process {
 	t.Helper()
 	return StartCmd(t, exec.Command(program, args...))
 }
 
-// StartCmd is Start for a command with a standard input, environment or
-// attributes of its own.
+// StartCmd is like Start, for a command with its own standard input, environment or
+// attributes.
 func StartCmd(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
 	p := &Process{cmd: cmd}
@@ -96,8 +96,8 @@ func (p *Process) Wait(t testing.TB) int {
 	return status
 }
 
-// Interrupt ends the process as Ctrl-C does, and fails the test unless it ends
-// with exit status 0.
+// Interrupt ends the process as Ctrl-C does. It fails the test unless the exit status
+// is 0.
 func (p *Process) Interrupt(t testing.TB) {
 	t.Helper()
 	p.Signal(t, os.Interrupt)
@@ -106,8 +106,8 @@ func (p *Process) Interrupt(t testing.TB) {
 	}
 }
 
-// An Output is what a process has written so far. Its methods may be called
-// from any goroutine.
+// An Output contains what a process has written so far. Its methods may be called from
+// any goroutine.
 type Output struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -133,7 +133,7 @@ func (o *Output) Await(t testing.TB, text string) string {
 	return o.String()
 }
 
-// Await waits until something is so.
+// Await waits until a condition is true.
 func Await(t testing.TB, what string, so func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !so(); time.Sleep(time.Millisecond) {

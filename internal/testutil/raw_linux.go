@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// SetMark gives the packets that conn sends a mark, which rules can match.
+// SetMark sets the mark of packets that conn sends. Rules can match it.
 func SetMark(t testing.TB, conn syscall.Conn, mark uint32) {
 	t.Helper()
 	raw, err := conn.SyscallConn()
@@ -23,8 +23,8 @@ func SetMark(t testing.TB, conn syscall.Conn, mark uint32) {
 	}
 }
 
-// SendFrame sends an Ethernet frame, from its destination address to its
-// payload, as it is through the host's link.
+// SendFrame sends a complete Ethernet frame, from its destination address to its
+// payload, through the host's link without changes.
 func SendFrame(t testing.TB, from Host, frame []byte) {
 	t.Helper()
 	err := from.NS.Do(func() error {

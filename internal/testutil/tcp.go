@@ -10,9 +10,9 @@ import (
 	"github.com/ipqueue/ipqueue/internal/netns"
 )
 
-// TCP returns both ends of a connection from namespace from to addr, which is
-// of namespace to. The handshake's packets pass the rules in place; both ends
-// close when the test is done.
+// TCP returns both ends of a connection from namespace from to addr, an address in
+// namespace to. The packets of the handshake pass through the existing rules. Both ends
+// are closed at the end of the test.
 func TCP(t testing.TB, from, to *netns.Namespace, addr netip.Addr) (client, server *net.TCPConn) {
 	t.Helper()
 	listener := listenTCP(t, to, addr)
@@ -48,8 +48,8 @@ func listenTCP(t testing.TB, n *netns.Namespace, addr netip.Addr) (listener *net
 	return listener
 }
 
-// EchoTCP sends payload to the server and back, and fails the test if it comes
-// changed. It may be larger than the sockets' buffers.
+// EchoTCP sends payload to the server and back, and fails the test if it arrives
+// changed. payload may be larger than the sockets' buffers.
 func EchoTCP(t testing.TB, client, server *net.TCPConn, payload []byte) {
 	t.Helper()
 	samePayload(t, "server", transfer(t, client, server, payload), payload)

@@ -10,9 +10,9 @@ import (
 	"github.com/ipqueue/ipqueue/internal/netns"
 )
 
-// UDP returns a server socket at addr, which is of namespace to, and a client
-// socket in namespace from that is connected to it. The server chooses its
-// port; both close when the test is done.
+// UDP returns a server socket at addr, an address in namespace to, and a client socket
+// in namespace from that is connected to it. The kernel chooses the port of the server.
+// Both sockets are closed at the end of the test.
 func UDP(t testing.TB, from, to *netns.Namespace, addr netip.Addr) (client, server *net.UDPConn) {
 	t.Helper()
 	err := to.Do(func() (err error) {
@@ -41,8 +41,8 @@ func Receive(t testing.TB, conn *net.UDPConn) []byte {
 	return b
 }
 
-// EchoUDP sends payload to the server and back, and fails the test if it comes
-// changed, or if another datagram comes first.
+// EchoUDP sends payload to the server and back, and fails the test if it arrives
+// changed, or if another datagram arrives first.
 func EchoUDP(t testing.TB, client, server *net.UDPConn, payload []byte) {
 	t.Helper()
 	if _, err := client.Write(payload); err != nil {
