@@ -8,10 +8,10 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// A Config says which queue to open and how. The zero Config opens the queue
-// that this kernel has and delivers whole packets. A field that the chosen
-// kernel queue cannot honour makes Open fail with ErrUnsupported and the
-// field's name; no field is ever dropped silently.
+// A Config describes the queue to open. The zero Config opens the queue that
+// this kernel has and delivers whole packets. If the kernel's queue cannot
+// honour a field, Open fails with ErrUnsupported and the field's name; no field
+// is ever ignored.
 type Config struct {
 	// Backend is the kernel's queue to use. Auto, the zero value, takes
 	// whichever one owns the address family (/proc/net/netfilter/nf_queue, Linux
@@ -31,9 +31,9 @@ type Config struct {
 	// goes. ip_queue has no numbers.
 	Number uint16
 
-	// Mode says how much of each packet is copied to the application: all of
-	// it (the zero value), nothing but metadata (MetaOnly), or the first n
-	// bytes (a positive Mode). SetMode changes it later.
+	// Mode is how much of each packet is copied to the application: all of it
+	// (the zero value), nothing but metadata (MetaOnly), or the first n bytes
+	// (Range). SetMode changes it later.
 	Mode Mode
 
 	// QueueLength is how many packets the kernel holds for a verdict before
@@ -45,7 +45,7 @@ type Config struct {
 	// ReadBuffer is the receive buffer to ask the kernel for, in bytes. 0
 	// means 2 KiB for each packet of the queue length. More than
 	// net.core.rmem_max is granted only with CAP_NET_ADMIN in the initial user
-	// namespace; Stats says what was granted.
+	// namespace; Stats.ReadBuffer is what was granted.
 	ReadBuffer int
 
 	// Buffer is the capacity of the channel that Packets returns, in packets.
@@ -53,10 +53,11 @@ type Config struct {
 	Buffer int
 
 	// MaxUndecided is how many packets the application may hold without a
-	// verdict; at that number reading stops until one is decided, and with it
-	// everything that is found by reading: the end of what was queued when the
-	// context ended, for instance. Make it larger than QueueLength if all may
-	// be held. 0 means 65536, the most that nfnetlink_queue ever holds.
+	// verdict. At that number reading stops until one is decided, and with it
+	// everything that depends on reading, for example the end of the stream
+	// after the context has ended. Make it larger than QueueLength if all
+	// packets may be held. 0 means 65536, the most that nfnetlink_queue ever
+	// holds.
 	//
 	// An idle queue uses less than 256 KiB of memory. A busy one uses at most
 	//
@@ -97,7 +98,7 @@ type Config struct {
 	SecurityContext bool
 
 	// WatchDevices has Open begin what the first call of Device.Name would
-	// otherwise begin: a socket and a goroutine that learn of changes to the
+	// otherwise begin: a socket and a goroutine that are notified of changes to the
 	// network interfaces. It is for programs that enter a sandbox after Open.
 	// Name then makes no system call but ioctl (Linux 4.13). Where the interfaces
 	// cannot be watched (Linux before 4.9, or a NetNS without CAP_SYS_ADMIN) Open
@@ -133,10 +134,9 @@ type Config struct {
 	// is damaged: Drop (also the zero value) or Accept.
 	OnDeadline Action
 
-	// WhenFull says what becomes of a packet for which the channel of Packets
-	// has no room: Accept, Drop, or, with the zero value, wait. While the
-	// reader waits the kernel's queue fills, and then the kernel drops, or
-	// accepts with FailOpen.
+	// WhenFull is the verdict for a packet for which the channel of Packets has
+	// no room: Accept or Drop. With the zero value the reader waits instead; the
+	// kernel's queue then fills, and the kernel drops, or accepts with FailOpen.
 	WhenFull Action
 
 	// OnExpired, if not nil, is called for each packet that got OnDeadline because
@@ -167,7 +167,7 @@ type Config struct {
 	// new packets meanwhile as it saves of those it holds.
 	Grace time.Duration
 
-	// TrackAge keeps the arrival time of each packet, so that Stats can tell
+	// TrackAge keeps the arrival time of each packet, so that Stats reports
 	// the age of the oldest undecided one. It costs a clock reading for each
 	// read from the kernel, and is on whenever Deadline is.
 	TrackAge bool

@@ -13,7 +13,7 @@ import (
 // A Conntrack is the connection tracking entry of a packet, as it was when the
 // packet was queued, and how the packet stands to it.
 type Conntrack struct {
-	// State is how the packet stands to the connection. InReply tells that it
+	// State is how the packet stands to the connection. InReply reports that it
 	// goes the way of Reply, not that of Original.
 	State   CTState
 	InReply bool
@@ -28,7 +28,7 @@ type Conntrack struct {
 	// Mark is the connection's mark, which is not the packet's.
 	Mark uint32
 
-	// ID tells entries apart that follow each other with the same tuples.
+	// ID distinguishes entries that follow each other with the same tuples.
 	ID uint32
 
 	// Timeout is for how long the entry lives on without another packet, in
@@ -58,7 +58,7 @@ type CTTuple struct {
 }
 
 // A CTState is how a packet stands to its connection, as in the rules' ct state.
-// The zero value means that the kernel did not tell.
+// The zero value means that the kernel did not report it.
 type CTState uint8
 
 // The states of a packet in its connection.

@@ -2,7 +2,7 @@ package queue
 
 import "sync/atomic"
 
-// A devices numbers the interface names that ip_queue tells, so that a Packet
+// A devices numbers the interface names that ip_queue reports, so that a Packet
 // can hold one in four bytes for ever. The reader alone calls number; name may
 // be called from anywhere.
 type devices struct {

@@ -1,6 +1,6 @@
-// Package queue streams packets that the Linux kernel queued to user space on
-// a Go channel. Each packet waits in the kernel until it gets a verdict:
-// accept, drop, or something else in its place.
+// Package queue delivers packets that the Linux kernel queues to user space
+// (NFQUEUE, ip_queue) on a Go channel. Each packet waits in the kernel until it
+// gets a verdict: accept it, drop it, or put another packet in its place.
 //
 //	func serve(ctx context.Context) error {
 //		q, err := queue.Open(ctx, queue.Config{})
@@ -18,7 +18,7 @@
 //		return q.Err()
 //	}
 //
-// Packets come to a queue by a firewall rule, for instance
+// A firewall rule sends packets to a queue, for example
 //
 //	iptables -A INPUT -p udp --dport 53 -j NFQUEUE --queue-num 0
 //	nft add rule inet filter input udp dport 53 queue num 0
@@ -61,7 +61,7 @@
 //
 // Packet is a value and its fields stay valid. Payload and LinkHeader are
 // memory of the queue, which it uses again after the packet's verdict: copy what
-// must live longer, with Clone for instance. SecurityContext and Conntrack are
+// must live longer, for example with Clone. SecurityContext and Conntrack are
 // made of such memory when they are called, before the verdict, and stay valid.
 // Nothing is allocated for a packet in steady state.
 //
@@ -83,7 +83,7 @@
 // A full channel stops the reader. Packets then pile up in the kernel, in the
 // socket's receive buffer (Config.ReadBuffer) and in the queue
 // (Config.QueueLength), and what does not fit is dropped, or accepted with
-// Config.FailOpen. Stats tells the losses apart: Kernel.QueueDropped (queue
+// Config.FailOpen. Stats counts the losses separately: Kernel.QueueDropped (queue
 // full), Kernel.SocketDropped and Missed (receive buffer full), Overflowed
 // (Config.WhenFull), Expired (Config.Deadline). A queue without a reader holds
 // its packets for ever: a packet that is forgotten blocks its flow until the

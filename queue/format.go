@@ -73,7 +73,7 @@ func (p *Packet) about() string {
 	return fmt.Sprintf("protocol %#04x", p.HWProtocol)
 }
 
-// detail is what tells packets of one flow apart.
+// detail returns what distinguishes packets of one flow.
 func (p *Packet) detail() string {
 	protocol, b := p.Transport()
 	switch {

@@ -215,7 +215,7 @@ func (k *ipqueue) decode(body []byte, p *Packet, x *extra) (bool, error) {
 	p.hwAddr, p.hwLen = m.HWAddr, m.HWAddrLen
 	p.in, p.out = k.devices.number(m.InDev, &k.in), k.devices.number(m.OutDev, &k.out)
 	p.micros = m.TimeSec*1e6 + m.TimeUsec
-	*x = extra{} // ids are addresses and tell of no gap
+	*x = extra{} // ids are addresses and show no gap
 	return true, err
 }
 

@@ -12,15 +12,18 @@ import (
 
 // A Packet is one packet that the kernel holds until it gets a verdict. It is
 // a small value, meant to be copied; all copies stand for the same packet,
-// which takes exactly one verdict. Any goroutine may give it, at any time and
-// in any order.
+// which needs exactly one verdict. Any goroutine may give the verdict, at any
+// time and in any order of the packets.
 //
 // The zero Packet is safe to use: its verdicts return ErrClosed.
 type Packet struct {
 	// Payload is the packet as the kernel copied it, from its IP header on. It
-	// belongs to the library and is valid until the verdict; Clone makes a copy
-	// that stays. Changing it has no effect unless it is given to Replace. It
-	// is empty in mode MetaOnly.
+	// belongs to the library and is valid until the application's verdict; then
+	// its memory is used again. Clone returns a copy that stays. If a deadline
+	// or the queue's end decides the packet, Payload stays as it is. In programs
+	// built with the race detector, Payload is filled with 0xdb after the
+	// verdict. Changing it has no effect unless it is given to Replace. It is
+	// empty in mode MetaOnly.
 	Payload []byte
 
 	slot *ledger.Slot
@@ -52,10 +55,10 @@ type Packet struct {
 	has      wire.NFQFields
 
 	// HWProtocol is the packet's EtherType: 0x0800 for IPv4, 0x86dd for IPv6.
-	// ip_queue tells 0 at hook Output, where it is not yet set.
+	// With ip_queue it is 0 at hook Output, where the kernel has not set it yet.
 	HWProtocol uint16
 	// HWType is the link type of the input device (an ARPHRD number, 1 for
-	// Ethernet), told by ip_queue alone.
+	// Ethernet). Only ip_queue reports it.
 	HWType uint16
 
 	vlan   VLAN
@@ -105,10 +108,10 @@ type Device struct {
 //
 // nfnetlink_queue reports indexes. Names are looked up once, with a system
 // call, and kept until an interface changes: the queue learns of that a moment
-// later, from a socket and a goroutine that the first name opens, or Open with
-// Config.WatchDevices, and that Close ends. Where these cannot be had (Linux before 4.9, or a Config.NetNS that the
-// program may no longer enter) each call looks up. After Close, Name returns
-// the names it kept last, and no others.
+// later, from a socket and a goroutine that the first call of Name starts, or
+// Open with Config.WatchDevices, and that Close ends. Without them (Linux before
+// 4.9, or a Config.NetNS that the program may no longer enter) each call looks
+// up. After Close, Name returns the names it kept last, and no others.
 func (d Device) Name() string {
 	if d.queue == nil {
 		return ""
@@ -132,10 +135,10 @@ type VLAN struct {
 	TCI      uint16
 }
 
-// ID is the VLAN's number.
+// ID returns the VLAN's number.
 func (v VLAN) ID() uint16 { return v.TCI & 0xfff }
 
-// String shows the tag's VLAN and, if that is not 0, its priority.
+// String returns the VLAN's number and, if it is not 0, the priority.
 func (v VLAN) String() string {
 	if priority := v.TCI >> 13; priority != 0 {
 		return fmt.Sprintf("%d priority %d", v.ID(), priority)
@@ -151,20 +154,21 @@ func (p Packet) Truncated() bool { return int(p.Length) > len(p.Payload) }
 // segmentation is left to the network device. Config.NoGSO avoids such packets.
 func (p Packet) GSO() bool { return wire.SKBInfo(p.skb)&wire.SKBGSO != 0 }
 
-// ChecksumReady reports whether the transport checksum in Payload is final.
-// Where it is not the network device will fill it in: it must not be checked,
-// and Replace computes it.
+// ChecksumReady reports whether the transport checksum in Payload is final. If
+// not, the network device fills it in later: do not check it. Replace computes
+// it.
 func (p Packet) ChecksumReady() bool { return wire.SKBInfo(p.skb)&wire.SKBChecksumNotReady == 0 }
 
-// ChecksumVerified reports whether the transport checksum is final and
-// somebody, the device or the kernel, has found it right.
+// ChecksumVerified reports whether the transport checksum is final and the
+// kernel need not verify it: the device or the kernel has found it right, or
+// the packet was made by this host, also by a raw socket that wrote a wrong one.
 func (p Packet) ChecksumVerified() bool {
 	return wire.SKBInfo(p.skb)&(wire.SKBChecksumNotReady|wire.SKBChecksumNotVerified) == 0
 }
 
-// Time is when the packet was received. The zero Time means that the kernel
-// did not tell: packets made by this host have none, and nfnetlink_queue tells
-// it only while something else on the host asks for receive times.
+// Time returns when the packet was received, or the zero Time if the kernel did
+// not report it: packets made by this host have none, and nfnetlink_queue
+// reports it only while something else on the host asks for receive times.
 func (p Packet) Time() time.Time {
 	if p.micros == 0 {
 		return time.Time{}
@@ -197,7 +201,7 @@ func (p Packet) device(i uint32) Device {
 	return d
 }
 
-// HardwareAddr is the link address of the sender, nil if there is none.
+// HardwareAddr returns the link address of the sender, nil if there is none.
 func (p Packet) HardwareAddr() net.HardwareAddr {
 	if p.hwLen == 0 {
 		return nil
@@ -205,18 +209,19 @@ func (p Packet) HardwareAddr() net.HardwareAddr {
 	return bytes.Clone(p.hwAddr[:p.hwLen])
 }
 
-// UID is the user that owns the local socket the packet came from, as
-// numbered in the initial user namespace. It is there with Config.Owner.
+// UID returns the user that owns the local socket the packet came from, as
+// numbered in the initial user namespace. It requires Config.Owner; ok is false
+// if the packet came from no local socket.
 func (p Packet) UID() (uid uint32, ok bool) { return p.uid, p.has&wire.HasUID != 0 }
 
-// GID is the group that owns the local socket, like UID.
+// GID returns the group that owns the local socket, like UID.
 func (p Packet) GID() (gid uint32, ok bool) { return p.gid, p.has&wire.HasGID != 0 }
 
-// VLAN is the packet's VLAN tag, told in the Bridge family alone.
+// VLAN returns the packet's VLAN tag. Only packets of family Bridge have one.
 func (p Packet) VLAN() (tag VLAN, ok bool) { return p.vlan, p.has&wire.HasVLAN != 0 }
 
-// LinkHeader is the packet's link header, told in the Bridge family alone,
-// else nil. Like Payload it is valid until the verdict.
+// LinkHeader returns the packet's link header, nil in other families than
+// Bridge. Like Payload it is valid until the verdict.
 func (p Packet) LinkHeader() []byte {
 	if p.has&wire.HasLinkHeader == 0 {
 		return nil
@@ -224,8 +229,9 @@ func (p Packet) LinkHeader() []byte {
 	return p.beside().link
 }
 
-// SecurityContext is the security label of the local socket the packet came
-// from, with Config.SecurityContext. It must be asked for before the verdict.
+// SecurityContext returns the security label of the local socket the packet
+// came from, or "". It requires Config.SecurityContext. Call it before the
+// verdict; the string stays valid afterwards.
 func (p Packet) SecurityContext() string {
 	if p.has&wire.HasSecCtx == 0 {
 		return ""

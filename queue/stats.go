@@ -6,71 +6,72 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ledger"
 )
 
-// Stats is what a queue has counted since Open. At any quiet moment
+// Stats are the counters of a queue since Open. At any quiet moment
 //
 //	Received = Decided + Undecided + Expired + Overflowed + Damaged + Gone + Abandoned
 type Stats struct {
-	// Received is the packets whose id was read from the kernel.
+	// Received counts packets read from the kernel, as far as they showed an id.
 	Received uint64
-	// Decided is those whose verdict the application gave and the kernel's
-	// socket took.
+	// Decided counts packets whose verdict the application gave and the
+	// kernel's socket took.
 	Decided uint64
-	// Undecided is those that wait for a verdict, or for its sending.
+	// Undecided is the number of packets that wait for a verdict, or for the
+	// verdict to be sent.
 	Undecided uint64
-	// Expired is those that the deadline decided.
+	// Expired counts packets that Config.Deadline decided.
 	Expired uint64
-	// Overflowed is those that Config.WhenFull decided.
+	// Overflowed counts packets that Config.WhenFull decided.
 	Overflowed uint64
-	// Damaged is those that Config.OnDeadline decided because their message
-	// was cut or could not be decoded.
+	// Damaged counts packets that Config.OnDeadline decided because their
+	// message was cut or could not be decoded.
 	Damaged uint64
 	// Gone counts packets that ip_queue had dropped before they were decided,
 	// which shows when it uses their id again. A full queue is no cause of that
 	// on Linux 3.4: see Kernel.QueueDropped.
 	Gone uint64
-	// Abandoned is those that were undecided when the queue closed.
+	// Abandoned counts packets that were undecided when the queue closed.
 	Abandoned uint64
 
-	// Accepted, Dropped, Repeated, Stopped and Requeued tell apart the
-	// verdicts sent, whoever decided. Replaced is those of them that carried a
-	// payload.
+	// Accepted, Dropped, Repeated, Stopped and Requeued count the verdicts sent,
+	// whoever decided. Replaced counts those of them that carried a payload.
 	Accepted, Dropped, Repeated, Stopped, Requeued, Replaced uint64
 
-	// Missed is the packets that the kernel numbered for this queue and could
-	// not deliver: it dropped them, or accepted them with FailOpen. Only
+	// Missed counts packets that the kernel numbered for this queue and could
+	// not deliver: it dropped them, or accepted them with FailOpen. The count
+	// comes from gaps in the packet ids, so it needs no privilege. Only
 	// nfnetlink_queue numbers packets.
 	Missed uint64
-	// Overruns is how often the kernel reported that the socket's receive
-	// buffer was full (ENOBUFS). nfnetlink_queue is asked not to: Missed and
-	// Kernel.SocketDropped tell more.
+	// Overruns counts how often the kernel reported that the socket's receive
+	// buffer was full (ENOBUFS). nfnetlink_queue is asked not to report it:
+	// Missed and Kernel.SocketDropped count the packets instead.
 	Overruns uint64
-	// Refused is the verdicts that the kernel refused after they were sent.
-	// Late is those of them whose packet it had already given up (ENOENT).
-	// Without Config.OnRefused some such verdicts go unnoticed: those that were
-	// sent together with others that the kernel carried out.
+	// Refused counts verdicts that the kernel refused after they were sent.
+	// Late counts those of them whose packet the kernel had already given up
+	// (ENOENT). Without Config.OnRefused some refusals go unnoticed: a verdict
+	// for one packet of a batch of which the kernel carried out the rest.
 	Refused, Late uint64
-	// LostAnswers is the kernel's answers that found no room in the receive
-	// buffer. Nearly all are refusals of verdicts, which Refused and OnRefused
-	// then miss; without Config.OnRefused one may be of several verdicts. While
-	// packets wait to be read the number may be too small, after Close it is
-	// exact. Of ip_queue, and before Linux 4.12, it is 0.
+	// LostAnswers counts answers of the kernel for which the receive buffer had
+	// no room. Nearly all are refusals of verdicts, which Refused and OnRefused
+	// then miss; without Config.OnRefused one answer may refuse several
+	// verdicts. While packets wait to be read the number may be too small; after
+	// Close it is exact. It is 0 with ip_queue and before Linux 4.12.
 	LostAnswers uint64
-	// Untold is the calls of Config.OnRefused and Config.OnExpired that were left
-	// out because 65536 others waited.
+	// Untold counts calls of Config.OnRefused and Config.OnExpired that were
+	// left out because 65536 others waited.
 	Untold uint64
-	// ConntrackSkipped is the verdicts that were sent without their
-	// Verdict.Conntrack, or without a part of it, because the packet had no entry,
-	// or one that does not admit the change.
+	// ConntrackSkipped counts verdicts that were sent without their
+	// Verdict.Conntrack, or without a part of it, because the packet had no
+	// entry, or an entry that does not admit the change.
 	ConntrackSkipped uint64
-	// Malformed is the messages that made no sense and showed no id.
+	// Malformed counts messages that could not be decoded and showed no id.
 	Malformed uint64
-	// Foreign is the messages that some other process sent to the socket in
-	// the moment before the kernel was told to refuse them.
+	// Foreign counts messages that another process sent to the socket in the
+	// moment before the kernel was told to refuse them. They are ignored.
 	Foreign uint64
-	// SendRetries is how often the kernel had no memory to take verdicts,
+	// SendRetries counts how often the kernel had no memory to take verdicts,
 	// which were then sent again.
 	SendRetries uint64
-	// BuffersLeft is the packet buffers left to the garbage collector because
+	// BuffersLeft counts packet buffers left to the garbage collector because
 	// the application may still have been reading them when the deadline
 	// decided their packet.
 	BuffersLeft uint64
@@ -90,19 +91,19 @@ type Stats struct {
 // /proc/net/netfilter/nfnetlink_queue or /proc/net/ip_queue. Its counters wrap
 // at 32 bits. After Close it is as it was just before.
 type KernelStats struct {
-	// Err says why there is no row; the rest is zero then. The row of
-	// nfnetlink_queue is for root and group root, also where CAP_NET_ADMIN is
-	// held; Missed counts losses without it.
+	// Err is why there is no row; the other fields are then zero. Only root and
+	// the group root may read the row of nfnetlink_queue, CAP_NET_ADMIN does not
+	// suffice; Stats.Missed counts losses without it.
 	Err error
-	// Pending is the packets that wait for a verdict, read or not.
+	// Pending is the number of packets that wait for a verdict, read or not.
 	Pending uint32
-	// QueueDropped is the packets dropped because the queue had reached its
+	// QueueDropped counts packets dropped because the queue had reached its
 	// length (ip_queue: Linux 2.6.18 and later).
 	QueueDropped uint32
-	// SocketDropped is the packets dropped because the socket's receive buffer
+	// SocketDropped counts packets dropped because the socket's receive buffer
 	// was full (ip_queue: Linux 2.6.18 and later).
 	SocketDropped uint32
-	// LastID is the id given last (nfnetlink_queue).
+	// LastID is the id of the last packet queued (nfnetlink_queue).
 	LastID uint32
 }
 

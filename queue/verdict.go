@@ -17,7 +17,7 @@ const (
 	// Drop ends it.
 	Drop
 	// Repeat sends it through the same hook again, from its first rule. The
-	// rules must tell it apart then, by a mark say, or it is queued for ever.
+	// rules must tell it apart then, for example by a mark, or it is queued for ever.
 	Repeat
 	// Stop lets it go on past the remaining chains of its hook.
 	Stop
@@ -35,7 +35,7 @@ func (a Action) String() string {
 	return name(int(a)-1, "Accept", "Drop", "Repeat", "Stop", "Requeue")
 }
 
-// op is the action as OpError.Op tells it.
+// op returns the action as OpError.Op has it.
 func (a Action) op() string {
 	if a == 0 {
 		return "decide"
@@ -144,7 +144,7 @@ func (v Verdict) String() string {
 	return strings.Join(said, " ")
 }
 
-// op is the verdict as OpError.Op tells it.
+// op returns the verdict as OpError.Op has it.
 func (v *Verdict) op() string {
 	if v.Payload != nil {
 		return "replace"
