@@ -3,9 +3,10 @@
 //
 // It is for people who write tools or tests that work with these messages
 // themselves: a tracer, a fake kernel, a decoder of captures. Programs that
-// receive packets and decide on them use package queue and never need wire. The
-// API of wire follows the kernel's messages: it may change in any release, unlike
-// that of package queue.
+// receive packets and decide on them use package queue and never need wire.
+//
+// The compatibility of wire is looser than that of package queue: its API follows
+// the kernel's messages and may change in any release.
 //
 // The package opens no sockets, starts no goroutines and keeps no state.
 //
