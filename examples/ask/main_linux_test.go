@@ -17,10 +17,10 @@ import (
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
-// patience is how long the tests wait for what must come.
+// patience is how long the tests wait for an event that must happen.
 const patience = 20 * time.Second
 
-// A person sits before the program, which works on the running kernel.
+// A person uses the program, which runs on the real kernel.
 type person struct {
 	t   *testing.T
 	in  io.WriteCloser
@@ -78,8 +78,8 @@ func (p *person) wantQuestions(want int) {
 	}
 }
 
-// listen returns a listener at the address. What it accepts nobody looks at:
-// the kernel completes connections by itself.
+// listen returns a listener at the address. The test does not accept connections:
+// the kernel completes them without that.
 func listen(t *testing.T, addr netip.Addr) net.Addr {
 	t.Helper()
 	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))

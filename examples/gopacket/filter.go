@@ -12,22 +12,21 @@ const enough = 256
 // A filter is the set of VXLAN networks whose packets may pass.
 type filter map[uint32]bool
 
-// options make gopacket do no more than is asked.
+// options make gopacket do only the necessary work.
 //
-// NoCopy lets layers refer to the payload instead of a copy. The payload is
-// memory of the queue, valid until the verdict, and so are all layers, with
-// every slice in them (Contents, Payload, addresses). This is safe as long as
-// whoever decodes a packet is done with its layers when the verdict is given;
-// what is to live longer has to be copied, numbers by assignment, bytes by
-// slices.Clone. A program that keeps layers themselves decodes p.Clone().
-// NoCopy also asks that nobody changes the bytes, which the queue does not do
-// before the verdict.
+// With NoCopy, layers refer to the payload instead of a copy. The payload is memory
+// of the queue and valid until the verdict. The same is true for all layers and every
+// slice in them (Contents, Payload, addresses), so the program must not use them
+// after the verdict. Copy values that must live longer: numbers by assignment, bytes
+// with slices.Clone. To keep the layers themselves, decode p.Clone() instead. NoCopy
+// also requires that the bytes do not change; the queue does not change them before
+// the verdict.
 //
-// Lazy decodes up to the layer that is asked for: here the Ethernet frame in
-// the tunnel is not looked at. A lazy packet must stay in one goroutine.
+// With Lazy, gopacket decodes only up to the requested layer: here it does not decode
+// the Ethernet frame in the tunnel. A lazy packet must stay in one goroutine.
 //
-// NewPacket allocates for each packet all the same. Where that matters, a
-// gopacket.DecodingLayerParser fills the same layers again and again.
+// NewPacket still allocates for each packet. If that matters, use a
+// gopacket.DecodingLayerParser, which reuses its layers.
 var options = gopacket.DecodeOptions{Lazy: true, NoCopy: true}
 
 // passes reports whether the packet is VXLAN of one of the networks. What

@@ -12,29 +12,29 @@ import (
 // one timer.
 type emulator struct {
 	dice  *dice
-	send  func(packet []byte) error // a duplicate
+	send  func(packet []byte) error // sends a duplicate
 	held  schedule
 	timer *time.Timer
-	free  time.Time // when the link has sent all that is before the next packet
+	free  time.Time // when the link has sent all earlier packets
 	stats stats
 }
 
-// stats is what became of the packets.
+// stats counts packets by what happened to them.
 type stats struct {
 	arrived, lost, reordered, passed int
-	duplicated, undoubled            int // those that were to be, and could not be
-	corrupted, uncorrupted           int // the same
+	duplicated, undoubled            int // were duplicated; should have been, but could not
+	corrupted, uncorrupted           int // the same for corruption
 	failed                           int // verdicts
 	mostHeld                         int
-	delay                            time.Duration // of all that passed together
+	delay                            time.Duration // the sum for all packets that passed
 }
 
 func newEmulator(n network) *emulator {
 	return &emulator{dice: newDice(n), timer: time.NewTimer(0)}
 }
 
-// run passes the packets on until the channel is closed, and then at once those
-// that it still holds.
+// run passes packets on until the channel is closed. Then it immediately passes
+// those that it still holds.
 func (e *emulator) run(packets <-chan queue.Packet) {
 	defer e.timer.Stop()
 	for {
@@ -51,7 +51,7 @@ func (e *emulator) run(packets <-chan queue.Packet) {
 	}
 }
 
-// arrive gives the packet its place in the schedule.
+// arrive adds the packet to the schedule.
 func (e *emulator) arrive(p queue.Packet, now time.Time) {
 	if p.Mark == e.dice.mark && e.send != nil {
 		e.check(p.Accept())
@@ -76,7 +76,7 @@ func (e *emulator) arrive(p queue.Packet, now time.Time) {
 	e.release(now)
 }
 
-// release lets those packets go that are due, and sets the timer for the next.
+// release passes the packets that are due, and sets the timer for the next one.
 func (e *emulator) release(now time.Time) {
 	for len(e.held) > 0 && !e.held[0].due.After(now) {
 		if first := e.held[0]; first.fate.duplicated {
@@ -89,14 +89,14 @@ func (e *emulator) release(now time.Time) {
 	}
 }
 
-// end lets all packets go. The queue takes no duplicates any more.
+// end passes all packets. The queue accepts no duplicates any more.
 func (e *emulator) end(now time.Time) {
 	for len(e.held) > 0 {
 		e.pass(now)
 	}
 }
 
-// pass lets the packet go that is due first.
+// pass passes the packet that is due first.
 func (e *emulator) pass(now time.Time) {
 	first := heap.Pop(&e.held).(held)
 	e.stats.passed++
@@ -107,8 +107,8 @@ func (e *emulator) pass(now time.Time) {
 	e.check(first.packet.Accept())
 }
 
-// corrupt lets a packet go with a wrong bit behind its IP header, and reports
-// whether it could. The receiver finds its checksum wrong.
+// corrupt passes a packet with one wrong bit after its IP header, so that the
+// receiver finds a wrong checksum. It reports whether that was possible.
 func (e *emulator) corrupt(p queue.Packet, bit float64) bool {
 	_, b := p.Transport() // a part of Payload, which nothing else reads any more
 	n := int(bit * float64(8*len(b)))
@@ -123,9 +123,8 @@ func (e *emulator) corrupt(p queue.Packet, bit float64) bool {
 	return false
 }
 
-// duplicate sends a copy of a packet that leaves this host. With NoGSO its
-// checksums are complete. It is sent before the packet has its verdict, as long
-// as there is a payload.
+// duplicate sends a copy of a packet that leaves this host. With NoGSO its checksums
+// are complete. It is sent before the verdict, while the payload is still valid.
 func (e *emulator) duplicate(p queue.Packet) {
 	incoming := p.Hook == queue.HookPrerouting || p.Hook == queue.HookInput
 	if incoming || p.Truncated() || e.send(p.Payload) != nil {
@@ -135,14 +134,14 @@ func (e *emulator) duplicate(p queue.Packet) {
 	e.stats.duplicated++
 }
 
-// check counts packets that the kernel has given up meanwhile.
+// check counts packets that the kernel has dropped in the meantime.
 func (e *emulator) check(err error) {
 	if err != nil {
 		e.stats.failed++
 	}
 }
 
-// report tells what became of the packets, s being the queue's own account.
+// report returns the statistics of the emulator and of the queue as text.
 func (e *emulator) report(s queue.Stats) string {
 	mean := e.stats.delay / time.Duration(max(1, e.stats.passed))
 	text := ""

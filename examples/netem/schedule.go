@@ -14,8 +14,8 @@ type held struct {
 	number       int // in the order of arrival
 }
 
-// A schedule is a heap of held packets. First comes what is due first; of
-// packets due at the same time, what arrived first.
+// A schedule is a heap of held packets, in the order in which they are due. Packets
+// that are due at the same time are in the order of arrival.
 type schedule []held
 
 func (s schedule) Len() int      { return len(s) }
@@ -35,7 +35,7 @@ func (s *schedule) Push(x any) { *s = append(*s, x.(held)) }
 func (s *schedule) Pop() any {
 	last := len(*s) - 1
 	h := (*s)[last]
-	(*s)[last] = held{} // so that it keeps no payload
+	(*s)[last] = held{} // releases the payload
 	*s = (*s)[:last]
 	return h
 }

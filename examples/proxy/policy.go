@@ -8,20 +8,20 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A policy says which connections take the way through the proxy.
+// A policy selects the connections that go to the proxy.
 type policy struct {
 	to    []netip.Prefix // destinations; none means all
 	ports []uint16       // of the destinations; none means all
 
-	// The marks that say so to the rules. Neither is 0, the mark of packets
-	// that are still to be judged. Bits outside of both belong to others.
+	// The marks for the rules. Neither is 0, the mark of undecided packets. Bits
+	// outside of both belong to other programs.
 	proxy, direct uint32
 }
 
-// mask is the bits of the marks.
+// mask returns the bits of both marks.
 func (c policy) mask() uint32 { return c.proxy | c.direct }
 
-// String says which connections take the way through the proxy.
+// String describes the connections that go to the proxy.
 func (c policy) String() string {
 	text := "connections"
 	if len(c.to) > 0 {
@@ -33,10 +33,10 @@ func (c policy) String() string {
 	return text + fmt.Sprintf(" get mark %#x, all others %#x", c.proxy, c.direct)
 }
 
-// judge returns the verdict about a connection's first packet.
+// judge returns the verdict on the first packet of a connection.
 func (c policy) judge(p queue.Packet) queue.Verdict {
 	switch {
-	case p.Mark&c.mask() != 0: // the rules forgot to look at it, and would ask for ever
+	case p.Mark&c.mask() != 0: // the rules do not check the mark: with Repeat it would be queued again and again
 		return queue.Verdict{Action: queue.Accept}
 	case c.matches(p.Flow().Destination):
 		return queue.Verdict{Action: queue.Repeat, Mark: c.proxy, MarkMask: c.mask()}
@@ -53,7 +53,7 @@ func (c policy) matches(destination netip.AddrPort) bool {
 		(len(c.ports) == 0 || slices.Contains(c.ports, destination.Port()))
 }
 
-// name is what the verdict means.
+// name returns the meaning of the verdict.
 func (c policy) name(v queue.Verdict) string {
 	switch v.Mark {
 	case c.proxy:

@@ -10,7 +10,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/diagnose"
 )
 
-// rule is a rule of inet t c that hands packets to those queues.
+// rule returns a rule of inet t c that sends packets to the given queues.
 func rule(numbers ...uint16) diagnose.Rule {
 	return diagnose.Rule{Family: "inet", Table: "t", Chain: "c", Handle: 9, Numbers: numbers}
 }
@@ -20,7 +20,7 @@ func runWithRules(h *host, list ...diagnose.Rule) diagnose.Report {
 	return diagnose.Run(diagnose.WithRules(h.ctx(), list, nil), queue.Config{Number: 5})
 }
 
-// Nobody has bound any queue but 8.
+// Only queue 8 is bound.
 func TestRunRules(t *testing.T) {
 	with := func(r diagnose.Rule, change func(*diagnose.Rule)) diagnose.Rule {
 		change(&r)
