@@ -70,7 +70,7 @@ func TestKernelRun(t *testing.T) {
 	wantFinding(t, r, diagnose.Good, diagnose.AboutPrivilege)
 	wantFinding(t, r, diagnose.Good, diagnose.AboutQueue, "Queue 7 belongs to netlink port", "Range(64)")
 	wantFinding(t, r, diagnose.Note, diagnose.AboutQueue, "Queue 10 belongs to netlink port", "WholePacket")
-	wantFinding(t, r, diagnose.Warning, diagnose.AboutLoss, "3 packets wait in Queue 7", "has decided none within a second")
+	wantFinding(t, r, diagnose.Warning, diagnose.AboutLoss, "Queue 7 has 3 packets waiting", "has decided none within a second")
 	wantFinding(t, r, diagnose.Good, diagnose.AboutRules, "inet lab filter_hook3_0", "queue 7 sends packets to this queue", "(3 packets so far)")
 	wantFinding(t, r, diagnose.Warning, diagnose.AboutRules, "queue 9-11 drops packets", "no program has bound queues 9, 11", "(no packet so far)")
 	wantFinding(t, r, diagnose.Note, diagnose.AboutRules, "queue 12 bypass lets packets pass")

@@ -74,7 +74,7 @@ func TestRunIPQueuePeer(t *testing.T) {
 	}
 	r := h.run(queue.Config{})
 	wantFinding(t, r, diagnose.Good, diagnose.AboutQueue, "ip_queue belongs to netlink port 4711, in mode Range(64)")
-	wantFinding(t, r, diagnose.Note, diagnose.AboutLoss, "ip_queue was full: 2 packets were lost since the module was loaded")
+	wantFinding(t, r, diagnose.Note, diagnose.AboutLoss, "ip_queue was full and has lost 2 packets since the module was loaded")
 }
 
 // Of losses, ip_queue's counters show only those between two looks to be new.
@@ -87,8 +87,8 @@ func TestRunIPQueueLosesNow(t *testing.T) {
 		inject()
 		time.AfterFunc(time.Second/2, inject)
 		r := h.run(queue.Config{})
-		wantFinding(t, r, diagnose.Warning, diagnose.AboutLoss, "ip_queue is full: 1 packets were lost in a second")
-		wantFinding(t, r, diagnose.Warning, diagnose.AboutLoss, "1 packets wait in ip_queue, and netlink port 4711 has decided none")
+		wantFinding(t, r, diagnose.Warning, diagnose.AboutLoss, "ip_queue is full and has lost 1 packet within a second")
+		wantFinding(t, r, diagnose.Warning, diagnose.AboutLoss, "ip_queue has 1 packet waiting, and netlink port 4711 has decided none")
 	})
 }
 

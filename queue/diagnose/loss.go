@@ -1,6 +1,10 @@
 package diagnose
 
-import "github.com/ipqueue/ipqueue/queue"
+import (
+	"fmt"
+
+	"github.com/ipqueue/ipqueue/queue"
+)
 
 // manyPending is the number of waiting packets from which on Run warns: the
 // default length of a queue.
@@ -44,11 +48,11 @@ func (x *examination) lost(q, later BoundQueue) {
 		switch {
 		case l.is == 0:
 		case q.Backend != queue.IPQueue:
-			x.say(x.unlessOwn(q, Warning), AboutLoss, "%s was full: %d packets were lost since it was bound", l.where, l.is).Advice = l.advice
+			x.say(x.unlessOwn(q, Warning), AboutLoss, "%s was full and has lost %s since the queue was bound", l.where, packets(l.is)).Advice = l.advice
 		case l.is == l.was:
-			x.say(Note, AboutLoss, "%s was full: %d packets were lost since the module was loaded, perhaps those of earlier programs", l.where, l.is)
+			x.say(Note, AboutLoss, "%s was full and has lost %s since the module was loaded, perhaps those of earlier programs", l.where, packets(l.is))
 		default:
-			x.say(Warning, AboutLoss, "%s is full: %d packets were lost in a second", l.where, l.is-l.was).Advice = l.advice
+			x.say(Warning, AboutLoss, "%s is full and has lost %s within a second", l.where, packets(l.is-l.was)).Advice = l.advice
 		}
 	}
 }
@@ -60,14 +64,22 @@ func (x *examination) waiting(q, later BoundQueue, twice bool) {
 	switch {
 	case n == 0:
 	case twice && q.Kernel.Pending > 0 && still(q, later):
-		x.say(x.unlessOwn(q, Warning), AboutLoss, "%d packets wait in %v, and %s has decided none within a second", n, q, q.owner()).
+		x.say(x.unlessOwn(q, Warning), AboutLoss, "%v has %s waiting, and %s has decided none within a second", q, packets(n), q.owner()).
 			Advice = "check whether that program hangs or leaves packets undecided; Config.Deadline limits how long they wait"
 	case n >= manyPending:
-		x.say(x.unlessOwn(q, Warning), AboutLoss, "%d packets wait in %v for a verdict", n, q).
+		x.say(x.unlessOwn(q, Warning), AboutLoss, "%v has %s waiting for a verdict", q, packets(n)).
 			Advice = "the program is too slow or leaves packets undecided; Config.Deadline limits how long they wait"
 	default:
-		x.say(Note, AboutLoss, "%d packets wait in %v for a verdict", n, q)
+		x.say(Note, AboutLoss, "%v has %s waiting for a verdict", q, packets(n))
 	}
+}
+
+// packets returns a number of packets in words, for example "1 packet".
+func packets[N uint32 | uint64](n N) string {
+	if n == 1 {
+		return "1 packet"
+	}
+	return fmt.Sprintf("%d packets", n)
 }
 
 // still reports whether no packet was decided between two checks of a queue.

@@ -27,11 +27,11 @@ func TestRunLoss(t *testing.T) {
 		q := h.open(t, queue.Config{Number: 7, QueueLength: 2, Mode: queue.MetaOnly})
 		h.inject(5)
 		own, other := h.run(queue.Config{Number: 7}), h.run(queue.Config{Number: 8})
-		wantFinding(t, own, diagnose.Warning, diagnose.AboutLoss, "Queue 7 was full: 3 packets", "Config.QueueLength")
-		wantFinding(t, own, diagnose.Warning, diagnose.AboutLoss, "2 packets wait in Queue 7, and netlink port 4711 (process 4711, firewall) has decided none within a second")
+		wantFinding(t, own, diagnose.Warning, diagnose.AboutLoss, "Queue 7 was full and has lost 3 packets", "Config.QueueLength")
+		wantFinding(t, own, diagnose.Warning, diagnose.AboutLoss, "Queue 7 has 2 packets waiting, and netlink port 4711 (process 4711, firewall) has decided none within a second")
 		wantFinding(t, own, diagnose.Good, diagnose.AboutQueue, "Queue 7 belongs to netlink port 4711 (process 4711, firewall), in mode MetaOnly")
 		wantFinding(t, other, diagnose.Note, diagnose.AboutQueue, "Queue 7 belongs to")
-		wantFinding(t, other, diagnose.Warning, diagnose.AboutLoss, "2 packets wait in Queue 7")
+		wantFinding(t, other, diagnose.Warning, diagnose.AboutLoss, "Queue 7 has 2 packets waiting")
 		wantFinding(t, h.run(queue.Config{NetNS: 3}), diagnose.Note, diagnose.AboutQueue, "(process 4711, firewall)")
 
 		if err := q.SetMode(context.Background(), queue.DropAll); err != nil {
@@ -51,11 +51,11 @@ func TestRunLooksTwice(t *testing.T) {
 		want    diagnose.Severity
 		words   string
 	}{
-		{"nothing happens", 2, func(*host, *queue.Queue) {}, diagnose.Warning, "2 packets wait in Queue 7, and netlink port 4711 has decided none"},
-		{"more come", 2, func(h *host, _ *queue.Queue) { h.inject(3) }, diagnose.Warning, "5 packets wait in Queue 7, and netlink port 4711 has decided none"},
-		{"one is decided", 2, func(_ *host, q *queue.Queue) { (<-q.Packets()).Accept() }, diagnose.Note, "1 packets wait in Queue 7 for a verdict"},
-		{"one is decided, one comes", 2, func(h *host, q *queue.Queue) { (<-q.Packets()).Accept(); h.inject(1) }, diagnose.Note, "2 packets wait in Queue 7 for a verdict"},
-		{"many are decided, many wait", 1025, func(_ *host, q *queue.Queue) { (<-q.Packets()).Accept() }, diagnose.Warning, "1024 packets wait in Queue 7 for a verdict"},
+		{"nothing happens", 2, func(*host, *queue.Queue) {}, diagnose.Warning, "Queue 7 has 2 packets waiting, and netlink port 4711 has decided none"},
+		{"more come", 2, func(h *host, _ *queue.Queue) { h.inject(3) }, diagnose.Warning, "Queue 7 has 5 packets waiting, and netlink port 4711 has decided none"},
+		{"one is decided", 2, func(_ *host, q *queue.Queue) { (<-q.Packets()).Accept() }, diagnose.Note, "Queue 7 has 1 packet waiting for a verdict"},
+		{"one is decided, one comes", 2, func(h *host, q *queue.Queue) { (<-q.Packets()).Accept(); h.inject(1) }, diagnose.Note, "Queue 7 has 2 packets waiting for a verdict"},
+		{"many are decided, many wait", 1025, func(_ *host, q *queue.Queue) { (<-q.Packets()).Accept() }, diagnose.Warning, "Queue 7 has 1024 packets waiting for a verdict"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestRunEndsBetweenLooks(t *testing.T) {
 		defer cancel()
 		r := diagnose.Run(ctx, queue.Config{Number: 7})
 		wantFinding(t, r, diagnose.Unseen, diagnose.AboutLoss, context.DeadlineExceeded.Error())
-		wantFinding(t, r, diagnose.Note, diagnose.AboutLoss, "1 packets wait in Queue 7 for a verdict")
+		wantFinding(t, r, diagnose.Note, diagnose.AboutLoss, "Queue 7 has 1 packet waiting for a verdict")
 	})
 }
 

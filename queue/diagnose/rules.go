@@ -159,5 +159,5 @@ func counted(r Rule) string {
 	case r.Packets == 0:
 		return " (no packet so far)"
 	}
-	return fmt.Sprintf(" (%d packets so far)", r.Packets)
+	return fmt.Sprintf(" (%s so far)", packets(r.Packets))
 }
