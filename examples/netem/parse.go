@@ -36,7 +36,8 @@ func parse(args []string, help io.Writer) (options, error) {
 	flags.Func("mark", fmt.Sprintf("`mark` of duplicates (default %#x)", defaultMark), numbers.Mark(&o.mark))
 	flags.Var(&o.rate, "rate", "bits per second, for example `64kbit` or 2mbit (default no limit)")
 	flags.IntVar(&o.limit, "limit", 1000, "most `packets` to hold")
-	flags.Uint64Var(&o.seed, "seed", o.seed, "`number` that determines the random choices (default random)")
+	flags.Uint64Var(&o.seed, "seed", o.seed, "`number` that determines the random choices")
+	flags.Lookup("seed").DefValue = "random" // in the help
 	if err := program.Parse(flags, args, help); err != nil {
 		return o, err
 	}
