@@ -140,3 +140,11 @@ func (c CTChange) String() string {
 	said.add(c.NoHelper, "ct no helper")
 	return strings.Join(said, " ")
 }
+
+// markText shows a mark as rules do: the mask only if it leaves some bits.
+func markText(mark, mask uint32) string {
+	if mask == 0 || mask == ^uint32(0) {
+		return fmt.Sprintf("%#x", mark)
+	}
+	return fmt.Sprintf("%#x/%#x", mark, mask)
+}

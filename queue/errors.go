@@ -68,11 +68,3 @@ type sentinel struct {
 func (s *sentinel) Error() string { return s.text }
 
 func (s *sentinel) Is(target error) bool { return s.is != nil && target == s.is }
-
-// opError wraps err, and maps nil to nil.
-func (q *Queue) opError(op string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return &OpError{Op: op, Queue: q.name, Err: err}
-}

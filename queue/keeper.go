@@ -20,26 +20,8 @@ type keeper struct {
 	stale  atomic.Bool // a packet has expired since the last look at reader.ready
 }
 
-const (
-	// readsPerDeadline is how often in the time of a deadline packets are read,
-	// whoever hangs.
-	readsPerDeadline = 8
-	// looksPerRead is how often in that time a keeper looks whether there was
-	// a read.
-	looksPerRead = 2
-	// leastEvery bounds how often the timer fires.
-	leastEvery = time.Millisecond
-	// readsAtOnce is how many reads a keeper makes before others may read.
-	readsAtOnce = 64
-)
-
-// readEvery is how long packets may be unread. It is 0 without a deadline.
-func readEvery(deadline time.Duration) time.Duration {
-	if deadline == 0 {
-		return 0
-	}
-	return max(deadline/readsPerDeadline, looksPerRead*leastEvery)
-}
+// readsAtOnce is how many reads a keeper makes before others may read.
+const readsAtOnce = 64
 
 func (k *keeper) init(r *reader) {
 	k.reader, k.every = r, r.every/looksPerRead

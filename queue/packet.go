@@ -266,3 +266,19 @@ func (p Packet) Queue() *Queue {
 
 // Clone returns a copy of Payload that stays valid after the verdict.
 func (p Packet) Clone() []byte { return bytes.Clone(p.Payload) }
+
+// An aside is what a slot keeps of a packet beside the payload.
+type aside struct {
+	link, secctx, conntrack []byte
+	packet                  *Packet // nil without Config.OnExpired
+}
+
+// remember keeps what Config.OnExpired is called with: the packet as it is
+// after its verdict, without a payload.
+func (a *aside) remember(p *Packet, spent *ledger.Slot) {
+	if a.packet == nil {
+		a.packet = new(Packet)
+	}
+	*a.packet = *p
+	a.packet.Payload, a.packet.slot, a.packet.seq = nil, spent, 0
+}

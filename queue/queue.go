@@ -53,7 +53,7 @@ func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
 		born := time.Now()
 		clock = func() int64 { return int64(time.Since(born)) }
 	}
-	l, intake := ledger.New(ledger.Config{
+	l := ledger.New(ledger.Config{
 		Encoder:      b,
 		Listener:     listener,
 		Send:         func(datagrams [][]byte) (int, error) { return q.reader.sock.Send(datagrams) },
@@ -69,7 +69,7 @@ func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
 	q.ledger = l
 	q.reader = reader{
 		binding: binding{cfg: c, host: host},
-		backend: b, life: &q.life, ledger: l, intake: intake, clock: clock,
+		backend: b, life: &q.life, ledger: l, intake: ledger.NewIntake(l), clock: clock,
 		released: q.keeper.goOn,
 		fail:     q.fail,
 		refused:  func(id uint64, errno errno) { q.tellRefused(id, errno) },
@@ -188,4 +188,29 @@ func (q *Queue) status() KernelStats {
 	}
 	k.Err = q.opError("status", explainStatus(err))
 	return k
+}
+
+// A refusal is a verdict that the kernel did not carry out.
+type refusal struct {
+	id  uint64
+	err error
+}
+
+// tellRefused calls Config.OnRefused soon.
+func (q *Queue) tellRefused(id uint64, err error) {
+	if q.refusals.call != nil {
+		q.refusals.tell(refusal{id, q.opError("verdict", err)})
+	}
+}
+
+// tellExpired calls Config.OnExpired soon. The slot's packet was received when the
+// function was known.
+func (q *Queue) tellExpired(s *ledger.Slot) { q.expiries.tell(*s.Memo.(*aside).packet) }
+
+// opError wraps err, and maps nil to nil.
+func (q *Queue) opError(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &OpError{Op: op, Queue: q.name, Err: err}
 }

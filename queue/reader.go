@@ -52,32 +52,6 @@ type reader struct {
 	spent               *ledger.Slot  // of packets for Config.OnExpired; nil without
 }
 
-// readCounts count what is rare, as it happens.
-type readCounts struct {
-	missed, overruns, refused, late, malformed, foreign atomic.Uint64
-
-	lastID      atomic.Uint32 // of the packet received last, stored after missed
-	unread      atomic.Uint64 // packets that Close found in the socket and left there
-	lostAnswers atomic.Uint64
-}
-
-// note finds out how many answers of the kernel found no room in the receive
-// buffer. drops is how many messages did not, read before row. What is not a
-// packet was an answer; and how many packets were not delivered shows in their
-// numbers. While packets wait to be read these look as if they were lost, so
-// the result is too small for the moment, never too large.
-func (c *readCounts) note(drops uint32, row KernelStats) {
-	undelivered := row.LastID - c.lastID.Load() // in this order: see lastID
-	undelivered += uint32(c.missed.Load()) - uint32(c.unread.Load())
-	lost := int32(drops - undelivered)
-	for {
-		known := c.lostAnswers.Load()
-		if int64(lost) <= int64(known) || c.lostAnswers.CompareAndSwap(known, uint64(lost)) {
-			return
-		}
-	}
-}
-
 // errStop ends the stream: the queue is closing, or it is draining and
 // everything has been read.
 var errStop = errors.New("stop")
@@ -338,22 +312,6 @@ func (r *reader) packet(d *sock.Datagram, body []byte, damaged bool, now int64) 
 	}
 }
 
-// An aside is what a slot keeps of a packet beside the payload.
-type aside struct {
-	link, secctx, conntrack []byte
-	packet                  *Packet // nil without Config.OnExpired
-}
-
-// remember keeps what Config.OnExpired is called with: the packet as it is
-// after its verdict, without a payload.
-func (a *aside) remember(p *Packet, spent *ledger.Slot) {
-	if a.packet == nil {
-		a.packet = new(Packet)
-	}
-	*a.packet = *p
-	a.packet.Payload, a.packet.slot, a.packet.seq = nil, spent, 0
-}
-
 // appendTo copies b behind the first n bytes of buf.
 func appendTo(buf []byte, n int, b []byte) (in []byte, end int) {
 	end = n + copy(buf[n:], b)
@@ -424,4 +382,23 @@ func (r *reader) lateReply(d *sock.Datagram) {
 	case h.Type == r.backend.packetType():
 		r.counts.unread.Add(1)
 	}
+}
+
+const (
+	// readsPerDeadline is how often in the time of a deadline packets are read,
+	// whoever hangs.
+	readsPerDeadline = 8
+	// looksPerRead is how often in that time a keeper looks whether there was
+	// a read.
+	looksPerRead = 2
+	// leastEvery bounds how often the timer fires.
+	leastEvery = time.Millisecond
+)
+
+// readEvery is how long packets may be unread. It is 0 without a deadline.
+func readEvery(deadline time.Duration) time.Duration {
+	if deadline == 0 {
+		return 0
+	}
+	return max(deadline/readsPerDeadline, looksPerRead*leastEvery)
 }

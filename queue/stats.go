@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/ledger"
@@ -133,5 +134,31 @@ func statsOf(c ledger.Counts, r *readCounts) Stats {
 		SendRetries:     c.Retries,
 		BuffersLeft:     c.BuffersLeft,
 		OldestUndecided: c.Oldest,
+	}
+}
+
+// readCounts count what is rare, as it happens.
+type readCounts struct {
+	missed, overruns, refused, late, malformed, foreign atomic.Uint64
+
+	lastID      atomic.Uint32 // of the packet received last, stored after missed
+	unread      atomic.Uint64 // packets that Close found in the socket and left there
+	lostAnswers atomic.Uint64
+}
+
+// note finds out how many answers of the kernel found no room in the receive
+// buffer. drops is how many messages did not, read before row. What is not a
+// packet was an answer; and how many packets were not delivered shows in their
+// numbers. While packets wait to be read these look as if they were lost, so
+// the result is too small for the moment, never too large.
+func (c *readCounts) note(drops uint32, row KernelStats) {
+	undelivered := row.LastID - c.lastID.Load() // in this order: see lastID
+	undelivered += uint32(c.missed.Load()) - uint32(c.unread.Load())
+	lost := int32(drops - undelivered)
+	for {
+		known := c.lostAnswers.Load()
+		if int64(lost) <= int64(known) || c.lostAnswers.CompareAndSwap(known, uint64(lost)) {
+			return
+		}
 	}
 }

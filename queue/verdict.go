@@ -122,14 +122,6 @@ func (v *Verdict) checkMark() error {
 	return nil
 }
 
-// markText shows a mark as rules do: the mask only if it leaves some bits.
-func markText(mark, mask uint32) string {
-	if mask == 0 || mask == ^uint32(0) {
-		return fmt.Sprintf("%#x", mark)
-	}
-	return fmt.Sprintf("%#x/%#x", mark, mask)
-}
-
 // String shows the verdict in a line, a payload by its length.
 func (v Verdict) String() string {
 	said := parts{v.Action.String()}

@@ -64,7 +64,7 @@ func runCrowd(t *testing.T, deadline time.Duration) {
 	c := &crowd{slots: make([]*Slot, n+1), won: make([]atomic.Uint32, n+1), got: make([]atomic.Uint32, n+1)}
 	start := time.Now()
 	var expired atomic.Int32
-	c.l, c.in = New(Config{
+	c.l = New(Config{
 		Encoder: randomEncoder{oneEach: true}, MaxUndecided: n,
 		Send: c.send, Clock: func() int64 { return int64(time.Since(start)) },
 		Backlog:  func() bool { return false },
@@ -75,6 +75,7 @@ func runCrowd(t *testing.T, deadline time.Duration) {
 			Dead:    func(err error) { t.Errorf("dead: %v", err) },
 		},
 	})
+	c.in = NewIntake(c.l)
 	var read atomic.Int64
 	var all sync.WaitGroup
 	all.Go(func() { // the reader
@@ -167,10 +168,11 @@ func runCrowd(t *testing.T, deadline time.Duration) {
 func TestUpToInCrowd(t *testing.T) {
 	const n = 3000
 	c := &crowd{slots: make([]*Slot, n+1), won: make([]atomic.Uint32, n+1), got: make([]atomic.Uint32, n+1)}
-	c.l, c.in = New(Config{
+	c.l = New(Config{
 		Encoder: randomEncoder{oneEach: true}, MaxUndecided: n, Send: c.send, Backlog: func() bool { return false },
 		Listener: Listener{Dead: func(err error) { t.Errorf("dead: %v", err) }},
 	})
+	c.in = NewIntake(c.l)
 	for id := 1; id <= n; id++ {
 		c.slots[id], _, _ = c.in.Slot(uint64(id), 100)
 	}
@@ -222,7 +224,8 @@ func TestUpToInCrowd(t *testing.T) {
 // back.
 func TestUpToPanics(t *testing.T) {
 	c := &crowd{got: make([]atomic.Uint32, 200)}
-	c.l, c.in = New(Config{Encoder: plainEncoder{}, MaxUndecided: 200, Send: c.send, Backlog: func() bool { return false }})
+	c.l = New(Config{Encoder: plainEncoder{}, MaxUndecided: 200, Send: c.send, Backlog: func() bool { return false }})
+	c.in = NewIntake(c.l)
 	var slots []*Slot
 	for id := range 100 {
 		s, _, _ := c.in.Slot(uint64(id+1), 100)
@@ -256,7 +259,8 @@ func TestUpToPanics(t *testing.T) {
 // messages for many.
 func TestUpToHoldsNobodyUp(t *testing.T) {
 	c := &crowd{got: make([]atomic.Uint32, 200)}
-	c.l, c.in = New(Config{Encoder: plainEncoder{}, MaxUndecided: 200, Send: c.send, Backlog: func() bool { return false }})
+	c.l = New(Config{Encoder: plainEncoder{}, MaxUndecided: 200, Send: c.send, Backlog: func() bool { return false }})
+	c.in = NewIntake(c.l)
 	first, _, _ := c.in.Slot(1, 100)
 	second, _, _ := c.in.Slot(2, 100)
 	c.in.Enter(false)
@@ -287,7 +291,7 @@ func TestRequestHasTurn(t *testing.T) {
 	c := &crowd{slots: make([]*Slot, n+1)}
 	var sends, after atomic.Int64
 	var requested atomic.Bool
-	c.l, c.in = New(Config{
+	c.l = New(Config{
 		Encoder: plainEncoder{}, MaxUndecided: n, Backlog: func() bool { return false },
 		Send: func(d [][]byte) (int, error) {
 			if requested.Load() {
@@ -302,6 +306,7 @@ func TestRequestHasTurn(t *testing.T) {
 			return len(d), nil
 		},
 	})
+	c.in = NewIntake(c.l)
 	for id := 1; id <= n; id++ {
 		c.slots[id], _, _ = c.in.Slot(uint64(id), 100)
 	}
@@ -348,7 +353,7 @@ func TestLimitRecovers(t *testing.T) {
 	const n = 20000
 	longest := 100
 	var sizes []int
-	l, in := New(Config{
+	l := New(Config{
 		Encoder: randomEncoder{}, MaxUndecided: n, Backlog: func() bool { return true },
 		Send: func(d [][]byte) (int, error) {
 			for i, d := range d {
@@ -360,6 +365,7 @@ func TestLimitRecovers(t *testing.T) {
 			return len(d), nil
 		},
 	})
+	in := NewIntake(l)
 	var slots []*Slot
 	for id := range n {
 		s, _, _ := in.Slot(uint64(id+1), 100)

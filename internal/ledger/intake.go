@@ -13,6 +13,9 @@ type Intake struct {
 	created int      // slots made since the last Enter
 }
 
+// NewIntake returns the one Intake of l.
+func NewIntake(l *Ledger) *Intake { return &Intake{ledger: l} }
+
 // Slot takes a slot for the next packet, of size bytes, and numbers it. If
 // whole is true the packet stays in the buffer it was received in, for which
 // the slot's buffer, if it has one, is to be exchanged; otherwise it is to be

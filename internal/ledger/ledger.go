@@ -14,63 +14,11 @@
 package ledger
 
 import (
-	"errors"
-	"net"
 	"sync"
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
-
-// An Action is what becomes of a packet. The ledger counts actions and compares
-// them; it knows the meaning of none.
-type Action uint8
-
-// Actions is the number of actions that are counted: 0 to Actions-1.
-const Actions = 6
-
-// A Verdict is what can be said of any packet in the same few words.
-type Verdict struct {
-	Action Action
-
-	// SetPriority says that Priority is the packet's new priority.
-	SetPriority bool
-	Priority    uint32
-
-	// The packet's mark changes to Mark in the bits of MarkMask. In a verdict
-	// given to an Encoder, Mark is the whole new mark, and MarkMask is 0 if the
-	// mark does not change.
-	Mark, MarkMask uint32
-}
-
-// of returns the verdict as it is for one packet.
-func (v Verdict) of(s *Slot) Verdict {
-	if v.MarkMask != 0 {
-		v.Mark |= s.Mark &^ v.MarkMask
-		v.MarkMask = ^uint32(0)
-	}
-	return v
-}
-
-// An Encoder makes messages of verdicts. One goroutine at a time calls its
-// methods.
-type Encoder interface {
-	// AppendVerdict appends the message of a verdict, ready to be sent.
-	AppendVerdict(b []byte, id uint64, v Verdict) []byte
-	// Stamp writes into a message that was made before, just before it is
-	// sent, what only the sender knows.
-	Stamp(message []byte)
-	// OneEach reports whether each verdict needs a datagram of its own.
-	OneEach() bool
-
-	// Batches reports whether one message can give v to several packets.
-	Batches(v Verdict) bool
-	// Reaches reports whether one such message can decide both packets.
-	Reaches(first, last uint64) bool
-	// AppendBatch appends the message that gives v to the oldest n packets,
-	// the last of which has that id.
-	AppendBatch(b []byte, id uint64, v Verdict, n int) []byte
-}
 
 // A Listener is told what the ledger finds out. Its functions are called with
 // the ledger's mutex held: they must neither wait nor call the ledger.
@@ -116,18 +64,6 @@ type Config struct {
 }
 
 // Errors of a verdict.
-var (
-	ErrClosed  error = closedError{}
-	ErrDecided       = errors.New("packet has already been decided")
-	ErrGone          = errors.New("packet is gone: the kernel dropped it and used its id again")
-)
-
-// A closedError matches net.ErrClosed.
-type closedError struct{}
-
-func (closedError) Error() string        { return "queue is closed" }
-func (closedError) Is(target error) bool { return target == net.ErrClosed }
-
 // A Ledger keeps the books of one queue.
 type Ledger struct {
 	listener     Listener
@@ -171,8 +107,8 @@ type counts struct {
 	actions [Actions]uint64
 }
 
-// New returns an empty ledger and its one Intake.
-func New(c Config) (*Ledger, *Intake) {
+// New returns an empty ledger.
+func New(c Config) *Ledger {
 	l := &Ledger{
 		listener: c.Listener, clock: c.Clock, backlog: c.Backlog, owner: c.Owner, maxUndecided: c.MaxUndecided,
 		vacancy:  make(chan struct{}, 1),
@@ -191,7 +127,7 @@ func New(c Config) (*Ledger, *Intake) {
 	}
 	l.out.timer = stoppedTimer(l.out.timeout)
 	l.deadlineTimer = stoppedTimer(l.expire)
-	return l, &Intake{ledger: l}
+	return l
 }
 
 func stoppedTimer(f func()) *time.Timer {
@@ -199,6 +135,9 @@ func stoppedTimer(f func()) *time.Timer {
 	t.Stop()
 	return t
 }
+
+// Spent returns a slot whose packet has been decided.
+func (l *Ledger) Spent() *Slot { return &Slot{ledger: l, state: decided} }
 
 // submit takes a claimed slot's verdict for sending. It is sent at once unless
 // a send is in progress, or more packets are on their way to the application:
@@ -222,7 +161,7 @@ func (l *Ledger) submit(s *Slot, v Verdict) error {
 // push puts a claimed slot into the outbox.
 func (l *Ledger) push(s *Slot, v Verdict) {
 	s.state = decided
-	s.verdict = v.of(s)
+	s.verdict = v.of(s.Mark)
 	l.out.push(s)
 }
 

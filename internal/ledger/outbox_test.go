@@ -30,11 +30,12 @@ func (plainEncoder) Reaches(first, last uint64) bool { return last-first < 1<<20
 func TestSendTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 10
-		l, in := New(Config{
+		l := New(Config{
 			Encoder: plainEncoder{}, MaxUndecided: n,
 			Send:    func(d [][]byte) (int, error) { return len(d), nil },
 			Backlog: func() bool { return false },
 		})
+		in := NewIntake(l)
 		var slots [n]*Slot
 		for i := range slots {
 			slots[i], _, _ = in.Slot(uint64(i+1), 100)

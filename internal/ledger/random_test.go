@@ -112,7 +112,7 @@ func newHistory(t testing.TB, seed uint64, reuses bool, deadline time.Duration) 
 	h := &history{model: &model{TB: t, reuses: reuses, rng: rand.New(rand.NewPCG(seed, 0)), chance: rand.New(rand.NewPCG(seed, 1))}}
 	var asked atomic.Int32
 	start := time.Now()
-	h.l, h.in = New(Config{
+	h.l = New(Config{
 		Encoder: randomEncoder{oneEach: reuses}, MaxUndecided: 1 << 20, ReusesIDs: reuses,
 		Send:     h.send,
 		Request:  func(d [][]byte) (int, error) { return len(d), nil },
@@ -126,6 +126,7 @@ func newHistory(t testing.TB, seed uint64, reuses bool, deadline time.Duration) 
 			Drained: func() {},
 		},
 	})
+	h.in = NewIntake(h.l)
 	return h
 }
 

@@ -3,15 +3,7 @@ package queue
 import (
 	"sync"
 	"sync/atomic"
-
-	"github.com/ipqueue/ipqueue/internal/ledger"
 )
-
-// A refusal is a verdict that the kernel did not carry out.
-type refusal struct {
-	id  uint64
-	err error
-}
 
 // A teller calls a function of the application, one call at a time and from a
 // goroutine that exists while there is something to tell. So neither the reader
@@ -68,14 +60,3 @@ func (t *teller[T]) take() []T {
 	t.telling = len(waiting) > 0
 	return waiting
 }
-
-// tellRefused calls Config.OnRefused soon.
-func (q *Queue) tellRefused(id uint64, err error) {
-	if q.refusals.call != nil {
-		q.refusals.tell(refusal{id, q.opError("verdict", err)})
-	}
-}
-
-// tellExpired calls Config.OnExpired soon. The slot's packet was received when the
-// function was known.
-func (q *Queue) tellExpired(s *ledger.Slot) { q.expiries.tell(*s.Memo.(*aside).packet) }
