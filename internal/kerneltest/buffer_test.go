@@ -7,8 +7,8 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// TestCharge compares with what Linux 6.18 amd64 showed for single messages in
-// the Rmem column of /proc/net/netlink.
+// TestCharge compares the charge of single messages with the column Rmem of
+// /proc/net/netlink on Linux 6.18 amd64.
 func TestCharge(t *testing.T) {
 	for n, want := range map[int]int{
 		36: 832, 156: 832, 256: 832, 356: 1280, 456: 1280, 1056: 2304, 4056: 8448,
@@ -52,9 +52,9 @@ func TestBufferLimit(t *testing.T) {
 	}
 }
 
-// TestOverrun is what was measured on Linux 3.4 with a buffer of 4096 bytes: of
-// 60 packets 2 are delivered, reading fails once, and until both are read
-// nothing more comes.
+// TestOverrun repeats a measurement on Linux 3.4 with a buffer of 4096 bytes: 2 of
+// 60 packets are delivered, one read fails, and no more packets arrive until both
+// are read.
 func TestOverrun(t *testing.T) {
 	k, s, _ := boundIPQ(t, Options{}, sock.Config{ReadBuffer: 2048})
 	var journeys []*Journey

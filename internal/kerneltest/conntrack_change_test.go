@@ -7,7 +7,7 @@ import (
 )
 
 // TestConntrackChange checks the kernel's handling of each part of NFQA_CT, and
-// that it ends at the first that it refuses.
+// that it stops at the first part that it refuses.
 func TestConntrackChange(t *testing.T) {
 	help := func(name string) []byte {
 		return appendAttribute(nil, ctHelp|attrNested, appendAttribute(nil, ctHelpName, append([]byte(name), 0)...)...)
@@ -54,7 +54,7 @@ func TestConntrackChange(t *testing.T) {
 	}
 }
 
-// Where helpers stay, what follows in the message is left out as well.
+// If a helper cannot be removed, the later parts of the message are skipped as well.
 func TestConntrackChangeKeepsHelper(t *testing.T) {
 	c := Conntrack{Helper: "ftp", Timeout: 3}
 	want := Conntrack{Helper: "ftp", Timeout: 5}

@@ -84,8 +84,8 @@ func TestLinkDown(t *testing.T) {
 	}
 }
 
-// TestLinkDownFreesID shows how an application learns of a flush by ip_queue:
-// the id comes again.
+// TestLinkDownFreesID checks how an application notices that ip_queue has dropped a
+// packet: another packet has the same id.
 func TestLinkDownFreesID(t *testing.T) {
 	k, s, a := boundIPQ(t, Options{}, sock.Config{})
 	lo := Device{1, "lo"}
@@ -217,8 +217,8 @@ func TestForcedOverrun(t *testing.T) {
 	}
 }
 
-// TestLosePackets takes ids of nfnetlink_queue for what it loses. Where the
-// receive buffer is empty, too, ENOBUFS is read once and packets come again.
+// TestLosePackets checks that lost packets use up ids of nfnetlink_queue. Even if the
+// receive buffer is empty, one read fails with ENOBUFS before packets arrive again.
 func TestLosePackets(t *testing.T) {
 	lose := func(k *Kernel, s *Socket) Result {
 		k.LosePackets(2)

@@ -106,7 +106,7 @@ func TestPaddingIsUnclean(t *testing.T) {
 	}
 }
 
-// TestLargestPackets are the datagram sizes recorded on both architectures.
+// TestLargestPackets checks the datagram sizes recorded on both architectures.
 func TestLargestPackets(t *testing.T) {
 	for _, tt := range []struct {
 		l      Layout

@@ -78,7 +78,7 @@ func TestIPQReplace(t *testing.T) {
 	}
 }
 
-// TestIPQMaxLength is the sequence recorded with 20 packets for each limit.
+// TestIPQMaxLength repeats the sequence recorded with 20 packets for each limit.
 func TestIPQMaxLength(t *testing.T) {
 	k, _, _ := boundIPQ(t, Options{}, sock.Config{})
 	for _, tt := range []struct {
@@ -99,8 +99,8 @@ func TestIPQMaxLength(t *testing.T) {
 	}
 }
 
-// TestIPQCompat32 is a 32-bit program on a 64-bit kernel, and a kernel's width
-// probed by the shortest mode message of the other.
+// TestIPQCompat32 simulates a 32-bit program on a 64-bit kernel, and a program that
+// finds the kernel's word size with the shortest mode message.
 func TestIPQCompat32(t *testing.T) {
 	for _, tt := range []struct {
 		kernel Layout
@@ -119,8 +119,8 @@ func TestIPQCompat32(t *testing.T) {
 	}
 }
 
-// TestIPQFirstContact has types beyond the protocol refused before anything
-// else is looked at, and IPQM_PACKET only after the sender has become the peer.
+// TestIPQFirstContact checks that unknown types are refused before anything else is
+// checked, and IPQM_PACKET only after the sender has become the peer.
 func TestIPQFirstContact(t *testing.T) {
 	for kind, peer := range map[uint16]uint32{0: 0, ipqmBase: 0, ipqmPacket: 4711, ipqmMax: 0} {
 		k := New(Options{Modules: IPQueue})

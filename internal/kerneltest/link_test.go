@@ -52,7 +52,7 @@ func TestNoLinks(t *testing.T) {
 	}
 }
 
-// The interfaces of an injected packet are known, and renamed by a later one.
+// An injected packet adds its interfaces; a later packet can rename them.
 func TestInjectNamesLinks(t *testing.T) {
 	k := New(Options{})
 	s, err := k.Open(sock.Config{Protocol: sock.ProtoNetfilter})

@@ -42,8 +42,8 @@ func unhex(t *testing.T, s string) []byte {
 	return b
 }
 
-// TestReply has a request of 19 bytes refused with EINVAL by kernels of several
-// ages, which the recordings of only two do not show.
+// TestReply checks the refusal of a request of 19 bytes with EINVAL on several kernel
+// versions. The recordings are from two versions only.
 func TestReply(t *testing.T) {
 	const request = "13000000 0203 0500 09000000 00000000 aabbcc"
 	for name, tt := range map[string]struct {

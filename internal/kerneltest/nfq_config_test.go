@@ -2,8 +2,8 @@ package kerneltest
 
 import "testing"
 
-// TestConfigFlags is what the recording cannot show: flags that this kernel has
-// no module for.
+// TestConfigFlags checks a case that the recording does not contain: flags for which
+// the kernel lacks the module.
 func TestConfigFlags(t *testing.T) {
 	for name, tt := range map[string]struct {
 		o     Options

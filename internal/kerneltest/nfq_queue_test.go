@@ -6,9 +6,8 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// TestQueueLimits has a queue that is full by its length, its hash table, or
-// its socket: which packets take an id, what is counted, and what F_FAIL_OPEN
-// changes.
+// TestQueueLimits fills a queue up to its length, its hash table, or its socket. It
+// checks which packets get an id, what is counted, and the effect of F_FAIL_OPEN.
 func TestQueueLimits(t *testing.T) {
 	for name, tt := range map[string]struct {
 		o       Options

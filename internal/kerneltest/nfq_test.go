@@ -30,8 +30,8 @@ func TestNFQOwnerClosed(t *testing.T) {
 	bind(t, other, 0)
 }
 
-// TestNFQTransaction refuses what other subsystems use batches for, with all
-// that follows in the datagram.
+// TestNFQTransaction checks that a batch is refused, with all messages after it in the
+// datagram.
 func TestNFQTransaction(t *testing.T) {
 	_, s := boundNFQ(t, Options{})
 	b := append(nfqRequest(nfnlBatchBegin, 0), nfqRequest(nfqConfig, 0)...)

@@ -7,8 +7,8 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// TestVerdictWords is what each verdict word does, other bits than the low 8
-// included, while queue 1 is bound and queue 9 is not.
+// TestVerdictWords checks the effect of each verdict word, including bits above the
+// low 8, while queue 1 is bound and queue 9 is not.
 func TestVerdictWords(t *testing.T) {
 	for _, tt := range []struct {
 		word uint32
@@ -91,8 +91,8 @@ func TestVerdictMarkAndPriority(t *testing.T) {
 	}
 }
 
-// TestBatchWraps decides across the wrap of the ids, and never what is after
-// its id.
+// TestBatchWraps checks a batch across the wrap of the ids. It must not decide packets
+// after its id.
 func TestBatchWraps(t *testing.T) {
 	k, s := boundNFQ(t, Options{})
 	k.SetLastID(0, 0xffff_fffd)
@@ -114,8 +114,8 @@ func TestBatchWraps(t *testing.T) {
 	}
 }
 
-// TestBatchRequeue requeues by batch into the same queue: what comes new is not
-// decided again.
+// TestBatchRequeue requeues packets by batch into the same queue. The batch must not
+// decide them again.
 func TestBatchRequeue(t *testing.T) {
 	k, s := boundNFQ(t, Options{})
 	j := k.Inject(Packet{Payload: ipv4("")})

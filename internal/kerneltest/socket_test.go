@@ -85,8 +85,8 @@ func TestReceiveIdle(t *testing.T) {
 	})
 }
 
-// TestReceiveIdleMayUseSocket sends from idle, and what that brings is not
-// missed.
+// TestReceiveIdleMayUseSocket sends from idle, and checks that Receive returns the
+// reply.
 func TestReceiveIdleMayUseSocket(t *testing.T) {
 	s := nfqSocket(t)
 	n, err := s.Receive(slots(1), func() bool {

@@ -92,9 +92,8 @@ func TestSegment(t *testing.T) {
 	}
 }
 
-// TestRecordedSegments has the first two packets of a UDP_SEGMENT send of 450
-// bytes, as Linux 6.18 queued them, and the super-packet that it queues with
-// F_GSO.
+// TestRecordedSegments checks the first two packets of a UDP_SEGMENT send of 450
+// bytes, as Linux 6.18 queued them, and the GSO packet that it queues with F_GSO.
 func TestRecordedSegments(t *testing.T) {
 	const addresses = "7f0000017f000001"
 	data := bytes.Repeat([]byte("q"), 450)

@@ -35,8 +35,8 @@ func TestInjectWithoutListener(t *testing.T) {
 	}
 }
 
-// TestRepeat marks a packet and repeats it: the rule lets it pass. Without the
-// mark it comes back.
+// TestRepeat marks a packet and repeats it: the rule lets it pass. Without the mark it
+// is queued again.
 func TestRepeat(t *testing.T) {
 	k, s := boundNFQ(t, Options{})
 	j := k.Inject(Packet{PassMark: 9, Payload: ipv4("")})
@@ -64,7 +64,7 @@ func TestRequeue(t *testing.T) {
 }
 
 // TestSegmentsWithoutGSO splits a packet for a queue that did not request GSO.
-// The segment that does not fit takes the rest with it.
+// If a segment does not fit, the rest is dropped with it.
 func TestSegmentsWithoutGSO(t *testing.T) {
 	k, s := boundNFQ(t, Options{}, lengthAttr(2))
 	p := Packet{GSO: 2, Payload: ipv4("abcdefgh")}

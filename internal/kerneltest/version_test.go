@@ -25,8 +25,8 @@ func TestVersionBefore(t *testing.T) {
 	}
 }
 
-// TestVersionFacts has the release that changed each behaviour, and the one
-// before.
+// TestVersionFacts checks each behaviour in the release that changed it, and in the
+// release before.
 func TestVersionFacts(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fact  func(Version) bool
