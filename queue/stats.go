@@ -55,7 +55,8 @@ type Stats struct {
 	// no room. Nearly all are refusals of verdicts, which Refused and OnRefused
 	// then miss; without Config.OnRefused one answer may refuse several
 	// verdicts. While packets wait to be read the number may be too small; after
-	// Close it is exact. It is 0 with ip_queue and before Linux 4.12.
+	// Close it is exact. It is 0 with ip_queue, before Linux 4.12, and where
+	// Kernel.Err is set: it takes the kernel's row to tell answers from packets.
 	LostAnswers uint64
 	// Untold counts calls of Config.OnRefused and Config.OnExpired that were
 	// left out because 65536 others waited.
