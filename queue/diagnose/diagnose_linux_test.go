@@ -85,8 +85,8 @@ func TestKernelRun(t *testing.T) {
 	}
 }
 
-// Open is refused just the flags that Run reports, whether or not the last queue
-// of all is bound.
+// The kernel refuses exactly the flags that Run reports, whether or not the highest
+// queue is bound.
 func TestKernelRunFlags(t *testing.T) {
 	testutil.RequireKernel(t)
 	ns := testutil.NewNamespace(t)
@@ -109,7 +109,7 @@ func TestKernelRunFlags(t *testing.T) {
 	}
 }
 
-// Rules made by iptables in nftables are seen.
+// Run finds rules that iptables creates in nftables.
 func TestKernelRunIptables(t *testing.T) {
 	testutil.RequireKernel(t)
 	ns := testutil.NewNamespace(t)
@@ -134,7 +134,7 @@ func TestKernelRunIptables(t *testing.T) {
 	}
 }
 
-// wantRule wants the last rule to be one with that end.
+// wantRule fails the test unless the last rule ends in the given text.
 func wantRule(t testing.TB, r diagnose.Report, want string) {
 	t.Helper()
 	if n := len(r.Rules); n == 0 || !strings.HasSuffix(r.Rules[n-1].String(), want) {
@@ -142,8 +142,8 @@ func wantRule(t testing.TB, r diagnose.Report, want string) {
 	}
 }
 
-// Rules made by nft are seen, with how they choose a queue and whether packets
-// reach them.
+// Run finds rules created by nft, how they choose a queue, and whether packets reach
+// them.
 func TestKernelRunNFT(t *testing.T) {
 	testutil.RequireKernel(t)
 	program, err := exec.LookPath("nft")
@@ -195,7 +195,7 @@ func TestKernelRunNFT(t *testing.T) {
 	}
 }
 
-// A program that is stopped is found out, though its queue looks well.
+// Run finds a stopped program, even if the state of its queue is normal.
 func TestKernelRunStopped(t *testing.T) {
 	testutil.RequireKernel(t)
 	testutil.FeedUDP(t, 7)
@@ -225,7 +225,7 @@ func TestKernelRunStopped(t *testing.T) {
 	}
 }
 
-// An ended context is what the findings report, not a wrong answer.
+// If the context has ended, the findings report that instead of wrong results.
 func TestKernelRunEnds(t *testing.T) {
 	testutil.RequireKernel(t)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -12,7 +12,7 @@ import (
 
 const noCapabilities = "CapEff:\t0000000000000000\n"
 
-// Run leaves a queue that works as it was.
+// Run does not disturb a queue in use.
 func TestRunLeavesQueueAlone(t *testing.T) {
 	h := newHost(kerneltest.Options{}, "")
 	h.open(t, queue.Config{Number: 7, Mode: queue.Range(128)})

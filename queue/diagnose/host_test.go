@@ -70,8 +70,8 @@ func (h *host) open(t *testing.T, c queue.Config) *queue.Queue {
 	return q
 }
 
-// wantFinding wants a finding of that severity about the subject, with all the
-// words in its sentence.
+// wantFinding fails the test unless there is a finding with the given severity and
+// subject whose sentence contains all words.
 func wantFinding(t testing.TB, r diagnose.Report, s diagnose.Severity, about diagnose.Subject, words ...string) {
 	t.Helper()
 	for _, f := range r.Findings {
@@ -87,7 +87,7 @@ func wantFinding(t testing.TB, r diagnose.Report, s diagnose.Severity, about dia
 	}
 }
 
-// wantAbout wants just n findings about the subject.
+// wantAbout fails the test unless there are exactly n findings about the subject.
 func wantAbout(t testing.TB, r diagnose.Report, about diagnose.Subject, n int) {
 	t.Helper()
 	var list []string

@@ -57,7 +57,7 @@ func refusal(e syscall.Errno, seq uint32) []byte {
 	return append(b, make([]byte, 16)...)
 }
 
-// Only what the kernel says about a request is taken for its answer.
+// Only the kernel's reply to a request counts as its answer.
 func TestRunAnswers(t *testing.T) {
 	const this = 1 // N of a datagram with the sequence number asked for
 	packet := wire.Native().AppendHeader(nil, wire.Header{Len: wire.HeaderLen, Type: wire.NFQPacketType})
@@ -83,7 +83,7 @@ func TestRunAnswers(t *testing.T) {
 	}
 }
 
-// A queue that is bound is never asked about.
+// Requests about flags never use a queue that is bound.
 func TestRunAsksUnbound(t *testing.T) {
 	h := newHost(kerneltest.Options{}, "")
 	h.open(t, queue.Config{Number: 65535})

@@ -77,7 +77,7 @@ func TestRunIPQueuePeer(t *testing.T) {
 	wantFinding(t, r, diagnose.Note, diagnose.AboutLoss, "ip_queue was full and has lost 2 packets since the module was loaded")
 }
 
-// Of losses, ip_queue's counters show only those between two looks to be new.
+// With ip_queue, only losses between two checks are known to be new.
 func TestRunIPQueueLosesNow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(kerneltest.Options{Modules: kerneltest.IPQueue, MaxLength: 1}, "3.4.0")
@@ -92,7 +92,7 @@ func TestRunIPQueueLosesNow(t *testing.T) {
 	})
 }
 
-// A peer whose socket is gone keeps others out.
+// A peer whose socket no longer exists blocks other programs.
 func TestRunIPQueueStalePeer(t *testing.T) {
 	h := newHost(kerneltest.Options{Modules: kerneltest.IPQueue}, "3.4.0")
 	h.files["/proc/net/ip_queue"] = []byte("Peer PID          : 99\nCopy mode         : 2\nQueue length      : 0\n")
@@ -101,7 +101,7 @@ func TestRunIPQueueStalePeer(t *testing.T) {
 	wantAbout(t, r, diagnose.AboutQueue, 1)
 }
 
-// Which kernel queue Auto takes, and whether Open can have it loaded.
+// The kernel queue that Auto chooses, and whether Open can load its module.
 func TestRunIPQueueModule(t *testing.T) {
 	const dir, dep, file = "/lib/modules/3.4.0/", "/lib/modules/3.4.0/modules.dep", "/lib/modules/3.4.0/kernel/net/ipv4/netfilter/ip_queue.ko"
 	listed := map[string]string{dep: "kernel/net/ipv4/netfilter/ip_queue.ko:\n", dir + "modules.builtin": "", file: ""}

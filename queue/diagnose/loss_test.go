@@ -18,8 +18,7 @@ func (h *host) inject(n int) {
 	}
 }
 
-// Packets that wait or were lost are reported, with less alarm if they are
-// another queue's.
+// Waiting and lost packets are reported, with a lower severity for other queues.
 func TestRunLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(kerneltest.Options{}, "")
@@ -42,7 +41,7 @@ func TestRunLoss(t *testing.T) {
 	})
 }
 
-// What happens between two looks decides whether a program is at work.
+// The changes between two checks show whether a program decides packets.
 func TestRunLooksTwice(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -71,7 +70,7 @@ func TestRunLooksTwice(t *testing.T) {
 	}
 }
 
-// Without packets that wait there is no second look.
+// Without waiting packets there is no second check.
 func TestRunLooksOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHost(kerneltest.Options{}, "")

@@ -8,8 +8,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/diagnose"
 )
 
-// The module may be there to be loaded, unless something keeps the kernel from
-// it.
+// The module may be loadable, unless something prevents the kernel from loading it.
 func TestRunModule(t *testing.T) {
 	const (
 		dir  = "/lib/modules/6.18.3/"

@@ -233,7 +233,7 @@ func TestReadCounter(t *testing.T) {
 	}
 }
 
-// Rules that no packet reaches are found out.
+// Rules that no packet reaches are recognized.
 func TestReadIdle(t *testing.T) {
 	queue := exprs(&expr.Queue{Num: 7, Total: 1})
 	jump := func(chain string) []byte { return exprs(&expr.Verdict{Kind: expr.VerdictJump, Chain: chain}) }
@@ -283,7 +283,7 @@ func TestReadChanging(t *testing.T) {
 	}
 }
 
-// What makes no sense is an error, whatever it is.
+// Any malformed message is an error.
 func TestReadNonsense(t *testing.T) {
 	verdict := func(data []byte) []byte {
 		return attrs(attr(unix.NFTA_EXPR_NAME, text("immediate")), attr(unix.NLA_F_NESTED|unix.NFTA_EXPR_DATA, attrs(

@@ -58,7 +58,7 @@ func TestRunRules(t *testing.T) {
 	}
 }
 
-// A rule whose queues are all bound sends packets to this queue. Others may be unheard.
+// If all queues of a rule are bound, the rule is Good; otherwise it is a Warning.
 func TestRunRulesOfBoundQueue(t *testing.T) {
 	h := newHost(kerneltest.Options{}, "")
 	h.open(t, queue.Config{Number: 5})
@@ -76,8 +76,8 @@ func TestRunRulesHidden(t *testing.T) {
 	wantFinding(t, r, diagnose.Unseen, diagnose.AboutRules, "No rule that could be read")
 }
 
-// The advice to add a rule works as it is written: it queues nothing that keeps
-// a machine reachable, and needs nothing to be there but what it makes.
+// The advice to add a rule works as written: it queues no packets that keep a machine
+// reachable, and creates everything that it needs.
 func TestRunAdvisesRule(t *testing.T) {
 	const dir = "/lib/modules/6.18.3/"
 	h := newHost(kerneltest.Options{}, "")
@@ -90,7 +90,7 @@ func TestRunAdvisesRule(t *testing.T) {
 		"nft 'add table inet example; add chain inet example output", "udp dport 53 counter queue num 5 bypass'")
 }
 
-// findings is what the report says.
+// findings returns the text of the report.
 func findings(r diagnose.Report) string {
 	var b strings.Builder
 	for _, f := range r.Findings {
