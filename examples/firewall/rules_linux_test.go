@@ -60,6 +60,12 @@ func requireProgram(t *testing.T, programs ...string) {
 
 func installShell(t *testing.T, four, six string) {
 	requireProgram(t, four, six)
+	for _, program := range []string{four, six} {
+		// iptables-legacy needs modules and a lock file that root has to provide.
+		if err := execute(t, program+" --numeric --list"); err != nil {
+			testutil.Lacks(t, testutil.IPTables, err)
+		}
+	}
 	text := strings.Replace(documented(t, "for tables in iptables ip6tables; do", "done"), "iptables ip6tables", four+" "+six, 1)
 	t.Cleanup(func() {
 		undo := strings.NewReplacer("FOUR", four, "SIX", six).Replace(
