@@ -20,7 +20,7 @@ func start(t *testing.T, program, family string, args ...string) (p *testutil.Pr
 	t.Helper()
 	testutil.FeedUDP(t, 0)
 	p = testutil.Start(t, program, args...)
-	testutil.AwaitOwner(t, 0)
+	p.Stdout.Await(t, "netem: ") // Open has returned, and an interrupt is no error of its
 	lo := testutil.Loopback(t)
 	addr := lo.IPv6
 	if family == "IPv4" {
