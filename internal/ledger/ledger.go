@@ -63,7 +63,6 @@ type Config struct {
 	OnDeadline Action
 }
 
-// Errors of a verdict.
 // A Ledger keeps the books of one queue.
 type Ledger struct {
 	listener     Listener

@@ -55,6 +55,7 @@ type Encoder interface {
 	AppendBatch(b []byte, id uint64, v Verdict, n int) []byte
 }
 
+// Errors of a verdict.
 var (
 	ErrClosed  error = closedError{}
 	ErrDecided       = errors.New("packet has already been decided")
