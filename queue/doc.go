@@ -129,7 +129,8 @@
 //	end of ctx
 //
 // The first Device.Name also opens a socket, unless Config.WatchDevices has Open
-// do that. If the kernel refuses a request of SetMode because another program owns
+// do that; the goroutine that watches devices makes recvmmsg and epoll_ctl at any
+// time. If the kernel refuses a request of SetMode because another program owns
 // the queue, the error names that program, for which files in /proc are read.
 //
 // # Tests

@@ -17,6 +17,7 @@ import (
 
 	"github.com/ipqueue/ipqueue/internal/netns"
 	"github.com/ipqueue/ipqueue/internal/testutil"
+	"github.com/ipqueue/ipqueue/internal/testutil/replace"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -239,6 +240,7 @@ func (z *zoo) stations() []station {
 }
 
 func TestKernelZoo(t *testing.T) {
+	replace.Require(t)
 	z := newZoo(t)
 	for _, s := range z.stations() {
 		t.Run(s.name, func(t *testing.T) { z.at(t, s) })
