@@ -148,7 +148,8 @@ func TestKernelDeadlineHangs(t *testing.T) {
 					break
 				}
 			}
-			if late > n/10 { // a packet may expire between being handed out and Accept
+			// What waits in the channel may be taken just before it is taken back.
+			if channelCapacity := 64; late > channelCapacity {
 				t.Errorf("%d packets had expired when they were handed out", late)
 			}
 			if s := settled(t, q); s.Expired != n {
