@@ -163,3 +163,6 @@ func usurpations() [][]byte {
 		wire.AppendNFQVerdictBatch(nil, wire.FlagRequest, 0, 0, &wire.NFQVerdict{ID: all, Verdict: wire.VerdictDrop}),
 	}
 }
+
+// at is a name for a subtest.
+func at(what string, value any) string { return fmt.Sprintf("%s %v", what, value) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"iter"
 	"net"
 	"net/netip"
@@ -370,6 +369,3 @@ func numbers(first, n int) map[int]bool {
 	}
 	return set
 }
-
-// at is a name for a subtest.
-func at(what string, value any) string { return fmt.Sprintf("%s %v", what, value) }
