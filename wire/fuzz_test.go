@@ -348,6 +348,9 @@ func FuzzNFQConfig(f *testing.F) {
 		if err != nil {
 			t.Error(err)
 		}
+		if c.Command == 0 {
+			c.Family = 0 // goes with a command only
+		}
 		if c.Mask == 0 {
 			c.Flags = 0 // have no meaning then and are not sent
 		}

@@ -3,6 +3,7 @@ package kerneltest
 import (
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"slices"
 	"sync"
@@ -64,6 +65,7 @@ func (k *Kernel) readBuffer(n int) int {
 	if limit := k.opts.ReadBufferMax; limit > 0 {
 		n = min(n, limit)
 	}
+	n = min(n, math.MaxInt32/2) // net/core/sock.c, __sock_set_rcvbuf
 	return max(2*n, minReadBuffer)
 }
 
