@@ -42,8 +42,9 @@ type CTChange struct {
 
 	// Timeout, if not 0, is for how long the entry lives on, rounded up to
 	// seconds, at most 2^32-1. The connection's next packet sets it anew unless
-	// the entry is CTFixedTimeout, which the same verdict may make it. Before Linux 6.4 that of
-	// an entry which is not CTConfirmed yet comes out far too long.
+	// the entry is CTFixedTimeout, which the same verdict may make it. Before
+	// Linux 6.4 the timeout of an entry that is not CTConfirmed yet comes out far
+	// too long.
 	Timeout time.Duration
 
 	// SetStatus become set, ClearStatus cleared. CTSeenReply, CTAssured,

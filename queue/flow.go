@@ -8,8 +8,8 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
-// A Flow identifies a packet's conversation: its transport
-// protocol and its two ends. Flows can be compared and used as keys of a map.
+// A Flow identifies a packet's conversation: its transport protocol and its two
+// ends. Flows can be compared and used as keys of a map.
 // The zero Flow is that of a packet that is not IP or shows no whole header,
 // IPv4 options aside.
 type Flow struct {
