@@ -150,7 +150,9 @@ func TestKernelLinksAreOpenedLate(t *testing.T) {
 	for _, left := range before.Leaks(patience) {
 		t.Errorf("Close left %s", left)
 	}
-	if got := p.Out().Name(); got != "link" {
-		t.Errorf("Out is named %q after Close, want link", got)
+	// A new link goes on to change for a second or two, and each change lets
+	// the queue forget.
+	if got := p.Out().Name(); got != "link" && got != "" {
+		t.Errorf("Out is named %q after Close, want link, or nothing", got)
 	}
 }

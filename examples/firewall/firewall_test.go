@@ -179,6 +179,21 @@ func TestWatch(t *testing.T) {
 	})
 }
 
+// A change that comes before the watch has begun to look is seen.
+func TestWatchFromTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "policy")
+		writePolicy(t, file, "default accept\n")
+		changed := changes(t.Context(), options{file: file, watch: true})
+		writePolicy(t, file, "default drop\n")
+		select {
+		case <-changed:
+		case <-time.After(2 * pause):
+			t.Error("the change was not seen")
+		}
+	})
+}
+
 func TestHTTP(t *testing.T) {
 	var metrics string
 	synctest.Test(t, func(t *testing.T) {

@@ -154,6 +154,7 @@ func parse(args []string, help io.Writer) (options, error) {
 
 // run filters until ctx ends.
 func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer) error {
+	changed := changes(ctx, o) // a change after the policy is read must not be missed
 	rules, err := o.load()
 	if err != nil {
 		return err
@@ -178,7 +179,7 @@ func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer)
 	f.trouble.printf, f.trouble.limit = printer.Printf, 1
 	printer.Printf("firewall: %s, %s\n", numbers.Count(len(rules.rules), "rule"), cli.QueueName(q, o.Family))
 	f.warn(printer)
-	f.loop(q, o, reload, changes(ctx, o), printer)
+	f.loop(q, o, reload, changed, printer)
 	printer.Printf("firewall: %v\n", &f.counts)
 	return errors.Join(q.Err(), printer.Close())
 }

@@ -10,22 +10,22 @@ import (
 const pause = time.Second
 
 // changes returns a channel that says when the policy's file is another than
-// before, or is no longer there. It is nil without -watch. The file is read
-// again and again, since one that a symbolic link leads to, as in a volume of
-// Kubernetes, changes without an event of its own.
+// when changes was called, or is no longer there. It is nil without -watch. The
+// file is read again and again, since one that a symbolic link leads to, as in a
+// volume of Kubernetes, changes without an event of its own.
 func changes(ctx context.Context, o options) <-chan struct{} {
 	if !o.watch {
 		return nil
 	}
 	changed := make(chan struct{})
-	go watch(ctx, o.file, changed)
+	go watch(ctx, o.file, content(o.file), changed)
 	return changed
 }
 
-func watch(ctx context.Context, file string, changed chan<- struct{}) {
+// watch tells of contents of the file other than the one before.
+func watch(ctx context.Context, file, before string, changed chan<- struct{}) {
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
-	before := content(file)
 	for {
 		select {
 		case <-ctx.Done():
