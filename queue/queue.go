@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync/atomic"
 	"time"
@@ -82,6 +83,65 @@ func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
 	q.stream.init()
 	q.keeper.init(&q.reader)
 	return q
+}
+
+// openSlack is how many packets may come before the kernel's answer to Open
+// without regard to MaxUndecided: nobody could decide them. No queue holds more.
+const openSlack = 1 << 16
+
+// open opens the socket and makes it the queue's owner.
+func (q *Queue) open(ctx context.Context, c sock.Config) error {
+	r := &q.reader
+	s, err := r.host.Open(c)
+	if err != nil {
+		return q.explain(err)
+	}
+	r.sock = s
+	r.status.sock = s
+	q.links.init(s)
+	q.readBuffer = s.ReadBuffer()
+	r.slack = openSlack
+	if err = q.backend.bind(ctx, &r.binding); err != nil {
+		err = q.explain(err)
+	} else if q.cfg.WatchDevices && q.backend.indexes() {
+		err = q.watchDevices()
+	}
+	if err != nil {
+		_ = q.Close()
+	} else {
+		_, _ = s.Status(nil, 0) // opens the file now if bind had the module loaded
+	}
+	r.room, r.slack = 0, 0
+	return err
+}
+
+// watchDevices begins what the first call of Device.Name would.
+func (q *Queue) watchDevices() error {
+	_, err := q.links.start()
+	return explainWatch(err)
+}
+
+// explain adds to an error what to do about it. If the queue died of another
+// error meanwhile, it explains that one.
+func (q *Queue) explain(err error) error {
+	if died := q.life.why(); died != nil && errors.Is(err, ErrClosed) {
+		err = errors.Unwrap(died)
+	}
+	var done *explained
+	if errors.As(err, &done) {
+		return err
+	}
+	return q.backend.explain(&q.reader.binding, err)
+}
+
+// opened is the end of Open.
+func (q *Queue) opened(ctx context.Context, err error) (*Queue, error) {
+	if err != nil {
+		return nil, q.opError("open", err)
+	}
+	q.watch(ctx)
+	q.keeper.start()
+	return q, nil
 }
 
 // packetExpired is told by the ledger of a packet that the deadline decided.
