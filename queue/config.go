@@ -290,6 +290,21 @@ const (
 	mostBuffered   = 1 << 24
 )
 
+// Balance returns n copies of c with consecutive numbers from c.Number on, for
+// OpenGroup. It returns nil, which OpenGroup refuses, if n is less than 1 or a
+// number would be greater than 65535.
+func (c Config) Balance(n int) []Config {
+	if n < 1 || n > 1<<16-int(c.Number) {
+		return nil
+	}
+	list := make([]Config, n)
+	for i := range list {
+		list[i] = c
+		list[i].Number += uint16(i)
+	}
+	return list
+}
+
 // complete checks c and returns it with defaults in place of zero values.
 func (c Config) complete() (Config, error) {
 	if err := c.check(); err != nil {

@@ -157,28 +157,6 @@ func (l CTLabels) String() string {
 	return strings.Join(set, ",")
 }
 
-// Conntrack decodes the packet's connection tracking entry, with
-// Config.Conntrack; ok is false if there is none, as in a chain before conntrack
-// (the raw table) or for an untracked packet. It must be asked for before the
-// verdict. The result shares no memory with the packet; nothing is allocated
-// unless the connection has a helper.
-func (p Packet) Conntrack() (c Conntrack, ok bool) {
-	var w wire.Conntrack
-	if !p.entry(&w) {
-		return Conntrack{}, false
-	}
-	c = Conntrack{
-		Original: tupleOf(&w.Original), Reply: tupleOf(&w.Reply),
-		Status: CTStatus(w.Status), Mark: w.Mark, ID: w.ID,
-		Timeout: time.Duration(w.Timeout) * time.Second,
-		Zone:    w.Zone, Labels: CTLabels(w.Labels), Helper: string(w.Helper),
-	}
-	if p.has&wire.HasCTInfo != 0 {
-		c.State, c.InReply = ctState(wire.CTInfo(p.ctInfo))
-	}
-	return c, true
-}
-
 // conntrackIn returns the entry of the packet in a slot, as it came, nil if there
 // is none.
 func conntrackIn(s *ledger.Slot) []byte {
@@ -186,11 +164,6 @@ func conntrackIn(s *ledger.Slot) []byte {
 		return a.conntrack
 	}
 	return nil
-}
-
-// entry decodes the packet's entry. It returns false if there is none.
-func (p *Packet) entry(w *wire.Conntrack) bool {
-	return p.has&wire.HasConntrack != 0 && w.Parse(p.beside().conntrack) == nil
 }
 
 func tupleOf(t *wire.CTTuple) CTTuple {

@@ -8,39 +8,6 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
-// Data returns the data that the packet's transport carries: what follows the
-// header of UDP, UDP-Lite, TCP, DCCP, SCTP, ICMP or ICMPv6, up to the end of the
-// packet or of its copy. Bytes behind the end that a UDP or an IP header gives
-// are not part of it.
-//
-// Data is empty for a packet that carries nothing, and nil if there is no such
-// header to be seen: in other protocols, in all fragments of a packet but the
-// first, and where the copy ends within the header. Like Payload, of which it
-// is a part, it is valid until the verdict. It allocates nothing.
-func (p Packet) Data() []byte {
-	var h ip.Headers
-	b := p.headers(&h)
-	at, end := dataOf(&h, b)
-	if at == 0 {
-		return nil
-	}
-	return b[at:end:end]
-}
-
-// ReplaceData accepts the packet with data in place of its Data, and repairs the
-// lengths and checksums around it, as Replace does. What follows the data is
-// left out. data may be part of Payload. It is copied, and not changed.
-//
-// The new data may have any length that fits a packet, except in TCP: a TCP
-// segment of another length shifts the sequence numbers of everything that
-// follows in its connection, so that is refused with ErrUnsupported, as are
-// fragments and packets without Data. A program that translates the sequence
-// numbers of both directions can use Replace. The other errors are those of
-// Replace.
-func (p Packet) ReplaceData(data []byte) error {
-	return p.Decide(Verdict{Action: Accept, Payload: nonNil(data), data: true})
-}
-
 // dataOf returns where the data of b begins and ends, whose headers are h. The
 // beginning is 0 if there is no transport header with data behind it.
 func dataOf(h *ip.Headers, b []byte) (at, end int) {
@@ -86,7 +53,7 @@ func udpLength(segment []byte) int {
 
 // headOf returns the headers of the packet in front of its data, to which data is
 // to be added.
-func (p *Packet) headOf(data []byte) ([]byte, error) {
+func headOf(p *Packet, data []byte) ([]byte, error) {
 	var h ip.Headers
 	b := p.headers(&h)
 	at, _ := dataOf(&h, b)
@@ -106,8 +73,8 @@ func (p *Packet) headOf(data []byte) ([]byte, error) {
 // join makes the payload whole of which v has the data only. It is put together
 // at the end of the room for the verdict's message, from where appendVerdict
 // moves it forward.
-func (p *Packet) join(v *Verdict) error {
-	head, err := p.headOf(v.Payload)
+func withData(p *Packet, v *Verdict) error {
+	head, err := headOf(p, v.Payload)
 	if err != nil {
 		return err
 	}

@@ -128,31 +128,8 @@ func explainNetNS(c *Config, err error) error {
 
 // What keeps a socket from owning a queue.
 
-func (n *nfqueue) explain(q *binding, err error) error {
-	switch {
-	case errors.Is(err, eprotonosupport):
-		return explain(err, "load module nfnetlink_queue (kernel option CONFIG_NETFILTER_NETLINK_QUEUE)")
-	case q.sock == nil:
-		return explainSocket(&q.cfg, err)
-	case errors.Is(err, einval):
-		return explain(err, "load module nfnetlink_queue (kernel option CONFIG_NETFILTER_NETLINK_QUEUE)")
-	case errors.Is(err, eperm):
-		return explainPrivilege(err)
-	}
-	return err
-}
-
 func explainPrivilege(err error) error {
 	return explain(err, "needs CAP_NET_ADMIN (run as root, or setcap cap_net_admin+ep PROGRAM)")
-}
-
-// explainTaken is about a queue that belongs to the socket of that port, which is
-// 0 where it cannot be seen.
-func (n *nfqueue) explainTaken(q *binding, err error, port uint32) error {
-	if port == 0 {
-		return explain(err, "taken by another socket (root sees whose): stop that program or set another Config.Number")
-	}
-	return explain(err, "taken by %s: stop it or set another Config.Number", q.portOwner(sock.ProtoNetfilter, port))
 }
 
 // explainHandler is about a family whose packets go to ip_queue.
@@ -163,33 +140,6 @@ func explainHandler(f Family, err error) error {
 
 // errForeignNamespace is about a queue that can get no packet.
 var errForeignNamespace = fmt.Errorf("%w: run in the initial network namespace: Linux before 3.10 queues packets nowhere else", ErrUnsupported)
-
-func (k *ipqueue) explain(q *binding, err error) error {
-	switch {
-	case (errors.Is(err, eprotonosupport) || errors.Is(err, econnrefused)) && handlersOf(q.host)[k.family.number()] == "nf_queue":
-		return explain(err, "nfnetlink_queue has all %v packets: use it, or rmmod nfnetlink_queue", k.family)
-	case errors.Is(err, eprotonosupport):
-		return explain(err, "use nfnetlink_queue (Config.Backend), or load %s, which only Linux up to 3.4 has", k.name())
-	case errors.Is(err, econnrefused):
-		return explain(err, "load module %s: it is not loaded, or this is not the initial network namespace", k.name())
-	case q.sock == nil:
-		return explainSocket(&q.cfg, err)
-	case errors.Is(err, eperm):
-		return explain(err, "needs CAP_NET_ADMIN in the initial user namespace (run as root, or setcap cap_net_admin+ep PROGRAM)")
-	case errors.Is(err, einval) && q.cfg.WordSize != 0:
-		return explain(err, "leave out Config.WordSize: this kernel's words have another size")
-	}
-	return err
-}
-
-// explainTaken is about the kernel's one peer.
-func (k *ipqueue) explainTaken(q *binding, err error, port uint32) error {
-	owner := "another socket"
-	if port != 0 {
-		owner = q.portOwner(k.protocol(), port)
-	}
-	return explain(err, "taken by %s: stop it, %s serves one program at a time", owner, k.name())
-}
 
 // explainLength is about the machine's one limit of the length of an ip_queue.
 func explainLength(file string, err error) error {

@@ -85,25 +85,6 @@ func protocolName(protocol uint8) string {
 	return fmt.Sprintf("protocol %d", protocol)
 }
 
-// Flow reads the packet's protocol, addresses and ports from Payload, so it
-// must be asked for before the verdict. It allocates nothing.
-func (p Packet) Flow() Flow {
-	var h ip.Headers
-	b := p.headers(&h)
-	source, destination := ports(&h, b)
-	switch h.Version {
-	case 4:
-		return Flow{h.Protocol,
-			netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[12:])), source),
-			netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[16:])), destination)}
-	case 6:
-		return Flow{h.Protocol,
-			netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:])), source),
-			netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[24:])), destination)}
-	}
-	return Flow{}
-}
-
 // ports are 0 where there are none.
 func ports(h *ip.Headers, b []byte) (source, destination uint16) {
 	switch h.Protocol {
@@ -115,45 +96,10 @@ func ports(h *ip.Headers, b []byte) (source, destination uint16) {
 	return 0, 0
 }
 
-// Transport returns the packet's transport protocol, as in Flow, and the part
-// of Payload that starts at the transport header and ends where the IP header
-// says, or where the copy does. That part is nil if the packet is not IP, in
-// all fragments of a packet but the first, and where the copy ends before it.
-// Like Payload it is valid until the verdict.
-func (p Packet) Transport() (protocol uint8, segment []byte) {
-	var h ip.Headers
-	b := p.headers(&h)
-	return h.Protocol, transport(&h, b)
-}
-
 // transport returns the part of b behind its headers, nil if there is none.
 func transport(h *ip.Headers, b []byte) []byte {
 	if h.Transport == 0 || h.Transport == len(b) {
 		return nil
 	}
 	return b[h.Transport:]
-}
-
-// headers reads the packet's headers into h, which is zero. It returns the
-// packet without what follows its end, as far as the copy goes.
-func (p *Packet) headers(h *ip.Headers) []byte {
-	if p.ipVersion() == 0 {
-		return nil
-	}
-	n, _ := ip.Length(p.Payload)
-	b := p.Payload[:min(n, len(p.Payload))]
-	h.Parse(b)
-	return b
-}
-
-// ipVersion is what the first byte of Payload says, 0 if the packet is not IP.
-func (p *Packet) ipVersion() int {
-	if len(p.Payload) == 0 {
-		return 0
-	}
-	v := int(p.Payload[0] >> 4)
-	if p.Family == Bridge && v != p.version() {
-		return 0
-	}
-	return v
 }

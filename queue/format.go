@@ -5,39 +5,8 @@ import (
 	"strings"
 )
 
-// String shows the packet in a line, like
-//
-//	#12 Output lo: TCP 127.0.0.1:40000 > 127.0.0.1:80 SYN, 60 bytes, mark 0x1
-//
-// It reads Payload, so it must be called before the verdict. It is for people:
-// it allocates, looks interface names up, and may change.
-func (p Packet) String() string {
-	if p.slot == nil {
-		return "no packet"
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "#%s %v", p.idText(), p.Hook)
-	if devices := join(" > ", p.In().String(), p.Out().String()); devices != "" {
-		b.WriteString(" " + devices)
-	}
-	b.WriteString(": " + join(" ", p.about(), p.detail()))
-	if p.Length > 0 {
-		fmt.Fprintf(&b, ", %d bytes", p.Length)
-	}
-	if p.Truncated() {
-		fmt.Fprintf(&b, " (%d copied)", len(p.Payload))
-	}
-	if p.GSO() {
-		b.WriteString(", GSO")
-	}
-	if p.Mark != 0 {
-		fmt.Fprintf(&b, ", mark %#x", p.Mark)
-	}
-	return b.String()
-}
-
 // idText shows a number as a number and an address of ip_queue as an address.
-func (p *Packet) idText() string {
+func idText(p *Packet) string {
 	if q := p.Queue(); q != nil && q.Backend() == IPQueue {
 		return fmt.Sprintf("%#x", p.ID)
 	}
@@ -66,7 +35,7 @@ func (p *parts) add(show bool, format string, values ...any) {
 }
 
 // about is the packet's flow, or what it is if not IP.
-func (p *Packet) about() string {
+func about(p *Packet) string {
 	if f := p.Flow(); f != (Flow{}) {
 		return f.String()
 	}
@@ -74,7 +43,7 @@ func (p *Packet) about() string {
 }
 
 // detail returns what distinguishes packets of one flow.
-func (p *Packet) detail() string {
+func detail(p *Packet) string {
 	protocol, b := p.Transport()
 	switch {
 	case len(b) == 0:

@@ -77,21 +77,6 @@ func checkGroup(configs []Config) error {
 	return nil
 }
 
-// Balance returns n copies of c with consecutive numbers from c.Number on, for
-// OpenGroup. It returns nil, which OpenGroup refuses, if n is less than 1 or a
-// number would be greater than 65535.
-func (c Config) Balance(n int) []Config {
-	if n < 1 || n > 1<<16-int(c.Number) {
-		return nil
-	}
-	list := make([]Config, n)
-	for i := range list {
-		list[i] = c
-		list[i].Number += uint16(i)
-	}
-	return list
-}
-
 // guard closes all when q has failed.
 func (g *Group) guard(q *Queue) {
 	<-q.life.done

@@ -135,6 +135,34 @@ func (k *ipqueue) probe(ctx context.Context, q *binding) error {
 	return err
 }
 
+// explain adds to an error of bind what to do about it.
+func (k *ipqueue) explain(q *binding, err error) error {
+	switch {
+	case (errors.Is(err, eprotonosupport) || errors.Is(err, econnrefused)) && handlersOf(q.host)[k.family.number()] == "nf_queue":
+		return explain(err, "nfnetlink_queue has all %v packets: use it, or rmmod nfnetlink_queue", k.family)
+	case errors.Is(err, eprotonosupport):
+		return explain(err, "use nfnetlink_queue (Config.Backend), or load %s, which only Linux up to 3.4 has", k.name())
+	case errors.Is(err, econnrefused):
+		return explain(err, "load module %s: it is not loaded, or this is not the initial network namespace", k.name())
+	case q.sock == nil:
+		return explainSocket(&q.cfg, err)
+	case errors.Is(err, eperm):
+		return explain(err, "needs CAP_NET_ADMIN in the initial user namespace (run as root, or setcap cap_net_admin+ep PROGRAM)")
+	case errors.Is(err, einval) && q.cfg.WordSize != 0:
+		return explain(err, "leave out Config.WordSize: this kernel's words have another size")
+	}
+	return err
+}
+
+// explainTaken is about the kernel's one peer.
+func (k *ipqueue) explainTaken(q *binding, err error, port uint32) error {
+	owner := "another socket"
+	if port != 0 {
+		owner = q.portOwner(k.protocol(), port)
+	}
+	return explain(err, "taken by %s: stop it, %s serves one program at a time", owner, k.name())
+}
+
 func (k *ipqueue) appendMode(b []byte, seq uint32, m Mode) []byte {
 	mode, n := wire.CopyPacket, 0
 	switch {

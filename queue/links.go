@@ -2,10 +2,49 @@ package queue
 
 import (
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
+
+// A Device is a network interface of a packet. It can be compared with other
+// Devices of the same queue, and stays valid after the verdict. Its zero value
+// means none.
+type Device struct {
+	// Index is the interface's index, which costs nothing to read. It is 0
+	// with ip_queue, which reports names only.
+	Index int
+
+	queue  *Queue
+	number uint32 // what the message had: the index, or for ip_queue a position in its names
+}
+
+// Name returns the interface's name in the queue's network namespace,
+// whichever the caller is in, or "" if no interface has that index any more.
+// It may be called from any goroutine.
+//
+// nfnetlink_queue reports indexes. Names are looked up once, with a system
+// call, and kept until an interface changes: the queue learns of that a moment
+// later, from a socket and a goroutine that the first call of Name starts, or
+// Open with Config.WatchDevices, and that Close ends. Without them (Linux before
+// 4.9, or a Config.NetNS that the program may no longer enter) each call looks
+// up. After Close, Name returns the names it kept last, and no others.
+func (d Device) Name() string {
+	if d.queue == nil {
+		return ""
+	}
+	return d.queue.backend.deviceName(&d.queue.links, d.number)
+}
+
+// String returns the name, or the index as in "#3" if there is no name.
+func (d Device) String() string {
+	name := d.Name()
+	if name == "" && d.Index != 0 {
+		return fmt.Sprintf("#%d", d.Index)
+	}
+	return name
+}
 
 // A links remembers the names of the network interfaces in the queue's
 // namespace. What it remembers it forgets, all of it, whenever the kernel says

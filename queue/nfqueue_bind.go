@@ -216,3 +216,27 @@ func (n *nfqueue) owner(q *binding) uint32 {
 	}
 	return row.Port
 }
+
+// explain adds to an error of bind what to do about it.
+func (n *nfqueue) explain(q *binding, err error) error {
+	switch {
+	case errors.Is(err, eprotonosupport):
+		return explain(err, "load module nfnetlink_queue (kernel option CONFIG_NETFILTER_NETLINK_QUEUE)")
+	case q.sock == nil:
+		return explainSocket(&q.cfg, err)
+	case errors.Is(err, einval):
+		return explain(err, "load module nfnetlink_queue (kernel option CONFIG_NETFILTER_NETLINK_QUEUE)")
+	case errors.Is(err, eperm):
+		return explainPrivilege(err)
+	}
+	return err
+}
+
+// explainTaken is about a queue that belongs to the socket of that port, which is
+// 0 where it cannot be seen.
+func (n *nfqueue) explainTaken(q *binding, err error, port uint32) error {
+	if port == 0 {
+		return explain(err, "taken by another socket (root sees whose): stop that program or set another Config.Number")
+	}
+	return explain(err, "taken by %s: stop it or set another Config.Number", q.portOwner(sock.ProtoNetfilter, port))
+}

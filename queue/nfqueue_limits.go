@@ -56,10 +56,10 @@ func (l *nfqueueLimits) suits(p *Packet, v *Verdict) error {
 	case p.Family == Bridge:
 		return fmt.Errorf("%w: Linux 7.2 and later drop replaced packets of the Bridge family", ErrUnsupported)
 	}
-	changed := p.changedHeader(v.Payload)
+	changed := changedHeader(p, v.Payload)
 	switch {
 	case changed != "":
-	case (v.Raw || p.keepsLengths(v.Payload)) && !exactLength(v.Payload):
+	case (v.Raw || keepsLengths(p, v.Payload)) && !exactLength(v.Payload):
 		changed = "the IP length to another than the payload's"
 	case l.sameProtocol && p.Family == IPv4 && v.Payload[9] != p.Payload[9]:
 		return fmt.Errorf("%w: Linux 7.3 and later drop a tracked packet whose replacement has another protocol", ErrUnsupported)
@@ -71,7 +71,7 @@ func (l *nfqueueLimits) suits(p *Packet, v *Verdict) error {
 
 // changedHeader returns what b changes of the packet's IP headers that has to
 // stay, or "". What the copy does not hold cannot be compared.
-func (p *Packet) changedHeader(b []byte) string {
+func changedHeader(p *Packet, b []byte) string {
 	switch {
 	case len(p.Payload) < minPayload(p.version()) || len(b) < minPayload(p.version()):
 		return "an IP header that was not copied whole"

@@ -25,7 +25,7 @@ var errOwed = fmt.Errorf("%w: the packet has an unfinished checksum that Replace
 // isOwed reports whether b, given for the packet, may contain a checksum that the
 // packet is owed and that is not the one of b's own transport. In mode MetaOnly it
 // cannot: the caller has seen no byte of the packet.
-func (p *Packet) isOwed(b []byte) bool {
+func isOwed(p *Packet, b []byte) bool {
 	return !p.ChecksumReady() && len(p.Payload) > 0 && owesElsewhere(p.Payload) && owesElsewhere(b)
 }
 

@@ -2,12 +2,18 @@ package queue
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"net"
+	"net/netip"
+	"strings"
 	"time"
 
+	"github.com/ipqueue/ipqueue/internal/ip"
 	"github.com/ipqueue/ipqueue/internal/ledger"
 	"github.com/ipqueue/ipqueue/wire"
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
 )
 
 // A Packet is one packet that the kernel holds until it gets a verdict. It is
@@ -88,44 +94,6 @@ const (
 
 func (h Hook) String() string {
 	return name(int(h), "Prerouting", "Input", "Forward", "Output", "Postrouting")
-}
-
-// A Device is a network interface of a packet. It can be compared with other
-// Devices of the same queue, and stays valid after the verdict. Its zero value
-// means none.
-type Device struct {
-	// Index is the interface's index, which costs nothing to read. It is 0
-	// with ip_queue, which reports names only.
-	Index int
-
-	queue  *Queue
-	number uint32 // what the message had: the index, or for ip_queue a position in its names
-}
-
-// Name returns the interface's name in the queue's network namespace,
-// whichever the caller is in, or "" if no interface has that index any more.
-// It may be called from any goroutine.
-//
-// nfnetlink_queue reports indexes. Names are looked up once, with a system
-// call, and kept until an interface changes: the queue learns of that a moment
-// later, from a socket and a goroutine that the first call of Name starts, or
-// Open with Config.WatchDevices, and that Close ends. Without them (Linux before
-// 4.9, or a Config.NetNS that the program may no longer enter) each call looks
-// up. After Close, Name returns the names it kept last, and no others.
-func (d Device) Name() string {
-	if d.queue == nil {
-		return ""
-	}
-	return d.queue.backend.deviceName(&d.queue.links, d.number)
-}
-
-// String returns the name, or the index as in "#3" if there is no name.
-func (d Device) String() string {
-	name := d.Name()
-	if name == "" && d.Index != 0 {
-		return fmt.Sprintf("#%d", d.Index)
-	}
-	return name
 }
 
 // A VLAN is a VLAN tag: its protocol (0x8100 or 0x88a8) and its tag control
@@ -266,6 +234,202 @@ func (p Packet) Queue() *Queue {
 
 // Clone returns a copy of Payload that stays valid after the verdict.
 func (p Packet) Clone() []byte { return bytes.Clone(p.Payload) }
+
+// Flow reads the packet's protocol, addresses and ports from Payload, so it
+// must be asked for before the verdict. It allocates nothing.
+func (p Packet) Flow() Flow {
+	var h ip.Headers
+	b := p.headers(&h)
+	source, destination := ports(&h, b)
+	switch h.Version {
+	case 4:
+		return Flow{h.Protocol,
+			netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[12:])), source),
+			netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[16:])), destination)}
+	case 6:
+		return Flow{h.Protocol,
+			netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[8:])), source),
+			netip.AddrPortFrom(netip.AddrFrom16([16]byte(b[24:])), destination)}
+	}
+	return Flow{}
+}
+
+// Transport returns the packet's transport protocol, as in Flow, and the part
+// of Payload that starts at the transport header and ends where the IP header
+// says, or where the copy does. That part is nil if the packet is not IP, in
+// all fragments of a packet but the first, and where the copy ends before it.
+// Like Payload it is valid until the verdict.
+func (p Packet) Transport() (protocol uint8, segment []byte) {
+	var h ip.Headers
+	b := p.headers(&h)
+	return h.Protocol, transport(&h, b)
+}
+
+// Data returns the data that the packet's transport carries: what follows the
+// header of UDP, UDP-Lite, TCP, DCCP, SCTP, ICMP or ICMPv6, up to the end of the
+// packet or of its copy. Bytes behind the end that a UDP or an IP header gives
+// are not part of it.
+//
+// Data is empty for a packet that carries nothing, and nil if there is no such
+// header to be seen: in other protocols, in all fragments of a packet but the
+// first, and where the copy ends within the header. Like Payload, of which it
+// is a part, it is valid until the verdict. It allocates nothing.
+func (p Packet) Data() []byte {
+	var h ip.Headers
+	b := p.headers(&h)
+	at, end := dataOf(&h, b)
+	if at == 0 {
+		return nil
+	}
+	return b[at:end:end]
+}
+
+// IPv4 decodes the packet's IPv4 header, which must be done before the verdict.
+// The result shares no memory with Payload. It allocates: Flow is for where
+// that matters. A total length of 0, which super-packets have that are too long
+// for the field, is decoded as the length of the packet. The error matches
+// ErrInvalid if the packet is of another IP version, else it is that of
+// ipv4.ParseHeader about a header that is cut.
+func (p Packet) IPv4() (*ipv4.Header, error) {
+	if err := p.isIP(4); err != nil {
+		return nil, err
+	}
+	h, err := ipv4.ParseHeader(p.Payload)
+	if err != nil {
+		return nil, err
+	}
+	// ParseHeader takes two fields for what a raw socket of this system has.
+	fragment := binary.BigEndian.Uint16(p.Payload[6:])
+	h.TotalLen = p.wholeLen()
+	h.Flags, h.FragOff = ipv4.HeaderFlags(fragment>>13), int(fragment&0x1fff)
+	return h, nil
+}
+
+// IPv6 decodes the packet's IPv6 header without extension headers, like IPv4.
+func (p Packet) IPv6() (*ipv6.Header, error) {
+	if err := p.isIP(6); err != nil {
+		return nil, err
+	}
+	h, err := ipv6.ParseHeader(p.Payload)
+	if err != nil {
+		return nil, err
+	}
+	h.PayloadLen = p.wholeLen() - ipv6.HeaderLen
+	return h, nil
+}
+
+// Conntrack decodes the packet's connection tracking entry, with
+// Config.Conntrack; ok is false if there is none, as in a chain before conntrack
+// (the raw table) or for an untracked packet. It must be asked for before the
+// verdict. The result shares no memory with the packet; nothing is allocated
+// unless the connection has a helper.
+func (p Packet) Conntrack() (c Conntrack, ok bool) {
+	var w wire.Conntrack
+	if !p.entry(&w) {
+		return Conntrack{}, false
+	}
+	c = Conntrack{
+		Original: tupleOf(&w.Original), Reply: tupleOf(&w.Reply),
+		Status: CTStatus(w.Status), Mark: w.Mark, ID: w.ID,
+		Timeout: time.Duration(w.Timeout) * time.Second,
+		Zone:    w.Zone, Labels: CTLabels(w.Labels), Helper: string(w.Helper),
+	}
+	if p.has&wire.HasCTInfo != 0 {
+		c.State, c.InReply = ctState(wire.CTInfo(p.ctInfo))
+	}
+	return c, true
+}
+
+// String shows the packet in a line, like
+//
+//	#12 Output lo: TCP 127.0.0.1:40000 > 127.0.0.1:80 SYN, 60 bytes, mark 0x1
+//
+// It reads Payload, so it must be called before the verdict. It is for people:
+// it allocates, looks interface names up, and may change.
+func (p Packet) String() string {
+	if p.slot == nil {
+		return "no packet"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "#%s %v", idText(&p), p.Hook)
+	if devices := join(" > ", p.In().String(), p.Out().String()); devices != "" {
+		b.WriteString(" " + devices)
+	}
+	b.WriteString(": " + join(" ", about(&p), detail(&p)))
+	if p.Length > 0 {
+		fmt.Fprintf(&b, ", %d bytes", p.Length)
+	}
+	if p.Truncated() {
+		fmt.Fprintf(&b, " (%d copied)", len(p.Payload))
+	}
+	if p.GSO() {
+		b.WriteString(", GSO")
+	}
+	if p.Mark != 0 {
+		fmt.Fprintf(&b, ", mark %#x", p.Mark)
+	}
+	return b.String()
+}
+
+// headers reads the packet's headers into h, which is zero. It returns the
+// packet without what follows its end, as far as the copy goes.
+func (p *Packet) headers(h *ip.Headers) []byte {
+	if p.ipVersion() == 0 {
+		return nil
+	}
+	n, _ := ip.Length(p.Payload)
+	b := p.Payload[:min(n, len(p.Payload))]
+	h.Parse(b)
+	return b
+}
+
+// ipVersion is what the first byte of Payload says, 0 if the packet is not IP.
+func (p *Packet) ipVersion() int {
+	if len(p.Payload) == 0 {
+		return 0
+	}
+	v := int(p.Payload[0] >> 4)
+	if p.Family == Bridge && v != p.version() {
+		return 0
+	}
+	return v
+}
+
+// version is the IP version of the packet, 0 if it is no IP packet.
+func (p *Packet) version() int {
+	switch {
+	case p.Family == IPv4, p.Family == Bridge && p.HWProtocol == 0x0800:
+		return 4
+	case p.Family == IPv6, p.Family == Bridge && p.HWProtocol == 0x86dd:
+		return 6
+	}
+	return 0
+}
+
+// wholeLen is the length that the IP header gives the packet, of which it shows
+// the fixed part. A field of 0 means as long as the packet.
+func (p *Packet) wholeLen() int {
+	n, _ := ip.Length(p.Payload)
+	switch field := int(lengthField(p.Payload)); {
+	case field == 0:
+		return max(n, int(p.Length))
+	case p.Payload[0]>>4 == 4:
+		return field
+	}
+	return n
+}
+
+func (p *Packet) isIP(version int) error {
+	if is := p.ipVersion(); is != version {
+		return fmt.Errorf("%w: a packet of IP version %d, not %d", ErrInvalid, is, version)
+	}
+	return nil
+}
+
+// entry decodes the packet's entry. It returns false if there is none.
+func (p *Packet) entry(w *wire.Conntrack) bool {
+	return p.has&wire.HasConntrack != 0 && w.Parse(p.beside().conntrack) == nil
+}
 
 // An aside is what a slot keeps of a packet beside the payload.
 type aside struct {

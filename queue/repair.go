@@ -10,17 +10,6 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
-// version is the IP version of the packet, 0 if it is no IP packet.
-func (p *Packet) version() int {
-	switch {
-	case p.Family == IPv4, p.Family == Bridge && p.HWProtocol == 0x0800:
-		return 4
-	case p.Family == IPv6, p.Family == Bridge && p.HWProtocol == 0x86dd:
-		return 6
-	}
-	return 0
-}
-
 // checkPayload refuses a replacement that the kernel would ignore, drop or be
 // harmed by, that would arrive damaged, or that is not what the caller can have
 // meant. It changes nothing.
@@ -45,10 +34,10 @@ func checkPayload(p *Packet, v *Verdict, limit int) error {
 	switch {
 	case int(given.Version) != p.version():
 		return fmt.Errorf("%w: payload is no packet of IP version %d", ErrInvalid, p.version())
-	case p.Truncated() && !v.data && !p.completes(b):
+	case p.Truncated() && !v.data && !completes(p, b):
 		n, _ := ip.Length(b)
 		return fmt.Errorf("%w: payload has %d bytes of %d; set its IP length if it is complete", ErrTruncated, len(b), max(n, int(p.Length)))
-	case p.isOwed(b):
+	case isOwed(p, b):
 		return errOwed
 	}
 	return nil
@@ -91,7 +80,7 @@ func checkHeaders(p *Packet, b []byte, old, given *ip.Headers) error {
 	if p.GSO() {
 		return checkGSO(p, b, old, given)
 	}
-	if p.isDelivered() && old.Version == given.Version && notedLen(p.Payload, old) != notedLen(b, given) {
+	if isDelivered(p) && old.Version == given.Version && notedLen(p.Payload, old) != notedLen(b, given) {
 		return fmt.Errorf("%w: at hook %v the length of the IPv4 header or of the IPv6 hop-by-hop header cannot be changed", ErrUnsupported, p.Hook)
 	}
 	return nil
@@ -101,7 +90,7 @@ func checkHeaders(p *Packet, b []byte, old, given *ip.Headers) error {
 // kernel has read its headers up to notedLen, and goes on from there when it
 // delivers the packet to this host (linux 6.12: net/ipv4/ip_input.c,
 // ip_local_deliver_finish; net/ipv6/ip6_input.c, ip6_protocol_deliver_rcu).
-func (p *Packet) isDelivered() bool {
+func isDelivered(p *Packet) bool {
 	return p.Family != Bridge && (p.Hook == HookPrerouting || p.Hook == HookInput)
 }
 
@@ -137,7 +126,7 @@ func checkGSO(p *Packet, b []byte, old, given *ip.Headers) error {
 
 // completes reports whether b, given for a cut copy, is a whole packet by its
 // own length.
-func (p *Packet) completes(b []byte) bool {
+func completes(p *Packet, b []byte) bool {
 	n, _ := ip.Length(b)
 	if lengthField(b) == 0 && n == len(b) {
 		n = int(p.Length) // as long as the packet
@@ -157,14 +146,14 @@ func lengthField(b []byte) uint16 {
 // repair makes lengths and checksums of b right, which is a copy of the
 // replacement for p. What checksum leaves alone on purpose (fragments, unknown
 // protocols) is sent as it is.
-func (p *Packet) repair(b []byte) error {
+func repair(p *Packet, b []byte) error {
 	var err error
-	if !p.keepsLengths(b) {
+	if !keepsLengths(p, b) {
 		err = checksum.Resize(b)
-		p.coverAll(b)
+		coverAll(p, b)
 	}
 	if err == nil {
-		err = p.fix(b)
+		err = fix(p, b)
 	}
 	if err == nil || errors.Is(err, checksum.ErrLeftAlone) {
 		return nil
@@ -175,7 +164,7 @@ func (p *Packet) repair(b []byte) error {
 // keepsLengths reports whether b has as many bytes as the packet and the same
 // lengths in its headers, which then stay as they are: an IP length may be 0, or
 // leave out padding, and a UDP length may leave out the end of the IP packet.
-func (p *Packet) keepsLengths(b []byte) bool {
+func keepsLengths(p *Packet, b []byte) bool {
 	if len(b) != int(p.Length) || len(p.Payload) < minPayload(p.version()) || lengthField(b) != lengthField(p.Payload) {
 		return false
 	}
@@ -199,7 +188,7 @@ func (p *Packet) keepsLengths(b []byte) bool {
 
 // coverAll lets the checksum of UDP-Lite cover all of b if it did cover all of the
 // packet, as Linux sends it: in the same field as UDP has its length.
-func (p *Packet) coverAll(b []byte) {
+func coverAll(p *Packet, b []byte) {
 	var old, h ip.Headers
 	whole := p.headers(&old)
 	h.Parse(b)
@@ -214,7 +203,7 @@ func (p *Packet) coverAll(b []byte) {
 
 // fix makes the checksums of b right. A UDP checksum that the sender left out
 // is not added, which tunnels may do in IPv6 as well (RFC 6935).
-func (p *Packet) fix(b []byte) error {
+func fix(p *Packet, b []byte) error {
 	absent := p.ChecksumReady() && b[0]>>4 == 6 && noChecksum(p.Payload) && noChecksum(b)
 	err := checksum.Fix(b)
 	if err == nil && absent {

@@ -204,6 +204,20 @@ func (p Packet) ReplaceRaw(payload []byte) error {
 	return p.Decide(Verdict{Action: Accept, Payload: nonNil(payload), Raw: true})
 }
 
+// ReplaceData accepts the packet with data in place of its Data, and repairs the
+// lengths and checksums around it, as Replace does. What follows the data is
+// left out. data may be part of Payload. It is copied, and not changed.
+//
+// The new data may have any length that fits a packet, except in TCP: a TCP
+// segment of another length shifts the sequence numbers of everything that
+// follows in its connection, so that is refused with ErrUnsupported, as are
+// fragments and packets without Data. A program that translates the sequence
+// numbers of both directions can use Replace. The other errors are those of
+// Replace.
+func (p Packet) ReplaceData(data []byte) error {
+	return p.Decide(Verdict{Action: Accept, Payload: nonNil(data), data: true})
+}
+
 // nonNil makes an empty replacement an empty one, not none.
 func nonNil(b []byte) []byte {
 	if b == nil {
@@ -273,7 +287,7 @@ func (p *Packet) decide(v *Verdict) error {
 func (p *Packet) encode(v *Verdict) error {
 	s, b := p.slot, p.Queue().backend
 	if v.data {
-		if err := p.join(v); err != nil {
+		if err := withData(p, v); err != nil {
 			return err
 		}
 	}
@@ -288,7 +302,7 @@ func (p *Packet) encode(v *Verdict) error {
 	if v.Payload == nil || v.Raw || p.version() == 0 {
 		return nil
 	}
-	return p.repair(s.Message[len(s.Message)-len(v.Payload):])
+	return repair(p, s.Message[len(s.Message)-len(v.Payload):])
 }
 
 // room is the most that the verdict's message takes.
