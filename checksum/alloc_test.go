@@ -2,7 +2,7 @@ package checksum
 
 import "testing"
 
-// TestAllocations holds everything to none, what ends in an error included.
+// TestAllocations checks that nothing allocates, including calls that fail.
 func TestAllocations(t *testing.T) {
 	data := noise(65535)
 	field := noise(16)

@@ -42,7 +42,7 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 }
 
-// packets are the samples of the given names, grown to the given sizes.
+// packets returns the samples of the given names, enlarged to the given sizes.
 var packets = []struct {
 	sample string
 	size   int

@@ -20,16 +20,16 @@ const (
 	protoUDPLite      = 136
 )
 
-// A datagram is an IP packet with its headers found, as far as its checksums
-// need them.
+// A datagram is an IP packet whose headers have been parsed.
 type datagram struct {
 	ip.Headers
 	packet    []byte
 	transport transport
 }
 
-// parse takes apart the part of packet that its IP length counts, and finds
-// the checksum of its transport. With ErrLeftAlone, the IP header is good.
+// parse parses the headers of packet up to the end that its IP length gives,
+// and finds the checksum of its transport. If it returns an ErrLeftAlone, the
+// IP header is valid.
 func (d *datagram) parse(packet []byte) error {
 	n, fault := ip.Length(packet)
 	if fault != ip.NoFault {
@@ -44,7 +44,7 @@ func (d *datagram) parse(packet []byte) error {
 	return d.findChecksum()
 }
 
-// dissect takes apart the whole of packet, whatever its IP length says.
+// dissect parses the headers of packet. It ignores the IP length.
 func (d *datagram) dissect(packet []byte) error {
 	d.packet = packet
 	d.Parse(packet)

@@ -1,8 +1,8 @@
-// Package checksum sums IP packets and repairs their checksums in place.
+// Package checksum computes and repairs the checksums of IP packets.
 //
-// A packet that a program has changed needs its checksums made right, or the
-// receiver drops it without a word. Fix does that for a whole packet, and
-// Resize sets its lengths first if they have changed:
+// A receiver drops a packet with a wrong checksum silently, so a program that
+// changes a packet must update its checksums. Fix repairs all checksums of a
+// packet in place. If the length of the packet has changed, call Resize first:
 //
 //	packet = append(packet[:28], answer...)
 //	if err := checksum.Resize(packet); err != nil {
@@ -10,65 +10,72 @@
 //	}
 //	return checksum.Fix(packet)
 //
-// Where only an address or a port changes, Update computes the new checksum
-// from the old one, without a pass over the data. Sum, Fold, Combine and the
-// pseudo-headers are the parts for anything else.
+// If only an address or a port changes, Update computes the new checksum from
+// the old one without reading the data. Sum, Fold, Combine, PseudoIPv4 and
+// PseudoIPv6 are building blocks for everything else.
+//
+// The package keeps no state and no reference to its arguments, and it does not
+// allocate. All functions may be called from several goroutines at once,
+// provided that no two of them use a packet that one of them changes.
 //
 // # What is repaired
 //
-// A packet is a slice that starts at its IP header. Its IP length says where it
-// ends: bytes beyond, as link padding, are left alone. An IP length of 0 means
-// as long as the slice: the kernel writes it for super-packets that are too long
-// for the field, until they are cut into segments.
+// A packet is a slice that starts at an IP header. The length in that header
+// determines where the packet ends; bytes after the end, such as link padding,
+// are ignored. A length of 0 means that the whole slice is the packet: the
+// kernel writes 0 into a packet that is too long for the field and will be
+// split into segments later (GSO).
 //
-//   - IPv4: the header checksum, options included. The pseudo-header gets the
-//     end of the route while a loose or strict source route is under way.
-//   - IPv6: it has no header checksum. Extension headers are followed in any
-//     order: hop-by-hop and destination options, routing (types 0, 2, 3 and 4),
-//     fragment, authentication. The pseudo-header gets the last destination of
-//     a routing header with segments left, and as its source the address in a
-//     home address option. A jumbo payload option is the length where the
-//     field says 0.
-//   - TCP, ICMP, ICMPv6, IGMP: one checksum over all of it.
-//   - UDP: over the bytes that the UDP length counts. On IPv4 a zero says that
-//     the sender made no checksum, and stays; on IPv6 zero is not allowed and
-//     is replaced. A checksum that comes out as zero is sent as 0xffff.
-//   - UDP-Lite and DCCP: over the part that the checksum coverage counts. For
-//     UDP-Lite, zero is not allowed.
-//   - SCTP: the CRC32c.
-//   - IPv6 with no next header: nothing, for there is no transport.
+//   - IPv4: the header checksum, which covers the options. While a loose or
+//     strict source route is in progress, the pseudo-header contains the end
+//     of the route.
+//   - IPv6 has no header checksum. Extension headers are accepted in any
+//     order: hop-by-hop and destination options, routing (types 0, 2, 3 and
+//     4), fragment, authentication. While a routing header has segments left,
+//     the pseudo-header contains the last destination of the route. The
+//     address in a home address option replaces the source. If the length in
+//     the header is 0, the length in a jumbo payload option counts.
+//   - TCP, ICMP, ICMPv6, IGMP: the checksum covers header and data.
+//   - UDP: the checksum covers as many bytes as the UDP length gives. On IPv4,
+//     0 means that the sender computed no checksum, and remains. On IPv6, 0 is
+//     invalid and is replaced. A computed checksum of 0 is written as 0xffff.
+//   - UDP-Lite and DCCP: the checksum covers the part that the header declares
+//     as covered. For UDP-Lite, 0 is invalid and is replaced.
+//   - SCTP: CRC32c.
+//   - IPv6 with no next header: there is nothing to repair.
 //
 // # What is left alone
 //
-// What cannot be known is not guessed. Fix and Valid return one of three kinds
-// of error, none of which costs an allocation:
+// Fix and Valid never guess. If they cannot know a checksum, they return an
+// error that matches one of these:
 //
-//   - ErrLeftAlone: a fragment has but a part of what its checksum covers; ESP
-//     hides the transport; other protocols, IPv6 routing headers of other types
-//     and ICMP for the wrong IP version have no known checksum. Tunnels are
-//     among them: what is inside keeps its own checksums. The IPv4 header is
-//     repaired, and the packet can be sent if its transport was not changed. An
-//     IPv6 fragment header with offset 0 and nothing to follow makes no
-//     fragment (RFC 6946).
-//   - ErrTruncated: the copy ends before the packet does. Nothing is changed.
-//   - ErrMalformed: a header cannot be right, such as one with an option that
-//     goes past its end. Nothing is changed.
+//   - ErrLeftAlone: the transport checksum is not known. The packet is a
+//     fragment, which contains only a part of what its checksum covers; or ESP
+//     encrypts the transport; or the transport protocol or the type of the
+//     IPv6 routing header is unknown; or it is ICMP for the other IP version.
+//     Tunnel protocols count as unknown: the packet inside keeps its
+//     checksums. Fix repairs the IPv4 header, so the packet can be sent if its
+//     transport has not changed. A packet whose IPv6 fragment header has
+//     offset 0 and no more fragments is not a fragment (RFC 6946).
+//   - ErrTruncated: the slice ends before the packet does. Nothing changes.
+//   - ErrMalformed: a header is invalid; for example, an option extends past
+//     the end of its header. Nothing changes.
 //
-// The integrity check value of an authentication header is not repaired, for
-// that needs the key: a receiver that checks it will drop a changed packet.
+// Fix does not repair the integrity check value of an authentication header,
+// because that needs the key. A receiver that verifies it drops a changed
+// packet.
 //
-// # Offload
+// # Checksum offload
 //
-// A packet whose checksum was to be completed by the network device has an
-// unfinished one, and so has a super-packet that the device was to cut into
-// segments. Valid says false for it, and Fix gives it the checksum of the whole
-// packet as it stands. That is what the kernel needs with a replaced payload,
-// for it will not complete such a checksum any more (linux 6.6:
-// net/netfilter/nfnetlink_queue.c, nfqnl_mangle).
+// If the network device computes the checksum or splits the packet into
+// segments, the checksum in the packet is unfinished until then. Valid reports
+// false for such a packet. Fix writes the checksum of the packet as it is. A
+// replacement packet needs this, because the kernel no longer completes its
+// checksum (linux 6.6: net/netfilter/nfnetlink_queue.c, nfqnl_mangle).
 //
 // # Speed
 //
-// The sum is pure Go with a carry chain of machine words. On amd64 with AVX2
-// and on arm64 long slices are summed by vector instructions; the build tag
-// purego leaves those out. Nothing here allocates.
+// Sum is pure Go and adds whole machine words. On arm64, and on amd64 with
+// AVX2, it uses vector instructions for long slices. The build tag purego
+// disables them.
 package checksum

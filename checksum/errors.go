@@ -7,22 +7,23 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
-// What Fix, Valid and Resize return matches one of these with errors.Is, and
-// its text adds the reason. All of it is made once: to report an error
-// allocates nothing.
+// The causes of the errors of Fix, Valid and Resize. Test for them with
+// errors.Is; the text of an error also contains the reason. All errors are
+// preallocated.
 var (
 	// ErrLeftAlone means that the packet is well formed, but its transport
-	// checksum was left alone on purpose: the packet is a fragment, is
-	// encrypted or carries a protocol that is not known here. The checksum of
-	// its IPv4 header was not left alone.
+	// checksum is not known: the packet is a fragment, is encrypted, or has a
+	// protocol that this package does not support. The checksum of the IPv4
+	// header is not affected: Fix repairs it and Valid checks it.
 	ErrLeftAlone = errors.New("checksum: transport left alone")
 
-	// ErrTruncated means that the packet ends within its IP header, or before
-	// the end that its IP length gives, like a copy cut to the capture range.
+	// ErrTruncated means that the slice ends inside the IP header, or before
+	// the end of the packet according to its IP length. For example, the slice
+	// is a copy of the first bytes only.
 	ErrTruncated = errors.New("checksum: packet truncated")
 
-	// ErrMalformed means that a header contradicts itself or another one, so
-	// that nothing can be said of what a checksum covers.
+	// ErrMalformed means that a header is invalid or contradicts another one,
+	// so that it is not known what a checksum covers.
 	ErrMalformed = errors.New("checksum: packet malformed")
 )
 
@@ -51,7 +52,7 @@ var (
 	errCoverage     = fmt.Errorf("%w: checksum coverage", ErrMalformed)
 )
 
-// faults has the error of each fault in the headers of a packet.
+// faults maps each fault in the headers of a packet to its error.
 var faults = [...]error{
 	ip.HeaderCut:      errHeader,
 	ip.NotIP:          errVersion,

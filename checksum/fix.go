@@ -6,17 +6,17 @@ import (
 	"hash/crc32"
 )
 
-// Fix makes the checksums of an IP packet right: that of its IPv4 header and
-// that of its transport. The packet starts at its IP header; bytes past its IP
-// length are neither read nor changed. Everything else is taken as it is:
-// lengths in particular, which are Resize's.
+// Fix sets the checksums of an IP packet: that of the IPv4 header and that of
+// the transport. packet starts at the IP header. Fix neither reads nor changes
+// bytes after the end that the IP length gives. It changes only checksum
+// fields; Resize sets the lengths.
 //
-// Fix returns nil if every checksum of the packet is right now. With an
-// ErrLeftAlone the IPv4 header has been repaired and the transport, on purpose,
-// not; with an ErrTruncated or an ErrMalformed nothing has been changed.
+// Fix returns nil if all checksums are now correct. If the error matches
+// ErrLeftAlone, Fix has set the checksum of the IPv4 header but not that of the
+// transport. If it matches ErrTruncated or ErrMalformed, Fix has changed
+// nothing.
 //
-// Fix changes nothing but checksum fields, does not keep packet, and does not
-// allocate. The package documentation has the rules of each protocol.
+// The package documentation describes what Fix does for each protocol.
 func Fix(packet []byte) error {
 	var d datagram
 	err := d.parse(packet)
@@ -32,12 +32,13 @@ func Fix(packet []byte) error {
 	return err
 }
 
-// Valid reports whether the checksums that Fix would set are right as they
-// are. A UDP checksum that is absent, which only IPv4 allows, is right.
+// Valid reports whether the checksums that Fix would set are correct. A UDP
+// checksum of 0 (none) is correct on IPv4, but not on IPv6. Valid does not
+// change packet.
 //
-// With an ErrLeftAlone the answer is for the IPv4 header alone, and true for
-// IPv6, which has no checksum there. With an ErrTruncated or an ErrMalformed it
-// is false. Valid does not change packet, nor allocate.
+// If the error matches ErrLeftAlone, the result is for the checksum of the IPv4
+// header only, and true for IPv6, which has none. If it matches ErrTruncated or
+// ErrMalformed, the result is false.
 func Valid(packet []byte) (bool, error) {
 	var d datagram
 	err := d.parse(packet)
@@ -51,7 +52,7 @@ func Valid(packet []byte) (bool, error) {
 	return valid, err
 }
 
-// fix sets the checksum.
+// fix sets the checksum of the transport.
 func (t *transport) fix() {
 	switch t.rule {
 	case ruleSum, ruleNonzero:
@@ -61,7 +62,7 @@ func (t *transport) fix() {
 	}
 }
 
-// valid reports whether the checksum is right.
+// valid reports whether the checksum of the transport is correct.
 func (t *transport) valid() bool {
 	switch t.rule {
 	case ruleSum:
@@ -84,8 +85,8 @@ func (t *transport) sum() uint16 {
 	return check
 }
 
-// crc32c returns the value for a 4-byte checksum field, which counts as zero in
-// its own sum and is the only number of a packet that is sent low byte first.
+// crc32c returns the value for a 4-byte checksum field. The field itself counts
+// as zero. Unlike all other numbers in a packet, it is sent low byte first.
 func (t *transport) crc32c() uint32 {
 	table := crc32.MakeTable(crc32.Castagnoli)
 	crc := crc32.Update(0, table, t.covered[:t.field])

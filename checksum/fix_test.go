@@ -77,8 +77,7 @@ func TestValidNoticesData(t *testing.T) {
 	}
 }
 
-// TestZeroUDP has checksums of zero, which mean that there is none to UDP over
-// IPv4 only.
+// TestZeroUDP tests UDP checksums of 0, which mean "no checksum" on IPv4 only.
 func TestZeroUDP(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -112,8 +111,8 @@ func TestZeroUDP(t *testing.T) {
 	}
 }
 
-// TestValidOtherZero takes 0xffff where 0x0000 would be sent: a receiver that
-// sums cannot tell them apart.
+// TestValidOtherZero checks that Valid accepts 0xffff in place of 0x0000: a
+// receiver that sums cannot tell them apart.
 func TestValidOtherZero(t *testing.T) {
 	packet := sampleBytes(t, "ICMP echo")
 	check, id := packet[22:24], packet[24:26]
@@ -239,7 +238,7 @@ func TestEmptyPacket(t *testing.T) {
 	}
 }
 
-// TestErrorKinds holds every error to exactly one of the three that users see.
+// TestErrorKinds checks that every error matches exactly one exported error.
 func TestErrorKinds(t *testing.T) {
 	kinds := []error{ErrLeftAlone, ErrTruncated, ErrMalformed}
 	var errs []error
@@ -264,8 +263,8 @@ func TestErrorKinds(t *testing.T) {
 	}
 }
 
-// TestFixLongest has packets as long as their length fields can say, as GSO
-// makes them.
+// TestFixLongest tests packets of the greatest length that fits in their length
+// fields, which GSO creates.
 func TestFixLongest(t *testing.T) {
 	for _, name := range []string{"TCP", "UDP", "IPv6 TCP", "IPv6 UDP"} {
 		t.Run(name, func(t *testing.T) {

@@ -35,8 +35,9 @@ func FuzzSum(f *testing.F) {
 	})
 }
 
-// FuzzFix holds Fix to its word: it changes checksum fields and nothing else,
-// once, after which the packet is valid; or it says why not.
+// FuzzFix checks that Fix changes only checksum fields, that a second Fix
+// changes nothing, and that the packet is then valid; or that Fix returns an
+// error.
 func FuzzFix(f *testing.F) {
 	addSamples(f)
 	f.Fuzz(func(t *testing.T, before []byte) {
@@ -73,8 +74,8 @@ func difference(a, b []byte) []int {
 	return at
 }
 
-// checkChanges holds the positions that Fix has changed to those where a
-// checksum can be.
+// checkChanges checks that Fix has changed only positions where a checksum can
+// be.
 func checkChanges(t *testing.T, packet []byte, changed []int, err error) {
 	t.Helper()
 	if errors.Is(err, ErrTruncated) || errors.Is(err, ErrMalformed) {
@@ -118,8 +119,8 @@ func findTransport(packet []byte) (int, byte) {
 	}
 }
 
-// FuzzResize holds Resize to changing lengths only, to the same ones each time,
-// and to making them right: Fix finds neither too few bytes nor too many.
+// FuzzResize checks that Resize changes only lengths, that a second Resize
+// changes nothing, and that Fix then finds neither too few bytes nor too many.
 func FuzzResize(f *testing.F) {
 	addSamples(f)
 	f.Fuzz(func(t *testing.T, before []byte) {

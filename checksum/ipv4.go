@@ -6,11 +6,11 @@ import "encoding/binary"
 // section 3.1). Its checksum is at 10.
 const ipv4HeaderLen = 20
 
-// IPv4Header returns the value for the checksum field of an IPv4 header. What
-// the field holds does not matter and is not changed.
+// IPv4Header returns the value for the checksum field of an IPv4 header. It
+// ignores the present value of the field and does not change it.
 //
-// The header is 20 bytes or, with options, up to 60; IPv4Header panics if it is
-// shorter. The header length in it is not looked at.
+// header is the whole header with its options, 20 to 60 bytes. IPv4Header
+// panics if it is shorter, and ignores the header length field.
 func IPv4Header(header []byte) uint16 {
 	b := header[:ipv4HeaderLen:ipv4HeaderLen]
 	sum := uint64(binary.LittleEndian.Uint32(b)) +

@@ -19,8 +19,8 @@ func TestIPv4Header(t *testing.T) {
 	}
 }
 
-// TestIPv4HeaderZeros has the two zeros: a header whose fields sum up to 0xffff,
-// and one that is all zeros but for its checksum.
+// TestIPv4HeaderZeros tests both forms of zero: a header whose fields add up to
+// 0xffff, and one in which everything but the checksum is 0.
 func TestIPv4HeaderZeros(t *testing.T) {
 	header := make([]byte, ipv4HeaderLen)
 	binary.BigEndian.PutUint16(header[10:], 0x1234)

@@ -40,7 +40,7 @@ func TestJumbogram(t *testing.T) {
 	}
 }
 
-// TestJumbogramUDP has the length of 0 that a UDP datagram of such a size gets.
+// TestJumbogramUDP tests the UDP length in a jumbogram, which is 0.
 func TestJumbogramUDP(t *testing.T) {
 	packet := jumbogram(protoUDP, 48+1<<16)
 	binary.BigEndian.PutUint16(packet[52:], 1234)
@@ -83,9 +83,9 @@ func TestBadJumbogram(t *testing.T) {
 	}
 }
 
-// TestNoLength has packets whose length field is 0, which means as long as the
-// packet: the kernel's own super-packets are like that, with and without a jumbo
-// payload option.
+// TestNoLength tests packets whose length field is 0, so that the whole slice
+// is the packet. The kernel's GSO packets are like that, with and without a
+// jumbo payload option.
 func TestNoLength(t *testing.T) {
 	for _, name := range []string{"TCP", "UDP", "IPv4 options", "IPv4 authentication header", "loose source route under way",
 		"IPv6 TCP", "ICMPv6", "hop-by-hop and destination options", "mobile IPv6, both ends away"} {
@@ -124,8 +124,8 @@ func TestNoLength(t *testing.T) {
 	}
 }
 
-// TestMalformedOptions has one rule for options of any extension header, in
-// Fix, Valid and Resize.
+// TestMalformedOptions checks that Fix, Valid and Resize treat malformed
+// options in all extension headers alike.
 func TestMalformedOptions(t *testing.T) {
 	for at, value := range map[int]byte{43: 9, 47: 1, 53: 11, 51: 30} {
 		packet := sampleBytes(t, "hop-by-hop and destination options")

@@ -9,8 +9,7 @@ func naiveSum(b []byte) uint16 {
 }
 
 // naiveSums returns the sum of the first n bytes of b for each n from 0 to
-// len(b). The bytes are added one by one, and each carry is brought round at
-// once.
+// len(b). It adds the bytes one by one, and each carry immediately.
 func naiveSums(b []byte) []uint16 {
 	sums := make([]uint16, 1, len(b)+1)
 	var sum uint32
@@ -41,7 +40,7 @@ func noise(n int) []byte {
 	return b
 }
 
-// TestNaiveSum holds the oracle to the example of RFC 1071, section 3.
+// TestNaiveSum checks the oracle against the example of RFC 1071, section 3.
 func TestNaiveSum(t *testing.T) {
 	example := []byte{0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7}
 	if got := naiveSum(example); got != 0xddf2 {

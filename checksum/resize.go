@@ -9,19 +9,18 @@ import (
 const maxPayload = 0xffff
 
 // Resize sets the lengths of an IP packet whose data has grown or shrunk: the
-// IPv4 total length or the IPv6 payload length becomes that of the slice, and
-// the length of a UDP datagram that of what follows the headers before it. No
-// other transport has a length of its own. Checksums are wrong after that, so
-// Fix comes next.
+// IPv4 total length or the IPv6 payload length, and the UDP length. Afterwards
+// the packet ends at the end of the slice. Other transports have no length
+// field. Resize does not repair checksums: call Fix afterwards.
 //
-// A checksum coverage, as UDP-Lite and DCCP have it, is what the sender wants
-// protected and stays. So does the UDP length in a fragment, which is of the
-// whole datagram. An IPv6 jumbogram has its length in the jumbo payload option,
-// if it has one. A packet that is too long for its length field must have 0
-// there already, as the kernel's super-packets do.
+// Resize does not change the checksum coverage of UDP-Lite and DCCP, nor the
+// UDP length in a fragment, which counts the bytes of the whole datagram. In an
+// IPv6 packet with a jumbo payload option, it sets the length in the option. If
+// the packet is too long for the length field, the field must already be 0, as
+// in a packet that the kernel splits later (GSO).
 //
-// With an ErrTruncated or an ErrMalformed, as for a slice longer than its IP
-// length can say, nothing has been changed. Resize does not allocate.
+// If the error matches ErrTruncated or ErrMalformed, Resize has changed
+// nothing. A slice that is too long for an IP packet is malformed.
 func Resize(packet []byte) error {
 	var d datagram
 	err := d.dissect(packet)
@@ -60,8 +59,8 @@ func (d *datagram) setLength() error {
 	return nil
 }
 
-// setJumbo sets the length of an IPv6 payload in the jumbo payload option, which
-// is for lengths beyond the field of the header alone (RFC 2675, section 3).
+// setJumbo sets the length of an IPv6 payload in the jumbo payload option. The
+// option is only valid for lengths above 65535 (RFC 2675, section 3).
 func (d *datagram) setJumbo(n int, field []byte) error {
 	if n <= maxPayload || uint64(n) > math.MaxUint32 {
 		return errJumbo

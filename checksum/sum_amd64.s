@@ -2,14 +2,15 @@
 
 #include "textflag.h"
 
-// VPMADDWD adds words in pairs, but takes them as signed. So each word has
-// 0x8000 subtracted first, by VPXOR, and at the end all that the subtractions
-// took is added back: for the 16 words of a vector 1<<19. The lanes may wrap
-// round on the way; the whole is below 1<<32 if b has at most maxVector bytes.
+// VPMADDWD adds pairs of words, but treats them as signed. So VPXOR first
+// subtracts 0x8000 from each word, and at the end the total of these
+// subtractions is added back: 1<<19 for the 16 words of a vector. The lanes may
+// wrap around meanwhile; the final sum is below 1<<32 if b has at most maxVector
+// bytes.
 //
 // SI next vector		Y0, Y1 sums of pairs of words
 // CX vectors left		Y14 0x8000 in each word
-// AX what to add back		Y15 1 in each word
+// AX total to add back		Y15 1 in each word
 
 // func sumVector(b []byte) uint64
 TEXT ·sumVector(SB), NOSPLIT, $0-32
@@ -20,9 +21,9 @@ TEXT ·sumVector(SB), NOSPLIT, $0-32
 	VPSLLW   $15, Y14, Y14
 	VPXOR    Y0, Y0, Y0
 
-	// The bytes past the last whole vector: the last 32 of b, less what is
-	// counted elsewhere. If they are odd in number, each of them sits in the
-	// other half of its word.
+	// The bytes after the last whole vector: load the last 32 bytes of b and
+	// mask those that belong to a whole vector. If an odd number remains, each
+	// of them is in the wrong half of its word.
 	MOVQ    CX, DX
 	ANDQ    $31, DX
 	LEAQ    tailMask<>(SB), DI

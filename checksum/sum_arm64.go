@@ -3,14 +3,14 @@
 package checksum
 
 const (
-	minVector = 256     // more make up for what sumVector does before and after its loop
-	maxVector = 1 << 20 // far from an overflow of 64 bits
+	minVector = 256     // for longer slices sumVector is worth its fixed cost
+	maxVector = 1 << 20 // far below an overflow of 64 bits
 )
 
-// hasVector reports true: every arm64 CPU that Go runs on has NEON.
+// hasVector reports true: every arm64 CPU that Go supports has NEON.
 func hasVector() bool { return true }
 
-// sumVector is Sum with NEON, for a b of 16 to maxVector bytes.
+// sumVector is Sum with NEON. The length of b must be 16 to maxVector.
 //
 //go:noescape
 func sumVector(b []byte) uint64

@@ -3,7 +3,7 @@
 #include "textflag.h"
 
 // UADALP Vn.4S, Vd.2D adds the 32-bit words of a vector in pairs to 64-bit
-// lanes. The assembler does not know it.
+// lanes. The assembler does not support it.
 #define UADALP(n, d) WORD $(0x6ea06800 | n<<5 | d)
 
 // R0 next vector		V16-V19 sums of words
@@ -18,9 +18,9 @@ TEXT ·sumVector(SB), NOSPLIT, $0-32
 	VEOR V18.B16, V18.B16, V18.B16
 	VEOR V19.B16, V19.B16, V19.B16
 
-	// The bytes past the last whole vector: the last 16 of b, less what is
-	// counted elsewhere. If they are odd in number, each of them sits in the
-	// other half of its word.
+	// The bytes after the last whole vector: load the last 16 bytes of b and
+	// mask those that belong to a whole vector. If an odd number remains, each
+	// of them is in the wrong half of its word.
 	AND    $15, R1, R2
 	ADD    R0, R1, R3
 	SUB    $16, R3

@@ -4,7 +4,7 @@ package checksum
 
 import "math"
 
-// There is no vector routine, and the compiler leaves out what asks for it.
+// There is no vector routine. With these limits the compiler removes the calls.
 const (
 	minVector = math.MaxInt
 	maxVector = math.MaxInt

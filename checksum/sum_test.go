@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// otherWidth is the one of sum64 and sum32 that Sum does not use here.
+// otherWidth is sum32 or sum64, whichever Sum does not use on this machine.
 func otherWidth(b []byte) uint64 {
 	if bits.UintSize == 32 {
 		return sum64(b)
@@ -14,7 +14,7 @@ func otherWidth(b []byte) uint64 {
 	return sum32(b)
 }
 
-// checkSum holds every routine to want, the sum of b.
+// checkSum checks that every routine returns want, the sum of b.
 func checkSum(t *testing.T, b []byte, want uint16) {
 	t.Helper()
 	for name, sum := range map[string]func([]byte) uint64{"Sum": Sum, "otherWidth": otherWidth} {
@@ -28,8 +28,8 @@ func checkSum(t *testing.T, b []byte, want uint16) {
 	}
 }
 
-// longest is the last length that the tests go through one by one, past a
-// jumbo frame.
+// longest is the greatest length up to which the tests try every length. It
+// includes jumbo frames.
 const longest = 9001
 
 func TestSumLengths(t *testing.T) {
@@ -39,7 +39,8 @@ func TestSumLengths(t *testing.T) {
 	}
 }
 
-// TestSumPatterns has data that is hard on carries, signs and the two zeros.
+// TestSumPatterns tests data that stresses carries, signs and both forms of
+// zero.
 func TestSumPatterns(t *testing.T) {
 	tests := map[string][]byte{
 		"zeros":   {0x00},
@@ -71,8 +72,8 @@ func TestSumAlignments(t *testing.T) {
 	}
 }
 
-// TestSumLong goes past what the vector routines take at once, and past the
-// longest IP packets.
+// TestSumLong tests slices longer than the vector routines can sum in one call,
+// and longer than any IP packet.
 func TestSumLong(t *testing.T) {
 	tests := map[string][]byte{
 		"noise": noise(1<<20 + 64),

@@ -4,8 +4,9 @@ package checksum
 
 import "testing"
 
-// TestSumVector calls the vector routine itself, below the length, too, from
-// which Sum does. The pure sum32 is the oracle, being one itself of naiveSum.
+// TestSumVector calls the vector routine directly, also with slices so short
+// that Sum does not use it. The oracle is sum32, which other tests compare with
+// naiveSum.
 func TestSumVector(t *testing.T) {
 	if !hasVector() {
 		t.Skip("needs vector instructions: this CPU has none")

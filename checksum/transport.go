@@ -2,22 +2,22 @@ package checksum
 
 import "encoding/binary"
 
-// A transport says where the checksum of a datagram's payload is and what it
-// covers. The zero transport has no checksum.
+// A transport describes the checksum of a datagram's transport: where it is and
+// what it covers. The zero transport has no checksum.
 type transport struct {
-	covered []byte // what the checksum covers, its own field included
+	covered []byte // what the checksum covers, including its own field
 	field   int    // offset of the field in covered
 	pseudo  uint64 // partial sum of the pseudo-header, 0 if there is none
 	rule    rule
 }
 
-// A rule says how a checksum is made.
+// A rule is how a checksum is computed.
 type rule uint8
 
 const (
-	ruleNone    rule = iota // there is none
+	ruleNone    rule = iota // there is no checksum
 	ruleSum                 // complement of the sum, RFC 1071
-	ruleNonzero             // the same, but 0 is sent as 0xffff, RFC 768
+	ruleNonzero             // like ruleSum, but 0 is sent as 0xffff, RFC 768
 	ruleCRC32c              // RFC 9260, appendix A
 )
 
@@ -47,7 +47,7 @@ func (d *datagram) findIPv6() error {
 	return d.findAny()
 }
 
-// findAny is for what IPv4 and IPv6 have in common.
+// findAny handles the protocols that IPv4 and IPv6 have in common.
 func (d *datagram) findAny() error {
 	switch d.Protocol {
 	case protoTCP:
@@ -66,8 +66,8 @@ func (d *datagram) findAny() error {
 	return errProtocol
 }
 
-// withPseudo sets d.transport for a checksum that covers a pseudo-header with
-// the given length, too.
+// withPseudo sets d.transport for a checksum that also covers a pseudo-header
+// with the given length.
 func (d *datagram) withPseudo(covered []byte, field, length int, r rule) error {
 	if d.UnknownRoute {
 		return errRouting
@@ -77,8 +77,8 @@ func (d *datagram) withPseudo(covered []byte, field, length int, r rule) error {
 	return nil
 }
 
-// icmp is for ICMP (RFC 792) and IGMP (RFC 3376), which have the checksum at 2
-// and no pseudo-header.
+// icmp handles ICMP (RFC 792) and IGMP (RFC 3376): checksum at offset 2, no
+// pseudo-header.
 func (d *datagram) icmp() error {
 	payload := d.payload()
 	if len(payload) < 8 {
@@ -88,7 +88,7 @@ func (d *datagram) icmp() error {
 	return nil
 }
 
-// icmpv6 is for RFC 4443: 2 checksum.
+// icmpv6 handles RFC 4443: checksum at offset 2.
 func (d *datagram) icmpv6() error {
 	payload := d.payload()
 	if len(payload) < 4 {
@@ -97,7 +97,7 @@ func (d *datagram) icmpv6() error {
 	return d.withPseudo(payload, 2, len(payload), ruleSum)
 }
 
-// tcp is for RFC 9293: 16 checksum.
+// tcp handles RFC 9293: checksum at offset 16.
 func (d *datagram) tcp() error {
 	payload := d.payload()
 	if len(payload) < 20 {
@@ -106,8 +106,8 @@ func (d *datagram) tcp() error {
 	return d.withPseudo(payload, 16, len(payload), ruleSum)
 }
 
-// udp is for RFC 768: 4 length, 6 checksum. Bytes past the length belong to
-// the packet, but not to what the checksum covers.
+// udp handles RFC 768: length at offset 4, checksum at offset 6. The checksum
+// does not cover bytes of the packet after that length.
 func (d *datagram) udp() error {
 	payload := d.payload()
 	if len(payload) < 8 {
@@ -121,13 +121,13 @@ func (d *datagram) udp() error {
 		return errUDPLength
 	}
 	if d.ipv4() && binary.BigEndian.Uint16(payload[6:]) == 0 {
-		return nil // the sender made none
+		return nil // the sender computed no checksum
 	}
 	return d.withPseudo(payload[:n], 6, n, ruleNonzero)
 }
 
-// udpLite is for RFC 3828: 4 checksum coverage, in bytes from the start of the
-// header, 0 for all, 6 checksum.
+// udpLite handles RFC 3828: checksum coverage at offset 4, in bytes from the
+// start of the header, where 0 means everything; checksum at offset 6.
 func (d *datagram) udpLite() error {
 	payload := d.payload()
 	if len(payload) < 8 {
@@ -143,9 +143,9 @@ func (d *datagram) udpLite() error {
 	return d.withPseudo(payload[:n], 6, len(payload), ruleNonzero)
 }
 
-// dccp is for RFC 4340: 4 data offset in words of 4 bytes, 5 checksum coverage
-// in the low 4 bits, which is 0 for all or one more than the number of words
-// covered behind the header, 6 checksum.
+// dccp handles RFC 4340: data offset at offset 4, in words of 4 bytes; checksum
+// coverage in the low 4 bits at offset 5, where 0 means everything and n means
+// n-1 words after the header; checksum at offset 6.
 func (d *datagram) dccp() error {
 	payload := d.payload()
 	if len(payload) < 12 {
@@ -165,7 +165,7 @@ func (d *datagram) dccp() error {
 	return d.withPseudo(payload[:n], 6, len(payload), ruleSum)
 }
 
-// sctp is for RFC 9260: 8 checksum, of 4 bytes. There is no pseudo-header.
+// sctp handles RFC 9260: checksum of 4 bytes at offset 8, no pseudo-header.
 func (d *datagram) sctp() error {
 	payload := d.payload()
 	if len(payload) < 12 {

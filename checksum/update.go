@@ -1,18 +1,16 @@
 package checksum
 
-// Update returns what the checksum check becomes when a field that it covers
-// changes from old to new (RFC 1624, equation 3). The data is not needed for
-// that. A port has 2 bytes, an address 4 or 16; any even number will do, the
-// same for both. The field must begin at an even offset of what the checksum
-// covers, which all fields of IP, TCP and UDP headers and pseudo-headers do.
+// Update returns the new value of the checksum check after a field that it
+// covers has changed from old to new (RFC 1624, equation 3). It does not need
+// the rest of the data. old and new must have the same even length, for example
+// 2 bytes for a port, 4 or 16 for an address. The field must start at an even
+// offset of the data that the checksum covers, as all fields of IP, TCP and UDP
+// headers and pseudo-headers do. For a UDP checksum, use UpdateUDP.
 //
-// Where a recomputation would give 0x0000 so does Update, and not 0xffff, the
-// other form of zero. The exception is data that has become zero in every
-// byte, whose checksum is 0xffff: nothing in the change tells of it. It needs a
-// message without a pseudo-header, an ICMP echo reply with all fields zero; use
-// Fix where that may happen.
-//
-// For UDP there is UpdateUDP.
+// The result is the checksum that Fix would compute, with one exception: if all
+// bytes that the checksum covers are now 0, the correct checksum is 0xffff, and
+// Update may return 0. Only an ICMP echo reply with all fields 0 is such data;
+// use Fix if that can occur.
 func Update(check uint16, old, new []byte) uint16 {
 	from, to := Sum(old), Sum(new)
 	if from == to {
@@ -21,9 +19,8 @@ func Update(check uint16, old, new []byte) uint16 {
 	return ^Fold(uint64(^check) + uint64(^Fold(from)) + to)
 }
 
-// UpdateUDP is Update for the checksum of a UDP datagram: a zero, which says
-// that there is none, stays, and a zero that comes out is sent as 0xffff (RFC
-// 768).
+// UpdateUDP is Update for the checksum of a UDP datagram. If check is 0 (none),
+// it returns 0. If the new checksum is 0, it returns 0xffff (RFC 768).
 func UpdateUDP(check uint16, old, new []byte) uint16 {
 	if check == 0 {
 		return 0

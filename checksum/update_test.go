@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// fieldValues are values of a 2-byte field that are hard on carries and zeros.
+// fieldValues are values of a 2-byte field that stress carries and zeros.
 var fieldValues = []uint16{0x0000, 0x0001, 0x00ff, 0x0100, 0x7fff, 0x8000, 0xfffe, 0xffff}
 
 // TestUpdate changes fields of each size and compares with the sum of the whole.
@@ -44,15 +44,15 @@ func words(value uint16, n int) []byte {
 	return bytes.Repeat([]byte{byte(value >> 8), byte(value)}, n/2)
 }
 
-// TestUpdateRFC1624 is the example of RFC 1624, section 4: the equation that
-// RFC 1141 had gives 0xffff.
+// TestUpdateRFC1624 is the example of RFC 1624, section 4. The older equation
+// of RFC 1141 gives 0xffff here.
 func TestUpdateRFC1624(t *testing.T) {
 	if got := Update(0xdd2f, []byte{0x55, 0x55}, []byte{0x32, 0x85}); got != 0x0000 {
 		t.Errorf("Update(0xdd2f, 5555, 3285) = %#04x, want 0x0000", got)
 	}
 }
 
-// TestUpdateNothing changes nothing, of data that is all zeros as well.
+// TestUpdateNothing updates a field to its old value, also in data of zeros.
 func TestUpdateNothing(t *testing.T) {
 	for _, check := range fieldValues {
 		for _, field := range [][]byte{{0, 0}, {0xff, 0xff}, {1, 2, 3, 4}} {
@@ -63,7 +63,7 @@ func TestUpdateNothing(t *testing.T) {
 	}
 }
 
-// TestUpdateFromZeros starts from data of zeros, whose checksum is 0xffff.
+// TestUpdateFromZeros starts with data of zeros, whose checksum is 0xffff.
 func TestUpdateFromZeros(t *testing.T) {
 	for _, to := range fieldValues[1:] {
 		new := words(to, 2)

@@ -5,19 +5,18 @@ import (
 	"math/bits"
 )
 
-// The loops here load little-endian words of the machine's width and add them
-// with the carry brought round. Both are allowed by RFC 1071, section 2: the
-// sum is the same in either byte order once its bytes are swapped back (B), and
-// in words of any multiple of 16 bits once they are folded (C). Little-endian
-// loads cost nothing on most machines and have an odd last byte, zero-extended,
-// already in its place.
+// The functions in this file load little-endian machine words and add each
+// carry back in (end-around carry). RFC 1071, section 2, allows both: the sum
+// does not depend on the byte order, apart from a final byte swap (B), nor on
+// the word size, apart from a final fold (C). Little-endian loads cost nothing
+// on most machines, and put an odd last byte in the right place.
 //
-// All words but the last one are loaded in order; the last one is loaded from
-// the end of the data, and what has been counted already is shifted out.
+// The last word is loaded from the last bytes of the data. The bytes that it
+// shares with the word before it are shifted out.
 
-// sum64 is Sum for machines with 64-bit words. Up to 64 bytes every step of a
-// loop would cost more than it adds, so there is none; and the check for room on
-// the stack costs as much as 16 bytes.
+// sum64 is Sum for machines with 64-bit words. It has no loop for up to 64
+// bytes, because a loop costs more than the additions. It is nosplit because
+// checking the stack size costs as much as summing 16 bytes.
 //
 //go:nosplit
 func sum64(b []byte) uint64 {
@@ -62,15 +61,15 @@ func sum64(b []byte) uint64 {
 	return swap(add(acc, two))
 }
 
-// sumLong is sum64 for more than 64 bytes, if there is no vector routine for them
-// or they are more than it takes at once.
+// sumLong is sum64 for more than 64 bytes that sumVector cannot sum in one
+// call.
 func sumLong(b []byte) uint64 {
 	if len(b) > maxVector && hasVector() {
 		return sumPieces(b)
 	}
-	b = b[:len(b):len(b)] // saves the compiler from keeping track of cap
+	b = b[:len(b):len(b)] // then the compiler need not update cap
 	tail := binary.LittleEndian.Uint64(b[len(b)-8:]) >> (8 * (-uint(len(b)) & 7))
-	var even, odd uint64 // two chains of carries, so that they overlap
+	var even, odd uint64 // two independent carry chains, which the CPU overlaps
 	for len(b) > 64 {
 		even, odd = add32(even, b), add32(odd, b[32:])
 		b = b[64:]
@@ -89,7 +88,7 @@ func sumLong(b []byte) uint64 {
 	return swap(add(add(even, odd), tail))
 }
 
-// sumPieces is Sum for more than sumVector takes at once.
+// sumPieces is Sum for slices longer than maxVector.
 func sumPieces(b []byte) uint64 {
 	var sum uint64
 	for len(b) > maxVector {
@@ -120,14 +119,14 @@ func add8(acc uint64, b []byte) uint64 {
 	return add(acc, binary.LittleEndian.Uint64(b))
 }
 
-// add adds word to acc and brings the carry round.
+// add returns the ones' complement sum of acc and word.
 func add(acc, word uint64) uint64 {
 	acc, carry := bits.Add64(acc, word, 0)
 	return acc + carry
 }
 
-// sum32 is Sum for machines with 32-bit words, where a carry is cheapest to
-// keep in the upper half of a 64-bit accumulator.
+// sum32 is Sum for machines with 32-bit words. The upper half of a 64-bit
+// accumulator is the cheapest place for the carries there.
 func sum32(b []byte) uint64 {
 	if len(b) <= 8 {
 		return swap(short(b))
@@ -170,7 +169,7 @@ func short(b []byte) uint64 {
 	return 0
 }
 
-// swap turns a sum of little-endian words into the partial sum in network
+// swap converts a sum of little-endian words to a partial sum in network byte
 // order.
 func swap(acc uint64) uint64 {
 	return uint64(bits.ReverseBytes32(fold32(acc)))

@@ -10,8 +10,8 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
-// The headers of golang.org/x/net are a second opinion of what is in a packet.
-// Elsewhere than on Linux, ipv4.ParseHeader expects host order in two fields.
+// The header parsers of golang.org/x/net serve as a second oracle. Elsewhere
+// than on Linux, ipv4.ParseHeader expects host order in two fields.
 
 func TestDissectIPv4LikeXNet(t *testing.T) {
 	for _, s := range samples {
@@ -45,7 +45,7 @@ func TestDissectIPv4LikeXNet(t *testing.T) {
 	}
 }
 
-// TestMarshalledIPv4 has headers made by golang.org/x/net.
+// TestMarshalledIPv4 tests headers that golang.org/x/net has encoded.
 func TestMarshalledIPv4(t *testing.T) {
 	for _, options := range [][]byte{nil, {1, 1, 1, 0}, {0x94, 4, 0, 0}} {
 		h := ipv4.Header{
