@@ -82,7 +82,7 @@ func scenes(sizes []int) []scene {
 	for _, size := range sizes {
 		list = append(list, floodOf(size, "accept"))
 	}
-	list = append(list, floodOf(sizes[0], "drop"), floodOf(sizes[0], "replace"), freely(floodOf(sizes[0], "accept")))
+	list = append(list, floodOf(sizes[0], "drop"), floodOf(sizes[0], "mark"), floodOf(sizes[0], "replace"), freely(floodOf(sizes[0], "accept")))
 	tcp := acceptOf("tcp", "one TCP stream over a veth pair, packets up to 64 KiB (GSO)", load.Spec{Kind: load.TCP})
 	latency := acceptOf("latency", "UDP datagrams of 64 bytes over loopback, one at a time", load.Spec{Kind: load.OneByOne, Size: 64})
 	return append(list,
@@ -115,9 +115,16 @@ func floodOf(size int, verdict string) scene {
 	}
 	if verdict != "accept" {
 		s.name += "-" + verdict
-		s.about += ", " + verdict
+		s.about += ", " + aboutVerdict[verdict]
 	}
 	return s
+}
+
+// aboutVerdict is what becomes of packets that are not just accepted.
+var aboutVerdict = map[string]string{
+	"drop":    "dropped",
+	"mark":    "accepted with a bit of the mark set",
+	"replace": "replaced",
 }
 
 func floodName(size int) string { return fmt.Sprintf("udp-%d", size) }
@@ -127,7 +134,7 @@ func takesPart(s scene, c contender) bool {
 	switch {
 	case s.verdict == "drop":
 		return c.name == packets || c.name == all || c.name == cMany || c.name == cBatch
-	case s.verdict == "replace":
+	case s.verdict == "replace", s.verdict == "mark":
 		return c.name == packets || c.name == all
 	case s.spec.Kind == load.UDP && !s.free:
 		return true
