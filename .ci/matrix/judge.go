@@ -16,8 +16,12 @@ func report(w io.Writer, runs []*run, verbose bool) {
 				count[t.action]++
 			}
 		}
-		fmt.Fprintf(w, "%-28s %-6s %-28s %4d passed %3d skipped %3d failed %6s s\n",
-			r.release, r.user, r.directory, count["pass"], count["skip"], count["fail"]+count[""], r.seconds)
+		where := r.directory
+		if r.again {
+			where += " again"
+		}
+		fmt.Fprintf(w, "%-28s %-8s %-28s %4d passed %3d skipped %3d failed %6s s\n",
+			r.release, r.user, where, count["pass"], count["skip"], count["fail"]+count[""], r.seconds)
 	}
 	for _, r := range runs {
 		failed := r.status != "0"
@@ -47,14 +51,15 @@ func judge(runs []*run, whole bool) []string {
 	if len(runs) == 0 {
 		v.complain("no test ran")
 	}
-	for _, r := range runs {
+	for i, r := range runs {
+		redeemed := i+1 < len(runs) && runs[i+1].redeems(r)
 		if r.status == "" {
 			v.complain("%v: did not end", r)
-		} else if r.status != "0" {
+		} else if r.status != "0" && !redeemed {
 			v.complain("%v: exit status %s", r, r.status)
 		}
 		for _, t := range r.tests {
-			if t.name != "" {
+			if t.name != "" && !(redeemed && t.action == "fail") {
 				v.add(r, t)
 			}
 		}
@@ -63,6 +68,24 @@ func judge(runs []*run, whole bool) []string {
 		v.everyTestRan(runs)
 	}
 	return v.complaints
+}
+
+// redeems reports whether all tests that failed in the run before have passed
+// alone in r, where they ran again.
+func (r *run) redeems(before *run) bool {
+	if !r.again || r.status != "0" || before.status != "1" {
+		return false
+	}
+	for _, t := range before.tests {
+		if t.action == "" || t.action == "fail" && t.name != "" && !r.passed(t.name) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *run) passed(name string) bool {
+	return slices.ContainsFunc(r.tests, func(t *test) bool { return t.name == name && t.action == "pass" })
 }
 
 func (v *verdict) complain(format string, args ...any) {

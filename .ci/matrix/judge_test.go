@@ -75,6 +75,34 @@ func TestJudgeExitStatus(t *testing.T) {
 	}
 }
 
+// What failed once and passed alone is no fault of the library's.
+func TestJudgeAgain(t *testing.T) {
+	type actions = map[string]string
+	for name, tt := range map[string]struct {
+		before, after actions
+		status        string // of the first run
+		want          int    // complaints
+	}{
+		"passed":           {actions{"TestA": "fail", "TestB": "pass", "TestC/x": "fail", "TestC": "fail"}, actions{"TestA": "pass", "TestC": "pass", "TestC/x": "pass"}, "1", 0},
+		"failed again":     {actions{"TestA": "fail"}, actions{"TestA": "fail"}, "1", 4},
+		"did not run":      {actions{"TestA": "fail"}, nil, "1", 2},
+		"panic":            {actions{"TestA": "fail"}, actions{"TestA": "pass"}, "2", 2},
+		"another not over": {actions{"TestA": "fail", "TestB": ""}, actions{"TestA": "pass"}, "1", 3},
+		"a bad skip too":   {actions{"TestA": "fail", "TestB": "skip: magic"}, actions{"TestA": "pass"}, "1", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, after := of("6.1", "root", tt.before), of("6.1", "root", tt.after)
+			before.status, after.again = tt.status, true
+			if tt.after["TestA"] == "fail" {
+				after.status = "1"
+			}
+			if got := judge([]*run{before, after}, false); len(got) != tt.want {
+				t.Errorf("complaints %q, want %d", got, tt.want)
+			}
+		})
+	}
+}
+
 const output = `noise of the start
 #### begin ./queue nobody
 === RUN   TestA

@@ -13,6 +13,7 @@ import (
 // A run is the work of one test binary on one kernel, as one user.
 type run struct {
 	release, user, directory string
+	again                    bool   // the tests that failed in the run before, alone
 	status, seconds          string // empty if it did not end
 	tests                    []*test
 }
@@ -24,7 +25,13 @@ type test struct {
 	output strings.Builder
 }
 
-func (r *run) String() string { return fmt.Sprintf("Linux %s, %s, %s", r.release, r.user, r.directory) }
+func (r *run) String() string {
+	text := fmt.Sprintf("Linux %s, %s, %s", r.release, r.user, r.directory)
+	if r.again {
+		text += " again"
+	}
+	return text
+}
 
 // parse reads the output of a virtual machine. If that ended too early, parse
 // returns what there is, and an error.
@@ -34,6 +41,7 @@ func parse(release, output string) (runs []*run, err error) {
 		head, body, _ := strings.Cut(section, "\n")
 		r := &run{release: release}
 		r.directory, r.user, _ = strings.Cut(head, " ")
+		r.user, r.again = strings.CutSuffix(r.user, " again")
 		body, end, _ := strings.Cut(body, "\n#### end ")
 		end, _, _ = strings.Cut(end, "\n")
 		r.status, r.seconds, _ = strings.Cut(end, " ")
