@@ -108,9 +108,13 @@ func decide(p queue.Packet, verdict queue.Action, r *recorder) {
 		record.verdict, record.waited = verdict, p.Age()
 		defer r.put(record)
 	}
-	// An error would say that the packet has gone, which Stats counts. To print
-	// it here would be to wait for the terminal.
-	_ = p.Decide(queue.Verdict{Action: verdict})
+	// Accept and Drop fail only if the packet needs no verdict any more. Stats
+	// counts that; to print it here would be to wait for the terminal.
+	if verdict == queue.Drop {
+		_ = p.Drop()
+	} else {
+		_ = p.Accept()
+	}
 }
 
 type options struct {

@@ -35,6 +35,7 @@ func (c *counts) String() string {
 func (f *firewall) decide(p queue.Packet) {
 	if err := f.verdict(p); err != nil {
 		f.trouble.tell("firewall: %v\n", err)
+		_ = p.Drop() // a refused verdict leaves the packet undecided
 	}
 }
 

@@ -66,7 +66,8 @@ const headers = 128
 
 // run marks connections until ctx ends.
 func run(ctx context.Context, number uint16, policy policy) error {
-	q, err := queue.Open(ctx, queue.Config{Number: number, Mode: queue.Range(headers)})
+	// ip_queue cannot mark packets.
+	q, err := queue.Open(ctx, queue.Config{Backend: queue.NFQueue, Number: number, Mode: queue.Range(headers)})
 	if err != nil {
 		return err
 	}
@@ -77,6 +78,7 @@ func run(ctx context.Context, number uint16, policy policy) error {
 		flow, verdict := p.Flow(), policy.judge(p)
 		if err := p.Decide(verdict); err != nil {
 			out.Printf("%v: %v\n", flow, err)
+			_ = p.Drop() // a refused verdict leaves the packet undecided
 			continue
 		}
 		out.Printf("%-7s %v\n", policy.name(verdict), flow)
