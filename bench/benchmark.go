@@ -144,7 +144,7 @@ func (p *progress) tell(round int, r row, v values, err error) {
 // publish writes the report to w and all files into dir, if there is one.
 // Charts and report have the same names each time, raw results their own.
 func (r *results) publish(w io.Writer, dir string) error {
-	if err := r.writeReport(w); err != nil || dir == "" {
+	if err := r.writeReport(w, false); err != nil || dir == "" {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
@@ -153,7 +153,7 @@ func (r *results) publish(w io.Writer, dir string) error {
 	raw := fmt.Sprintf("%s-%s.txt", r.machine.date.Format(time.DateOnly), r.machine.commit)
 	err := errors.Join(
 		writeFile(dir, raw, func(f *os.File) error { return r.writeRaw(f) }),
-		writeFile(dir, "report.md", func(f *os.File) error { return r.writeReport(f) }))
+		writeFile(dir, "report.md", func(f *os.File) error { return r.writeReport(f, true) }))
 	for name, c := range r.charts() {
 		err = errors.Join(err, writeFile(dir, name, func(f *os.File) error {
 			_, err := f.WriteString(c.svg())

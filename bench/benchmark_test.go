@@ -33,7 +33,7 @@ func TestPublish(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	want := []string{"2020-01-02-abc.txt", "cpu.svg", "latency.svg", "report.md", "throughput.svg"}
+	want := []string{"2020-01-02-abc.txt", "cpu.svg", "latency.svg", "report.md", "summary.svg", "throughput.svg"}
 	if !slices.Equal(names, want) {
 		t.Errorf("files %q, want %q", names, want)
 	}

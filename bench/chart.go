@@ -19,8 +19,9 @@ type chart struct {
 }
 
 type group struct {
-	name string
-	bars []bar
+	name   string
+	bars   []bar
+	format func(float64) string // that of the chart if nil
 }
 
 // A bar is a median, and a line from the least to the greatest value.
@@ -44,14 +45,52 @@ func newBar(s series, unit string, scale float64) (bar, bool) {
 
 // charts returns the charts by file name.
 func (r *results) charts() map[string]chart {
-	micros := func(digits int) func(float64) string {
-		return func(x float64) string { return plain(x, digits) }
-	}
 	return map[string]chart{
+		"summary.svg":    {title: "ipqueue, go-nfqueue and C", groups: r.summaryGroups(), ownScale: true},
 		"throughput.svg": {title: "Packets per second", note: "more is better", groups: r.floodGroups(packetRate, 1), format: thousands},
-		"cpu.svg":        {title: "CPU per packet, µs", note: "less is better", groups: r.floodGroups(cpuTime, 1e-3), format: micros(2)},
-		"latency.svg":    {title: "Latency, one packet at a time, µs", note: "less is better", groups: r.latencyGroups(), format: micros(0), ownScale: true},
+		"cpu.svg":        {title: "CPU per packet, µs", note: "less is better", groups: r.floodGroups(cpuTime, 1e-3), format: digits(2)},
+		"latency.svg":    {title: "Latency, one packet at a time, µs", note: "less is better", groups: r.latencyGroups(), format: digits(0), ownScale: true},
 	}
+}
+
+// digits returns a format with n digits after the point.
+func digits(n int) func(float64) string {
+	return func(x float64) string { return plain(x, n) }
+}
+
+// summaryLabels names the contenders of the summary for readers who do not
+// know those of the report.
+var summaryLabels = map[string]string{
+	packets:           "ipqueue Packets",
+	all:               "ipqueue All",
+	goNFQueueCallback: "go-nfqueue",
+	cLibnfq:           "C libnetfilter_queue",
+	cMany:             "C many verdicts",
+	cBatch:            "C batch verdicts",
+}
+
+// summaryGroups is a group of bars for each of three quantities.
+func (r *results) summaryGroups() []group {
+	size := r.sizes[0]
+	flood, latency := r.inScene(floodName(size)), r.inScene("latency")
+	udp := fmt.Sprintf(", UDP, %d bytes", size)
+	groups := []group{
+		newGroup("Packets per second"+udp+" (more is better)", flood, packetRate, 1),
+		newGroup("CPU per packet, µs"+udp+" (less is better)", flood, cpuTime, 1e-3),
+		newGroup("Latency, one packet at a time, median, µs (less is better)", latency, p50, 1e-3),
+	}
+	groups[0].format, groups[1].format, groups[2].format = thousands, digits(2), digits(0)
+	for i := range groups {
+		bars := groups[i].bars[:0]
+		for _, b := range groups[i].bars {
+			if name, ok := summaryLabels[b.label]; ok {
+				b.label = name
+				bars = append(bars, b)
+			}
+		}
+		groups[i].bars = bars
+	}
+	return groups
 }
 
 // floodGroups is a group of bars for each size of accepted packets.
@@ -86,8 +125,8 @@ func newGroup(name string, list []series, unit string, scale float64) group {
 // Measures of a drawing, in pixels.
 const (
 	drawingWidth = 760
-	barsLeft     = 150
-	barsWidth    = 490
+	barsLeft     = 170
+	barsWidth    = 470
 	barHeight    = 16
 	barStep      = 22
 	groupStep    = 34
@@ -113,8 +152,15 @@ func (c chart) svg() string {
 	}
 	return fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%[1]d\" height=\"%[2]d\" role=\"img\" aria-label=\"%s\">\n",
 		drawingWidth, y, html.EscapeString(c.title)) +
-		style + label("title", 12, 24, c.title) + label("note", 12, 42, "this library in blue; "+c.note+"; lines show the range of the rounds") +
-		b.String() + "</svg>\n"
+		style + label("title", 12, 24, c.title) + label("note", 12, 42, c.legend()) + b.String() + "</svg>\n"
+}
+
+func (c chart) legend() string {
+	parts := []string{"this library in blue", "lines show the range of the rounds"}
+	if c.note != "" {
+		parts = slices.Insert(parts, 1, c.note)
+	}
+	return strings.Join(parts, "; ")
 }
 
 // drawGroup returns where the next group starts.
@@ -122,8 +168,12 @@ func (c chart) drawGroup(b *strings.Builder, g group, y int) int {
 	b.WriteString(label("group", 12, y+16, g.name))
 	y += groupStep - barStep/2
 	full := c.scale(g)
+	format := c.format
+	if g.format != nil {
+		format = g.format
+	}
 	for _, bar := range g.bars {
-		c.drawBar(b, bar, y, barsWidth/full)
+		drawBar(b, bar, format, y, barsWidth/full)
 		y += barStep
 	}
 	return y + barStep/2
@@ -144,7 +194,7 @@ func (c chart) scale(g group) float64 {
 	return longest
 }
 
-func (c chart) drawBar(b *strings.Builder, bar bar, y int, perUnit float64) {
+func drawBar(b *strings.Builder, bar bar, format func(float64) string, y int, perUnit float64) {
 	class := "other"
 	if bar.ours {
 		class = "ours"
@@ -154,7 +204,7 @@ func (c chart) drawBar(b *strings.Builder, bar bar, y int, perUnit float64) {
 	b.WriteString(label("label", barsLeft-8, y+13, bar.label))
 	fmt.Fprintf(b, "<rect class=\"%s\" x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\"/>\n", class, barsLeft, y, bar.value*perUnit, barHeight)
 	fmt.Fprintf(b, "<line class=\"range\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%[3]d\"/>\n", x(bar.min), x(bar.max), middle)
-	b.WriteString(label("value", int(x(bar.max))+6, y+13, c.format(bar.value)))
+	b.WriteString(label("value", int(x(bar.max))+6, y+13, format(bar.value)))
 }
 
 func label(class string, x, y int, text string) string {

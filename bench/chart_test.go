@@ -30,9 +30,9 @@ func TestChartDraws(t *testing.T) {
 	svg := c.svg()
 	for _, want := range []string{
 		"a &lt; b",
-		`<rect class="ours" x="150" y="75" width="245.0" height="16"/>`,
-		`<line class="range" x1="346.0" x2="640.0" y1="83" y2="83"/>`,
-		`<rect class="other" x="150" y="97" width="490.0" height="16"/>`,
+		`<rect class="ours" x="170" y="75" width="235.0" height="16"/>`,
+		`<line class="range" x1="358.0" x2="640.0" y1="83" y2="83"/>`,
+		`<rect class="other" x="170" y="97" width="470.0" height="16"/>`,
 	} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("the drawing lacks %q:\n%s", want, svg)
@@ -40,6 +40,30 @@ func TestChartDraws(t *testing.T) {
 	}
 	if strings.Contains(svg, "none") {
 		t.Errorf("the drawing has a group without bars:\n%s", svg)
+	}
+}
+
+// The summary has the contenders that it has labels for, and a format for each
+// of its groups.
+func TestSummaryChart(t *testing.T) {
+	r := testResults()
+	other := seriesOf("udp-64", packetsEach, packetRate, 100000)
+	latency := seriesOf("latency", all, p50, 12345)
+	r.series = append(r.series, other, latency)
+	svg := r.charts()["summary.svg"].svg()
+	for _, want := range []string{
+		">ipqueue Packets<", ">110\u00a0000<", // packets per second
+		">C many verdicts<",
+		">4.00<",                // CPU
+		">ipqueue All<", ">12<", // latency
+		">this library in blue; lines show",
+	} {
+		if !strings.Contains(svg, want) {
+			t.Errorf("the drawing lacks %q:\n%s", want, svg)
+		}
+	}
+	if strings.Contains(svg, packetsEach) {
+		t.Errorf("the drawing has contenders without a label:\n%s", svg)
 	}
 }
 

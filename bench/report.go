@@ -8,12 +8,16 @@ import (
 	"strings"
 )
 
-// writeReport writes the results as Markdown.
-func (r *results) writeReport(w io.Writer) error {
+// writeReport writes the results as Markdown, with the charts, which are in
+// the same directory, or without.
+func (r *results) writeReport(w io.Writer, charts bool) error {
 	var b strings.Builder
 	b.WriteString("# Benchmark\n\n")
 	r.reportFacts(&b)
 	r.reportFailures(&b)
+	if charts {
+		b.WriteString("![packets per second](throughput.svg)\n![CPU per packet](cpu.svg)\n![latency](latency.svg)\n\n")
+	}
 	for _, s := range r.scenesFound() {
 		r.reportScene(&b, s)
 	}
@@ -31,8 +35,9 @@ func (r *results) reportFacts(b *strings.Builder) {
 	}
 	b.WriteString("\nAll numbers are medians of the rounds; ratios are medians of the ratios within each round. " +
 		"± is half of the range of the rounds. " +
-		"CPU is the consumer process's alone and includes what the kernel does with a packet after its verdict; user and system are told apart by the kernel's ticks. " +
-		"Every measurement was checked: what the consumer counted is what the kernel numbered, and nothing was left undecided.\n\n")
+		"CPU µs, allocs and bytes are per packet. A table has columns for lost packets only if some were lost. " +
+		"CPU is the time of the consumer process alone. It includes the kernel's work on a packet after the verdict. The kernel splits it into user and system by timer ticks. " +
+		"Every measurement was checked: the consumer counted the packets that the kernel numbered, and left none undecided.\n\n")
 }
 
 func (r *results) reportFailures(b *strings.Builder) {
@@ -68,7 +73,7 @@ type column struct {
 	unit   string
 	scale  float64
 	digits int
-	total  bool // of all rounds, not their median
+	total  bool // lost packets of all rounds, not a median
 }
 
 var columns = []column{
@@ -76,12 +81,12 @@ var columns = []column{
 	{"p50 µs", p50, 1e-3, 1, false},
 	{"p99 µs", p99, 1e-3, 1, false},
 	{"p99.9 µs", p999, 1e-3, 1, false},
-	{"CPU µs/packet", cpuTime, 1e-3, 2, false},
+	{"CPU µs", cpuTime, 1e-3, 2, false},
 	{"user", userTime, 1e-3, 2, false},
 	{"system", systemTime, 1e-3, 2, false},
 	{"CPU %", cpuBusy, 1, 0, false},
-	{"allocs/packet", allocs, 1, 2, false},
-	{"B/packet", allocBytes, 1, 0, false},
+	{"allocs", allocs, 1, 2, false},
+	{"bytes", allocBytes, 1, 0, false},
 	{"peak MiB", memory, 1.0 / (1 << 20), 1, false},
 	{"lost: queue full", queueFull, 1, 0, true},
 	{"socket full", socketFull, 1, 0, true},
@@ -99,11 +104,20 @@ func (c column) of(s series) string {
 	return plain(median(list)*c.scale, c.digits)
 }
 
+// shows reports whether the column has anything to show of s: a value, or a
+// loss.
+func (c column) shows(s series) bool {
+	if c.total {
+		return sum(s.of(c.unit)) > 0
+	}
+	return len(s.of(c.unit)) > 0
+}
+
 func (r *results) reportScene(b *strings.Builder, s scene) {
 	fmt.Fprintf(b, "## %s\n\n%s.\n\n", s.name, strings.ToUpper(s.about[:1])+s.about[1:])
 	list := r.inScene(s.name)
 	shown := slices.DeleteFunc(slices.Clone(columns), func(c column) bool {
-		return !slices.ContainsFunc(list, func(s series) bool { return len(s.of(c.unit)) > 0 })
+		return !slices.ContainsFunc(list, c.shows)
 	})
 	t := table{heads: []string{"consumer", "packets/s", "±"}, left: 1}
 	for _, c := range shown {
@@ -177,14 +191,15 @@ func percent(x float64) string {
 	if math.IsNaN(x) {
 		return "–"
 	}
-	return fmt.Sprintf("%.0f %%", 100*x)
+	return fmt.Sprintf("%.0f\u00a0%%", 100*x)
 }
 
-// thousands is x as a whole number with spaces between groups of digits.
+// thousands is x as a whole number with a no-break space between groups of
+// digits.
 func thousands(x float64) string {
 	digits := plain(x, 0)
 	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + " " + digits[i:]
+		digits = digits[:i] + "\u00a0" + digits[i:]
 	}
 	return digits
 }

@@ -31,15 +31,15 @@ func testResults() *results {
 
 func TestWriteReport(t *testing.T) {
 	var b strings.Builder
-	if err := testResults().writeReport(&b); err != nil {
+	if err := testResults().writeReport(&b, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		"- kernel: 6.1\n- rounds: 2\n- left out: no cake\n",
 		"## Failed\n\n- udp-64/c-many, round 2: too bad\n",
-		"| consumer | packets/s | ± | CPU µs/packet | allocs/packet | lost: queue full |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
-		"| packets | 110 000 | 9 % | 4.00 | 0.00 | 4 |\n",
-		"| c-many | 100 000 | 0 % |  |  |  |\n",
+		"| consumer | packets/s | ± | CPU µs | allocs | lost: queue full |\n| --- | ---: | ---: | ---: | ---: | ---: |\n",
+		"| packets | 110\u00a0000 | 9\u00a0% | 4.00 | 0.00 | 4 |\n",
+		"| c-many | 100\u00a0000 | 0\u00a0% |  |  |  |\n",
 		"- `packets`: Packets, one consumer\n",
 	} {
 		if !strings.Contains(b.String(), want) {
@@ -87,14 +87,14 @@ func TestNumbers(t *testing.T) {
 	for _, test := range []struct{ got, want string }{
 		{thousands(0), "0"},
 		{thousands(999.4), "999"},
-		{thousands(1000), "1 000"},
-		{thousands(1234567), "1 234 567"},
+		{thousands(1000), "1\u00a0000"},
+		{thousands(1234567), "1\u00a0234\u00a0567"},
 		{thousands(math.NaN()), "–"},
 		{plain(1.005, 1), "1.0"},
 		{plain(math.NaN(), 1), "–"},
-		{percent(0.123), "12 %"},
+		{percent(0.123), "12\u00a0%"},
 		{percent(spread(nil)), "–"},
-		{percent(spread([]float64{90, 100, 130})), "20 %"},
+		{percent(spread([]float64{90, 100, 130})), "20\u00a0%"},
 	} {
 		if test.got != test.want {
 			t.Errorf("%q, want %q", test.got, test.want)
