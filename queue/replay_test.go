@@ -217,7 +217,7 @@ func (r *replay) Send(datagrams [][]byte) (int, error) {
 func unknownFlag(d []byte) bool {
 	var c wire.NFQConfig
 	return binary.NativeEndian.Uint16(d[4:]) == wire.NFQConfigType &&
-		wire.ParseNFQConfig(d[wire.HeaderLen:], &c) == nil && c.Flags>>31 != 0
+		c.Parse(d[wire.HeaderLen:]) == nil && c.Flags>>31 != 0
 }
 
 // Request implements sock.Socket.

@@ -119,7 +119,7 @@ func TestReleasesFamilies(t *testing.T) {
 		var families []uint8
 		s.setOnSend(func(b []byte) {
 			var c wire.NFQConfig
-			if wire.ParseNFQConfig(b[wire.HeaderLen:], &c) == nil && c.Command == wire.CommandBindFamily {
+			if c.Parse(b[wire.HeaderLen:]) == nil && c.Command == wire.CommandBindFamily {
 				families = append(families, c.Family)
 			}
 		})

@@ -55,10 +55,10 @@ func TestNoAllocations(t *testing.T) {
 		{"ParseIPQMode", func() error { _, _, err := l.ParseIPQMode(mode); return err }},
 		{"ParseIPQVerdict", func() error { _, _, _, err := l.ParseIPQVerdict(ipqVerdict); return err }},
 		{"NFQPacket.Parse", func() error { return np.Parse(all.b) }},
-		{"ParseNFQVerdict", func() error { return wire.ParseNFQVerdict(nfqVerdict, &nv) }},
+		{"NFQVerdict.Parse", func() error { return nv.Parse(nfqVerdict) }},
 		{"Conntrack.Parse", func() error { return ct.Parse(entry) }},
 		{"AppendCTChange", func() error { wire.AppendCTChange(buf, &change); return nil }},
-		{"ParseNFQConfig", func() error { return wire.ParseNFQConfig(nfqConfig, &nc) }},
+		{"NFQConfig.Parse", func() error { return nc.Parse(nfqConfig) }},
 		{"ParseNFQStatus", func() error { _, _, err := wire.ParseNFQStatus(nfqStatus, 3); return err }},
 		{"ParseIPQStatus", func() error { _, err := wire.ParseIPQStatus(ipqStatus); return err }},
 	}

@@ -80,7 +80,7 @@ func ExampleLayout_ParseError() {
 		log.Fatal(err)
 	}
 	var v wire.NFQVerdict
-	if err := wire.ParseNFQVerdict(m.Body, &v); err != nil {
+	if err := v.Parse(m.Body); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println("packet", v.ID, "of queue", v.Queue, "refused with errno", m.Errno)
@@ -109,7 +109,7 @@ func ExampleAppendNFQConfig() {
 	}
 	msg := wire.AppendNFQConfig(nil, wire.FlagAck, 1, 0, &c)
 	var back wire.NFQConfig
-	if err := wire.ParseNFQConfig(msg[wire.HeaderLen:], &back); err != nil {
+	if err := back.Parse(msg[wire.HeaderLen:]); err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(back.Command, "queue", back.Queue, "mode", back.Mode, "flags", back.Flags)

@@ -228,7 +228,7 @@ func FuzzNFQVerdict(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parse := func(b []byte) (wire.NFQVerdict, [][]byte, error) {
 			v := wire.NFQVerdict{ID: 5, Payload: []byte("old")}
-			err := wire.ParseNFQVerdict(b, &v)
+			err := v.Parse(b)
 			return v, [][]byte{v.Payload, v.Conntrack, v.Expect, v.LinkHeader}, err
 		}
 		v, _ := onFences(t, b, parse)
@@ -339,7 +339,7 @@ func FuzzNFQConfig(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		parse := func(b []byte) (wire.NFQConfig, [][]byte, error) {
 			c := wire.NFQConfig{SetMode: true, Mask: 1}
-			err := wire.ParseNFQConfig(b, &c)
+			err := c.Parse(b)
 			return c, nil, err
 		}
 		c, _ := onFences(t, b, parse)

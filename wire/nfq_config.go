@@ -104,11 +104,11 @@ func AppendNFQConfig(b []byte, flags uint16, seq, port uint32, c *NFQConfig) []b
 
 const nfqConfigName = "nfqueue config"
 
-// ParseNFQConfig sets every field of c from the body of a message of type
-// NFQConfigType, for example the one repeated in the reply to a refused request.
-// It skips unknown attributes. It fails with ErrTruncated or ErrLength; c then
-// contains the attributes before the error.
-func ParseNFQConfig(body []byte, c *NFQConfig) error {
+// Parse sets every field of c from the body of a message of type NFQConfigType,
+// for example the one repeated in the reply to a refused request. It skips
+// unknown attributes. It fails with ErrTruncated or ErrLength; c then contains
+// the attributes before the error.
+func (c *NFQConfig) Parse(body []byte) error {
 	*c = NFQConfig{}
 	if len(body) < nfgenLen {
 		return nfgenError(nfqConfigName, body)

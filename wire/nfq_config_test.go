@@ -79,23 +79,23 @@ func TestAppendNFQConfig(t *testing.T) {
 			sameBytes(t, "second message", got, append([]byte{1, 2, 3, 4, 5, 0, 0, 0}, want...))
 
 			var back wire.NFQConfig
-			if err := wire.ParseNFQConfig(want[wire.HeaderLen:], &back); err != nil || back != tt.config {
+			if err := back.Parse(want[wire.HeaderLen:]); err != nil || back != tt.config {
 				t.Errorf("parsed %+v, error %v, want %+v", back, err, tt.config)
 			}
 		})
 	}
 }
 
-func TestParseNFQConfigSkips(t *testing.T) {
+func TestNFQConfigParseSkips(t *testing.T) {
 	b := newNFQ(9, 8).attr(0, 1).attr(6).attr(63, 1, 2).attr(0x3fff).attr(2, 0, 0, 1, 0, 2, 0xff).attr(0x8003, 0, 0, 0, 5, 6).b
 	c := wire.NFQConfig{Command: wire.CommandBind, Mask: 1}
 	want := wire.NFQConfig{Queue: 8, SetMode: true, Mode: wire.CopyPacket, Range: 256, SetMaxLen: true, MaxLen: 5}
-	if err := wire.ParseNFQConfig(b, &c); err != nil || c != want {
+	if err := c.Parse(b); err != nil || c != want {
 		t.Errorf("got %+v, error %v, want %+v", c, err, want)
 	}
 }
 
-func TestParseNFQConfigErrors(t *testing.T) {
+func TestNFQConfigParseErrors(t *testing.T) {
 	bind := newNFQ(0, 9).attr(1, 1, 0, 0, 0)
 	with := func(tail []byte) []byte { return append(bytes.Clone(bind.b), tail...) }
 	tests := []struct {
@@ -115,7 +115,7 @@ func TestParseNFQConfigErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		c := wire.NFQConfig{Command: wire.CommandUnbind}
-		err := wire.ParseNFQConfig(tt.body, &c)
+		err := c.Parse(tt.body)
 		if !errors.Is(err, tt.err) || err.Error() != tt.text {
 			t.Errorf("error %v, want %q", err, tt.text)
 		}

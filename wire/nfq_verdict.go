@@ -149,15 +149,15 @@ func appendVLAN(b []byte, proto, tci uint16) []byte {
 	return b
 }
 
-// ParseNFQVerdict sets every field of v from the body of a message of type
-// NFQVerdictType or NFQVerdictBatchType, for example the one repeated in the
-// reply to a refused verdict. The slices alias body. ParseNFQVerdict skips
-// unknown attributes, and bytes at the end of an attribute that its type does not
-// use.
+// Parse sets every field of v from the body of a message of type NFQVerdictType
+// or NFQVerdictBatchType, for example the one repeated in the reply to a refused
+// verdict. The slices alias body. Parse skips unknown attributes, and bytes at
+// the end of an attribute that its type does not use.
 //
-// It fails with ErrTruncated, with ErrLength, or, if there is no verdict header,
-// with ErrMissing. On an error, v contains the attributes before the error.
-func ParseNFQVerdict(body []byte, v *NFQVerdict) error {
+// Parse fails with ErrTruncated, with ErrLength, or, if there is no verdict
+// header, with ErrMissing. On an error, v contains the attributes before the
+// error.
+func (v *NFQVerdict) Parse(body []byte) error {
 	*v = NFQVerdict{}
 	if len(body) < nfgenLen {
 		return nfgenError(nfqVerdictName, body)

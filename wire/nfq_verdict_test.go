@@ -125,7 +125,7 @@ func TestAppendNFQVerdict(t *testing.T) {
 				sameBytes(t, "second message", got, slices.Concat(before, make([]byte, pad), want))
 			}
 			var back wire.NFQVerdict
-			if err := wire.ParseNFQVerdict(want[wire.HeaderLen:], &back); err != nil || !reflect.DeepEqual(back, tt.verdict) {
+			if err := back.Parse(want[wire.HeaderLen:]); err != nil || !reflect.DeepEqual(back, tt.verdict) {
 				t.Errorf("parsed %+v, error %v, want %+v", back, err, tt.verdict)
 			}
 			for _, s := range [][]byte{back.Payload, back.Conntrack, back.Expect, back.LinkHeader} {
@@ -207,12 +207,12 @@ func TestAppendNFQVerdictTooLong(t *testing.T) {
 		t.Fatalf("header %+v, error %v, want length %d", h, err, len(b))
 	}
 	var back wire.NFQVerdict
-	if err := wire.ParseNFQVerdict(body, &back); err != nil || len(back.Payload) != 65531 || len(back.LinkHeader) != 65531 {
+	if err := back.Parse(body); err != nil || len(back.Payload) != 65531 || len(back.LinkHeader) != 65531 {
 		t.Errorf("payload of %d, link header of %d bytes, error %v, want 65531", len(back.Payload), len(back.LinkHeader), err)
 	}
 }
 
-func TestParseNFQVerdictSkips(t *testing.T) {
+func TestNFQVerdictParseSkips(t *testing.T) {
 	n := newNFQ(9, 8)
 	for _, typ := range []uint16{0, 1, 4, 9, 12, 16, 23, 31, 32, 0x3fff} {
 		n.attr(typ).attr(typ, 1, 2, 3)
@@ -220,12 +220,12 @@ func TestParseNFQVerdictSkips(t *testing.T) {
 	n.attr(0x8002, 0, 0, 0, 1, 0, 0, 0, 7, 0xff).attr(0x4003, 0, 0, 0, 5, 6, 7)
 	v := wire.NFQVerdict{SetPriority: true, Payload: []byte("old")}
 	want := wire.NFQVerdict{Queue: 8, ID: 7, Verdict: wire.VerdictAccept, SetMark: true, Mark: 5}
-	if err := wire.ParseNFQVerdict(n.b, &v); err != nil || !reflect.DeepEqual(v, want) {
+	if err := v.Parse(n.b); err != nil || !reflect.DeepEqual(v, want) {
 		t.Errorf("got %+v, error %v, want %+v", v, err, want)
 	}
 }
 
-func TestParseNFQVerdictErrors(t *testing.T) {
+func TestNFQVerdictParseErrors(t *testing.T) {
 	head := newNFQ(0, 9).attr(2, 0, 0, 0, 1, 0, 0, 0, 7).b
 	with := func(tail []byte) []byte { return slices.Concat(head, tail) }
 	tests := []struct {
@@ -245,7 +245,7 @@ func TestParseNFQVerdictErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		v := wire.NFQVerdict{ID: 99}
-		err := wire.ParseNFQVerdict(tt.body, &v)
+		err := v.Parse(tt.body)
 		if !errors.Is(err, tt.err) || err.Error() != tt.text {
 			t.Errorf("error %v, want %q", err, tt.text)
 		}

@@ -156,7 +156,7 @@ func (s *IPQStatus) set(label, value []byte, offset int) error {
 }
 
 // ParseNFQueueHandlers parses the text of /proc/net/netfilter/nf_queue, which
-// exists in Linux 2.6.14 to 3.4. The result maps a protocol family (2 for IPv4, 10
+// exists in Linux 2.6.14 to 3.7. The result maps a protocol family (2 for IPv4, 10
 // for IPv6) to the name of the module that handles its queued packets:
 // "ip_queue", "ip6_queue" or, for nfnetlink_queue, "nf_queue". It does not
 // contain families without a handler. ParseNFQueueHandlers fails with ErrValue if
