@@ -1,6 +1,7 @@
 package queue_test
 
 import (
+	"bytes"
 	"errors"
 	"sync"
 	"testing"
@@ -48,6 +49,30 @@ func TestClose(t *testing.T) {
 				}
 				if n := s.stats(); n.Decided != 2 || n.Undecided != 0 {
 					s.Errorf("%+v, want 2 decided and none undecided", n)
+				}
+			})
+		})
+	}
+}
+
+// TestClosePayload checks that the payload of a packet that Close decides stays
+// as it is, also while Close reads the packets that are still in the socket.
+func TestClosePayload(t *testing.T) {
+	for action := range onClose {
+		t.Run(action.String(), func(t *testing.T) {
+			simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+				s.open(queue.Config{OnClose: action, MaxUndecided: 10})
+				s.inject(30)
+				held := s.nextN(10)
+				var want [][]byte
+				for _, p := range held {
+					want = append(want, p.Clone())
+				}
+				s.ok(s.q.Close())
+				for i, p := range held {
+					if !bytes.Equal(p.Payload, want[i]) {
+						s.Errorf("payload of packet %d is % x after Close, was % x", i, p.Payload, want[i])
+					}
 				}
 			})
 		})

@@ -320,11 +320,15 @@ func (l *Ledger) decided(s *Slot) {
 	l.madeRoom()
 }
 
-// reusable reports whether a slot may be kept: nobody may still be reading its
-// buffer, and there must not be too many.
+// reusable reports whether a slot may be kept for a later packet. It may not if
+// the application may still be reading its buffer, because the application did
+// not give the verdict, or if there are enough slots.
 func (l *Ledger) reusable(s *Slot) bool {
-	if s.cause == ByDeadline {
+	switch s.cause {
+	case ByDeadline:
 		l.count.buffersLeft++
+		return false
+	case ByClose:
 		return false
 	}
 	if int(s.class) == bigClass {
