@@ -8,13 +8,14 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ledger"
 )
 
-// Close ends the queue: verdicts already given are sent, packets that are
-// undecided get Config.OnClose, the stream ends and the kernel's queue is
-// released. With OnClose Accept on ip_queue, packets that arrive during the
-// call are dropped by the kernel, which has no way to let them pass.
+// Close ends the queue. It sends the verdicts already given, gives
+// Config.OnClose to packets without a verdict, ends the stream of packets and
+// releases the kernel's queue. With OnClose Accept on ip_queue, the kernel
+// drops packets that arrive during the call, because it cannot let them pass.
 //
-// Close never waits for the application, may be called from anywhere, a loop
-// over the packets included, and more than once. It returns nil.
+// Close never waits for the program. It may be called from anywhere, including
+// the body of a loop over the packets, and more than once. It always returns
+// nil.
 func (q *Queue) Close() error {
 	q.life.because(nil)
 	q.shut()

@@ -9,232 +9,244 @@ import (
 )
 
 // A Config describes the queue to open. The zero Config opens the queue that
-// this kernel has and delivers whole packets. If the kernel's queue cannot
-// honour a field, Open fails with ErrUnsupported and the field's name; no field
-// is ever ignored.
+// this kernel has, and copies whole packets. If the kernel's queue cannot honour
+// a field, Open does not ignore it, but fails with ErrUnsupported and the name
+// of the field.
 type Config struct {
-	// Backend is the kernel's queue to use. Auto, the zero value, takes
-	// whichever one owns the address family (/proc/net/netfilter/nf_queue, Linux
-	// to 3.7), else ip_queue where the kernel has it (Linux 2.4 to 3.4), else
-	// nfnetlink_queue. If the one it takes cannot honour a field, Open fails,
-	// as it does if the other queue owns the family: a queue that can get no
-	// packet is not opened.
+	// Backend selects the kind of kernel queue. Auto, the zero value, uses the
+	// one that handles the packets of the family (/proc/net/netfilter/nf_queue,
+	// up to Linux 3.7); otherwise ip_queue if the kernel has it (Linux 2.4 to
+	// 3.4), otherwise nfnetlink_queue. Open fails if another module handles the
+	// packets of the family, because the queue would get none.
 	Backend Backend
 
-	// Family chooses between the two queues of ip_queue, which has one for
-	// IPv4 (the zero value) and one for IPv6. nfnetlink_queue delivers what
-	// its rules send, of any family: there it must be left alone.
+	// Family selects the queue of ip_queue for IPv4 (the zero value) or IPv6.
+	// It must be zero for nfnetlink_queue, which delivers packets of all
+	// families.
 	Family Family
 
-	// Number is the number of the nfnetlink_queue, the N of "--queue-num N" in
-	// iptables and of "queue num N" in nftables. 0 is also where "-j QUEUE"
-	// goes. ip_queue has no numbers.
+	// Number is the number of the nfnetlink_queue: N in "--queue-num N" of
+	// iptables and in "queue num N" of nftables. "-j QUEUE" sends to queue 0.
+	// ip_queue has no numbers.
 	Number uint16
 
-	// Mode is how much of each packet is copied to the application: all of it
-	// (the zero value), nothing but metadata (MetaOnly), or the first n bytes
-	// (Range). SetMode changes it later.
+	// Mode is how much of each packet the kernel copies to the program: all of
+	// it (the zero value), no bytes but only metadata (MetaOnly), or the first
+	// n bytes (Range). Queue.SetMode changes it later.
 	Mode Mode
 
-	// QueueLength is how many packets the kernel holds for a verdict before
-	// its queue is full. 0 means 4096 for nfnetlink_queue (at most 65536 are
-	// of use); for ip_queue, whose limit is one for the whole machine
-	// (net.ipv4.ip_queue_maxlen), 0 leaves it as it is.
+	// QueueLength is the number of packets that may wait for a verdict in the
+	// kernel; then its queue is full. For nfnetlink_queue, 0 means 4096, and
+	// more than 65536 has no effect. For ip_queue, it sets the limit of the
+	// whole machine (net.ipv4.ip_queue_maxlen), which requires root, and 0
+	// leaves that unchanged.
 	QueueLength int
 
-	// ReadBuffer is the receive buffer to ask the kernel for, in bytes. 0
-	// means 2 KiB for each packet of the queue length. More than
-	// net.core.rmem_max is granted only with CAP_NET_ADMIN in the initial user
-	// namespace; Stats.ReadBuffer is what was granted.
+	// ReadBuffer is the size in bytes to request for the socket's receive
+	// buffer. 0 means 2 KiB for each packet of the queue length. The kernel
+	// grants more than net.core.rmem_max only with CAP_NET_ADMIN in the initial
+	// user namespace. Stats.ReadBuffer is the size granted.
 	ReadBuffer int
 
-	// Buffer is the capacity of the channel that Packets returns, in packets.
-	// 0 means 64, negative means unbuffered.
+	// Buffer is the capacity, in packets, of the channel that Queue.Packets
+	// returns. 0 means 64. A negative Buffer means an unbuffered channel.
 	Buffer int
 
-	// MaxUndecided is how many packets the application may hold without a
-	// verdict. At that number reading stops until one is decided, and with it
-	// everything that depends on reading, for example the end of the stream
-	// after the context has ended. Make it larger than QueueLength if all
-	// packets may be held. 0 means 65536, the most that nfnetlink_queue ever
-	// holds.
+	// MaxUndecided is the number of packets that the program may hold without a
+	// verdict. At that number the queue stops reading until one is decided.
+	// Nothing that depends on reading happens meanwhile: for example, the
+	// stream does not end after the end of the context. If the program may hold
+	// all packets, make MaxUndecided larger than QueueLength. 0 means 65536,
+	// which is the most that nfnetlink_queue can hold. More than 2^24 means
+	// 2^24.
 	//
 	// An idle queue uses less than 256 KiB of memory. A busy one uses at most
 	//
 	//	256 × R + MaxUndecided × (C + 400 bytes)
 	//
-	// R is the size of a receive buffer: 68 KiB for whole packets, n + 2 KiB for
-	// Range(n), 2 KiB for MetaOnly. C is the longest copy of a packet, rounded
-	// up to 256, 768, 1536, 4096 bytes or R. For example, Range(128) with a
-	// MaxUndecided of 4096 uses at most 256 × 2176 + 4096 × (256 + 400) bytes,
-	// which is 3.2 MB. Memory that a burst needed is freed when the queue has
-	// been idle for some time.
-	//
-	// More than 2^24 means 2^24.
+	// R is the size of a receive buffer: 68 KiB for whole packets, n + 2 KiB
+	// for Range(n), 2 KiB for MetaOnly. C is the longest copy of a packet,
+	// rounded up to 256, 768, 1536, 4096 bytes or R. For example, with
+	// Range(128) and a MaxUndecided of 4096 the maximum is 256 × 2176 + 4096 ×
+	// (256 + 400) bytes, which is 3.2 MB. If the queue has been idle for some
+	// time, it frees the memory that a burst needed.
 	MaxUndecided int
 
-	// NoGSO makes nfnetlink_queue segment large packets and complete their
-	// checksums before it queues them: packets are then no larger than the
-	// MTU, and several times slower for bulk TCP. It is for programs that
-	// change the length of packets, or replace UDP super-packets or packets of
-	// tunnels that end in this host (see Packet.Replace).
+	// NoGSO makes nfnetlink_queue split large packets into segments, and
+	// complete their checksums, before it queues them. Packets are then no
+	// larger than the MTU, but bulk TCP is several times slower. NoGSO is for
+	// programs that change the length of packets, or that replace large UDP
+	// packets or packets of tunnels that end in this host (see Packet.Replace).
 	NoGSO bool
 
-	// FailOpen makes nfnetlink_queue accept, rather than drop, packets that
-	// it cannot queue because the queue or the socket is full (Linux 3.6).
+	// FailOpen makes nfnetlink_queue accept packets that it cannot queue
+	// because the queue or the receive buffer is full, instead of dropping them
+	// (Linux 3.6).
 	FailOpen bool
 
-	// Conntrack adds each packet's connection tracking entry, which
-	// Packet.Conntrack decodes (Linux 3.6, needs nf_conntrack_netlink and
-	// CONFIG_NETFILTER_NETLINK_GLUE_CT).
+	// Conntrack makes the kernel send the connection tracking entry of each
+	// packet, for Packet.Conntrack and Verdict.Conntrack. It requires Linux
+	// 3.6, nf_conntrack_netlink and CONFIG_NETFILTER_NETLINK_GLUE_CT.
 	Conntrack bool
 
-	// Owner adds user and group of the local socket that sent the packet
-	// (Linux 3.14).
+	// Owner makes the kernel send the user and group of the local socket that
+	// sent the packet, for Packet.UID and Packet.GID (Linux 3.14).
 	Owner bool
 
-	// SecurityContext adds the security label of the local socket that sent
-	// the packet (Linux 4.3).
+	// SecurityContext makes the kernel send the security label of the local
+	// socket that sent the packet, for Packet.SecurityContext (Linux 4.3).
 	SecurityContext bool
 
-	// WatchDevices has Open begin what the first call of Device.Name would
-	// otherwise begin: a socket and a goroutine that are notified of changes to the
-	// network interfaces. It is for programs that enter a sandbox after Open.
-	// Name then makes no system call but ioctl (Linux 4.13). Where the interfaces
-	// cannot be watched (Linux before 4.9, or a NetNS without CAP_SYS_ADMIN) Open
-	// fails. ip_queue, which reports names, needs no watch.
+	// WatchDevices makes Open start what the first call of Device.Name starts
+	// otherwise: a socket and a goroutine that receive changes of network
+	// interfaces. It is for programs that enter a sandbox after Open: the only
+	// system call that Name then makes is ioctl (Linux 4.13). Open fails if
+	// interfaces cannot be watched: before Linux 4.9, and in a NetNS without
+	// CAP_SYS_ADMIN. WatchDevices has no effect on ip_queue, which reports
+	// names.
 	WatchDevices bool
 
-	// NetNS is a descriptor of the network namespace to open the queue in, for
-	// example of /run/netns/NAME, which needs CAP_SYS_ADMIN in both namespaces.
-	// 0 is the caller's namespace. It may be closed after Open. Before Linux
-	// 3.10 queues exist in the initial network namespace only.
+	// NetNS is the file descriptor of the network namespace to open the queue
+	// in, for example of /run/netns/NAME. 0 means the namespace of the caller.
+	// It requires CAP_SYS_ADMIN in both namespaces. The descriptor may be
+	// closed after Open. Before Linux 3.10, queues exist in the initial network
+	// namespace only.
 	NetNS int
 
 	// WordSize is the number of bits in an unsigned long of a kernel with
-	// ip_queue, 32 or 64, which decides how its messages are laid out. 0 finds
-	// out by asking it.
+	// ip_queue, 32 or 64. It determines the layout of its messages. With 0,
+	// Open asks the kernel.
 	WordSize int
 
-	// Deadline is the longest time a packet may stay undecided before it gets
-	// OnDeadline. 0 means no limit: a forgotten packet then stays in the kernel
-	// until the queue closes.
+	// Deadline is the longest time that a packet may wait for its verdict
+	// before the queue gives it OnDeadline. 0 means no limit: a forgotten
+	// packet stays in the kernel until the queue closes.
 	//
-	// The time counts from when the kernel queued the packet, and it also ends
-	// when the program hangs: while the consumer of the channel or the body of a
-	// loop over All does nothing, the queue reads on, as far as MaxUndecided
-	// allows, and lets packets expire. A packet that has expired is not handed
-	// out. The kernel does not report when it queued a packet. If packets were
-	// there before they were read, the queue takes the earliest time that is
-	// possible, at most an eighth of Deadline before it read them.
+	// The time counts from when the kernel queued the packet. Deadline also
+	// works if the program hangs: while no packet is taken from the channel, or
+	// the body of a loop over All does not return, the queue still reads
+	// packets, as far as MaxUndecided allows, and lets them expire. It does not
+	// deliver packets that have expired. A packet that expires after its
+	// delivery keeps its Payload; its verdicts return ErrDecided.
+	//
+	// The kernel does not report when it queued a packet. If packets were
+	// waiting to be read, the queue assumes the earliest possible time. So a
+	// packet may expire early, by at most an eighth of Deadline, or 2 ms if
+	// that is more. Packets that are not read because of MaxUndecided may wait
+	// longer than Deadline.
 	Deadline time.Duration
 
-	// OnDeadline is the verdict for packets that the application did not
-	// decide in time, and for those it cannot be shown because their message
-	// is damaged: Drop (also the zero value) or Accept.
+	// OnDeadline is the verdict for packets that expire, and for packets that
+	// the queue cannot deliver because their message is damaged. It is Drop
+	// (the zero value means Drop) or Accept.
 	OnDeadline Action
 
-	// WhenFull is the verdict for a packet for which the channel of Packets has
-	// no room: Accept or Drop. With the zero value the reader waits instead; the
-	// kernel's queue then fills, and the kernel drops, or accepts with FailOpen.
+	// WhenFull is the verdict, Accept or Drop, for a packet that finds the
+	// channel of Packets full. With the zero value the queue waits instead. The
+	// kernel's queue then fills, and the kernel drops packets or, with
+	// FailOpen, accepts them. WhenFull has no effect on All.
 	WhenFull Action
 
-	// OnExpired, if not nil, is called for each packet that got OnDeadline because
-	// the application did not decide it in time. p is the packet without its
-	// Payload, and without what must be read before the verdict: its conntrack
-	// entry, security context and link header. Its verdicts return ErrDecided.
+	// OnExpired, if not nil, is called for each packet that expired (see
+	// Deadline). p has no Payload, conntrack entry, security context and link
+	// header. Its verdicts return ErrDecided.
 	//
-	// OnExpired is called from a goroutine of its own, one call at a time, and may
-	// call anything of this package. If 65536 calls wait, further packets are only
-	// counted, in Stats.Expired. Without a Deadline it is not called.
+	// The calls come one at a time, from a separate goroutine, and may call
+	// anything in this package. While 65536 calls wait, more packets are only
+	// counted, in Stats.Expired and Stats.Untold.
 	OnExpired func(p Packet)
 
 	// OnClose is the verdict for packets that are undecided when the queue
-	// closes: Drop (also the zero value; the kernel does so by itself) or
-	// Accept. It is also what becomes of new packets between the end of the
-	// context and that moment, at most Grace: with Drop the kernel drops them, also
-	// where the rule says bypass; with Accept nfnetlink_queue lets them pass (Linux
-	// 3.6), and ip_queue, which cannot, drops them.
+	// closes: Drop (the zero value means Drop) or Accept. It also applies to
+	// new packets between the end of the context and that moment. With Drop,
+	// the kernel drops them even if the rule contains "bypass". With Accept,
+	// nfnetlink_queue lets them pass (Linux 3.6), but ip_queue cannot and drops
+	// them.
 	OnClose Action
 
-	// Grace is how long after the end of the context the packets already
-	// received may still be decided. 0 means 100 milliseconds, negative means no
-	// limit. The queue closes earlier once they all are decided.
+	// Grace is how long packets already received can still be decided after the
+	// end of the context. 0 means 100 milliseconds, and a negative Grace means
+	// no limit. The queue closes earlier if all are decided.
 	//
-	// During Grace new packets get what OnClose says. A program that decides at
-	// once needs little of it. One that holds packets, while it asks somebody for
-	// example, always needs all of it, and with OnClose Drop loses about as many
-	// new packets meanwhile as it saves of those it holds.
+	// New packets get OnClose during that time. A program that decides
+	// immediately needs little Grace. A program that holds packets, for example
+	// while it asks a user, always uses all of it. With OnClose Drop it then
+	// loses about as many new packets as it saves of those that it holds.
 	Grace time.Duration
 
-	// TrackAge keeps the arrival time of each packet, so that Stats reports
-	// the age of the oldest undecided one. It costs a clock reading for each
-	// read from the kernel, and is on whenever Deadline is.
+	// TrackAge makes the queue record the arrival time of each packet, for
+	// Packet.Age and Stats.OldestUndecided. It costs one reading of the clock
+	// for each read from the kernel. Deadline includes it.
 	TrackAge bool
 
 	// OnRefused, if not nil, is called for each verdict that the kernel refused
-	// after it had been sent, with the packet's id and an error that unwraps to
-	// the errno. ENOENT is ordinary: the kernel had already given the packet up,
-	// for example because an interface went down. The calls come one at a time,
-	// from a goroutine of their own, and may call anything of this package.
-	// Close does not wait for them: calls that are due when the queue closes may
-	// still be made after Close has returned. Refusals that did not reach the
-	// queue, or for which too many calls wait, are counted in Stats.LostAnswers
-	// and Stats.Untold.
+	// after it was sent, with the id of the packet and an error that wraps the
+	// errno. ENOENT is common: the kernel no longer had the packet, for example
+	// because an interface went down.
 	//
-	// Without it, equal verdicts for packets in a row are sent as one batch
-	// verdict, which is faster, and which the kernel refuses only as a whole.
+	// The calls come one at a time, from a separate goroutine, and may call
+	// anything in this package. Close does not wait for them: some may come
+	// after Close has returned. Stats.LostAnswers counts refusals that did not
+	// reach the queue, and Stats.Untold those that were left out because 65536
+	// calls waited.
+	//
+	// Without OnRefused, the queue sends one batch verdict for consecutive
+	// packets with the same verdict, which is faster. The kernel reports a
+	// refusal of a batch only if it refuses the whole batch.
 	OnRefused func(id uint64, err error)
 }
 
-// A Backend is one of the kernel's two packet queues.
+// A Backend is a kind of kernel packet queue.
 type Backend uint8
 
-// The kernel's packet queues.
+// The kinds of kernel packet queue.
 const (
-	Auto    Backend = iota // whichever the kernel has
+	Auto    Backend = iota // selected by Open: see Config.Backend
 	IPQueue                // ip_queue and ip6_queue, Linux 2.4 to 3.4
 	NFQueue                // nfnetlink_queue, Linux 2.6.14 and later
 )
 
+// String returns the name of the constant.
 func (b Backend) String() string {
 	return name(int(b), "Auto", "IPQueue", "NFQueue")
 }
 
-// A Family is the protocol family of a packet.
+// A Family is a protocol family.
 type Family uint8
 
-// Protocol families.
+// The protocol families. Config.Family can be IPv4 or IPv6.
 const (
-	IPv4   Family = iota
-	IPv6          // also the IPv6 queue of ip_queue, in Config
-	Bridge        // an Ethernet frame on a bridge; Payload starts behind its link header
+	IPv4 Family = iota
+	IPv6
+	Bridge // an Ethernet frame on a bridge; Payload starts after the link header
 	ARP
-	OtherFamily
+	OtherFamily // any other family
 )
 
+// String returns the name of the constant.
 func (f Family) String() string {
 	return name(int(f), "IPv4", "IPv6", "Bridge", "ARP", "OtherFamily")
 }
 
-// A Mode is how much of a packet is copied to the application. A positive
-// Mode is a number of bytes counted from the IP header; more than the kernel
-// can copy (65535 for ip_queue, 65531 for nfnetlink_queue) means that much.
+// A Mode is how much of each packet the kernel copies to the program. A
+// positive Mode is a number of bytes, counted from the start of the IP header.
+// If it is more than the kernel can copy (65535 bytes for ip_queue, 65531 for
+// nfnetlink_queue), it means that maximum.
 type Mode int
 
-// Modes besides Range.
+// The modes other than Range.
 const (
-	WholePacket Mode = 0  // all of it
-	MetaOnly    Mode = -1 // no payload
-	// DropAll stops queueing: the kernel drops every further packet. Packets
-	// already queued can still be decided.
+	WholePacket Mode = 0  // the whole packet
+	MetaOnly    Mode = -1 // only metadata, no bytes of the packet
+	// DropAll makes the kernel drop all new packets instead of queueing them.
+	// Packets already queued can still be decided.
 	DropAll Mode = -2
 
-	noMode Mode = -3 // what Range makes of a length that is none
+	noMode Mode = -3 // the result of Range for an invalid length
 )
 
-// Range returns the Mode that copies the first n bytes of each packet. Open and
-// SetMode refuse it with ErrInvalid if n is less than 1.
+// Range returns the Mode that copies the first n bytes of each packet. If n is
+// less than 1, Open and SetMode refuse the Mode with ErrInvalid.
 func Range(n int) Mode {
 	if n < 1 {
 		return noMode
@@ -242,6 +254,7 @@ func Range(n int) Mode {
 	return Mode(n)
 }
 
+// String returns the name of the constant, or for example "Range(128)".
 func (m Mode) String() string {
 	switch {
 	case m > 0:
@@ -265,7 +278,7 @@ func (m Mode) check() error {
 	return nil
 }
 
-// name returns names[i], or i itself if there is none.
+// name returns names[i], or a text that contains i if there is no such name.
 func name(i int, names ...string) string {
 	if i < len(names) {
 		return names[i]
@@ -273,7 +286,7 @@ func name(i int, names ...string) string {
 	return fmt.Sprintf("unknown (%d)", i)
 }
 
-// Defaults that Config documents.
+// The defaults that Config documents.
 const (
 	defaultQueueLength  = 4096
 	defaultBuffer       = sock.MaxBatch
@@ -282,17 +295,17 @@ const (
 	bytesPerPacket      = 2048
 )
 
-// Limits beyond which numbers would not fit. The kernel's own for a receive
-// buffer is half of the largest int (net/core/sock.c, __sock_set_rcvbuf).
+// Limits that prevent overflows. The kernel's own limit for a receive buffer is
+// half of the largest int (net/core/sock.c, __sock_set_rcvbuf).
 const (
 	mostUndecided  = 1 << 24
 	mostReadBuffer = 1 << 30
 	mostBuffered   = 1 << 24
 )
 
-// Balance returns n copies of c with consecutive numbers from c.Number on, for
-// OpenGroup. It returns nil, which OpenGroup refuses, if n is less than 1 or a
-// number would be greater than 65535.
+// Balance returns n copies of c with consecutive numbers, starting with
+// c.Number, for OpenGroup. It returns nil, which OpenGroup refuses, if n is
+// less than 1 or a number would exceed 65535.
 func (c Config) Balance(n int) []Config {
 	if n < 1 || n > 1<<16-int(c.Number) {
 		return nil
@@ -305,7 +318,7 @@ func (c Config) Balance(n int) []Config {
 	return list
 }
 
-// complete checks c and returns it with defaults in place of zero values.
+// complete checks c and returns a copy with defaults in place of zero values.
 func (c Config) complete() (Config, error) {
 	if err := c.check(); err != nil {
 		return c, err
@@ -333,7 +346,7 @@ func setDefault[T comparable](v *T, d T) {
 	}
 }
 
-// check returns what is wrong with the first field that makes no sense.
+// check returns an error for the first field with an invalid value.
 func (c *Config) check() error {
 	return cmp.Or(
 		oneOf("Backend", c.Backend, Auto, IPQueue, NFQueue),
@@ -352,14 +365,15 @@ func (c *Config) check() error {
 	)
 }
 
-// A field names one that only one of the two kernel queues can honour.
+// A field is a field of a struct, and whether it is set.
 type field struct {
 	name string
 	set  bool
 }
 
 // refusedByIPQueue returns an error that names the first field that is set and
-// that ip_queue cannot honour. NoGSO is none: ip_queue never shows GSO packets.
+// that ip_queue cannot honour. NoGSO is not among them, because ip_queue never
+// delivers GSO packets.
 func (c *Config) refusedByIPQueue() error {
 	return refuse("ip_queue", []field{
 		{"Number", c.Number != 0},
@@ -370,7 +384,7 @@ func (c *Config) refusedByIPQueue() error {
 	})
 }
 
-// refusedByNFQueue is the same for nfnetlink_queue.
+// refusedByNFQueue is like refusedByIPQueue, but for nfnetlink_queue.
 func (c *Config) refusedByNFQueue() error {
 	return refuse("nfnetlink_queue", []field{
 		{"Family", c.Family != IPv4},

@@ -1,6 +1,7 @@
-// Package queue delivers packets that the Linux kernel queues to user space
-// (NFQUEUE, ip_queue) on a Go channel. Each packet waits in the kernel until it
-// gets a verdict: accept it, drop it, or put another packet in its place.
+// Package queue lets a program receive the packets that the Linux kernel queues
+// to user space (NFQUEUE, ip_queue), and decide what happens to each of them. A
+// packet waits in the kernel until the program gives its verdict: accept it,
+// drop it, or accept another packet in its place.
 //
 //	func serve(ctx context.Context) error {
 //		q, err := queue.Open(ctx, queue.Config{})
@@ -18,107 +19,119 @@
 //		return q.Err()
 //	}
 //
-// A firewall rule sends packets to a queue, for example
+// A firewall rule sends packets to a queue, for example one of these:
 //
 //	iptables -A INPUT -p udp --dport 53 -j NFQUEUE --queue-num 0
 //	nft add rule inet filter input udp dport 53 queue num 0
 //
-// If none comes, package diagnose reports why.
+// If no packets arrive, package diagnose reports why.
 //
 // # Kernels
 //
-// The kernel has had two such queues. nfnetlink_queue (NFQUEUE, since Linux
-// 2.6.14) is what every kernel of today has: up to 65536 numbered queues in
-// each network namespace, served by any process with CAP_NET_ADMIN there.
-// ip_queue and ip6_queue (Linux 2.4 to 3.4, "-j QUEUE") were the one queue of
-// the machine for IPv4 and for IPv6. Config.Backend chooses; by default Open
-// takes the one that has the family's packets. They behave the same; features
-// that ip_queue lacks return ErrUnsupported.
+// The kernel has had two kinds of packet queue. nfnetlink_queue (NFQUEUE) has
+// existed since Linux 2.6.14. Each network namespace has up to 65536 numbered
+// queues, and any process with CAP_NET_ADMIN can open one. ip_queue and
+// ip6_queue ("-j QUEUE") existed from Linux 2.4 to 3.4: one queue for IPv4 and
+// one for IPv6 on the whole machine. Config.Backend selects the kind; by
+// default Open uses the one that handles packets of the family. They behave the
+// same; features that ip_queue lacks return ErrUnsupported.
 //
-// On old kernels Open does what is needed and refuses what does not work. Up to
-// Linux 3.7 it gives nfnetlink_queue the packets of IPv4 and IPv6 if no other
-// module has them; they stay with it after Close. Up to Linux 3.9 queues exist in
-// the initial network namespace only. On Linux 3.4, an IPv6 UDP packet of this
-// host above the MTU panics the kernel if a rule at Output queues it on the
-// loopback interface, whichever program reads the queue.
+// Old kernels have limits that Open cannot remove:
+//
+//   - Up to Linux 3.7, nfnetlink_queue must be registered for IPv4 and for
+//     IPv6. Open does that, unless another module is registered. The
+//     registration stays after Close.
+//   - Up to Linux 3.9, queues exist in the initial network namespace only.
+//   - On Linux 3.4, an IPv6 UDP packet from this host that is larger than the
+//     MTU panics the kernel if a rule at Output queues it on the loopback
+//     interface. It does so whichever program reads the queue.
 //
 // # Verdicts
 //
-// Each packet takes exactly one verdict. Any goroutine may give it, in any
-// order; of several that try, one succeeds and the others get ErrDecided. A
-// verdict call does not wait: verdicts travel to the kernel together if there are
-// several, and at once if there is one. nil means that the verdict was taken for
-// sending. If the kernel later refuses it, for example because the interface went
-// down, Stats counts that and Config.OnRefused is called.
+// Each packet takes exactly one verdict. Any goroutine may give it, and packets
+// may be decided in any order. If several goroutines try, one succeeds and the
+// others get ErrDecided.
 //
-// Accept, Drop and Repeat fail only if the packet needs no verdict any more: it
-// has one, or the queue is closed. Their errors may be ignored. Decide and Replace
-// can refuse what they are asked (ErrInvalid, ErrTruncated, ErrUnsupported). The
-// packet then still waits in the kernel: give it another verdict, Drop for
-// example, or set Config.Deadline.
+// A verdict call does not block. A single verdict is sent immediately; several
+// are sent together, at most 100 microseconds later. The result nil means
+// that the verdict was taken for sending. If the kernel refuses it later, for
+// example because the interface went down, Stats counts that and
+// Config.OnRefused is called.
+//
+// Accept, Drop and Repeat fail only if the packet no longer needs a verdict: it
+// has one, or the queue is closed. Their errors may be ignored. Decide and
+// Replace can also refuse the request (ErrInvalid, ErrTruncated,
+// ErrUnsupported). The packet then still waits in the kernel: give it another
+// verdict, for example Drop, or set Config.Deadline.
 //
 // # Memory
 //
-// Packet is a value and its fields stay valid. Payload and LinkHeader are
-// memory of the queue, which it uses again after the packet's verdict: copy what
-// must live longer, for example with Clone. SecurityContext and Conntrack are
-// made of such memory when they are called, before the verdict, and stay valid.
-// Nothing is allocated for a packet in steady state.
+// A Packet is a value whose fields stay valid, except for the bytes of Payload.
+// Payload and the results of Data, Transport and LinkHeader are memory of the
+// queue, which reuses it after the verdict. Copy what must stay valid longer,
+// for example with Clone. Call SecurityContext and Conntrack before the
+// verdict; their results stay valid afterwards. In steady state the queue
+// allocates no memory for a packet.
 //
 // # Looking at packets
 //
-// Flow is a packet's protocol and both its ends, Transport the bytes from the
-// transport header on, IPv4 and IPv6 its IP header decoded, Conntrack its
-// connection, String all of it in a line. They read the payload, and so they
-// must be asked before the verdict.
+// Flow returns the protocol, addresses and ports of a packet, Transport the
+// bytes from the transport header on, Data those after it, IPv4 and IPv6 the
+// decoded IP header, Conntrack the connection, and String a one-line summary.
+// They read the memory of the packet, so call them before the verdict.
 //
 // # Several queues
 //
-// OpenGroup opens several queues with one life, for example those over which a rule
-// spreads flows (Config.Balance). Queues share nothing: each has its own socket,
-// reader, locks and buffers.
+// OpenGroup opens several queues that end together, for example those over
+// which a rule spreads packets (Config.Balance). Queues share nothing: each has
+// its own socket, reader, locks and buffers.
 //
 // # Back-pressure and loss
 //
-// A full channel stops the reader. Packets then pile up in the kernel, in the
-// socket's receive buffer (Config.ReadBuffer) and in the queue
-// (Config.QueueLength), and what does not fit is dropped, or accepted with
-// Config.FailOpen. Stats counts the losses separately: Kernel.QueueDropped (queue
-// full), Kernel.SocketDropped and Missed (receive buffer full), Overflowed
-// (Config.WhenFull), Expired (Config.Deadline). A queue without a reader holds
-// its packets for ever: a packet that is forgotten blocks its flow until the
-// queue closes, unless Config.Deadline is set.
+// While the channel is full, the queue reads no packets. They then wait in the
+// kernel, in the socket's receive buffer (Config.ReadBuffer) and in the
+// kernel's queue (Config.QueueLength). If either is full, the kernel drops
+// packets, or with Config.FailOpen accepts them. Stats counts every kind of
+// loss separately: Kernel.QueueDropped (kernel's queue full),
+// Kernel.SocketDropped and Missed (receive buffer full), Overflowed
+// (Config.WhenFull), Expired (Config.Deadline).
+//
+// Without Config.Deadline, a packet waits for its verdict until the queue
+// closes. A packet that the program forgets never arrives, and takes up room in
+// the kernel's queue.
 //
 // # The end
 //
-// When the context ends, the kernel queues no more packets, those that were
-// received can still be decided for Config.Grace, and the channel is closed
-// after the last of them. Close ends all of this at once. Packets that are
-// undecided then get Config.OnClose.
+// When the context ends, the kernel queues no more packets. The channel
+// delivers the packets that were received, and is then closed. They can still
+// be decided for Config.Grace. After that time, or when all are decided, the
+// queue closes, and packets without a verdict get Config.OnClose. Close does
+// not wait: it closes the queue immediately.
 //
-// Between the end of the context and the end of Grace the queue is still bound.
-// New packets are then dropped, also those of a rule that says "bypass", unless
-// OnClose is Accept, with which nfnetlink_queue lets them pass unseen. A program
-// that holds packets for long loses fewer by a short Grace, or by Close.
+// Until the queue closes, it is still bound in the kernel. The kernel drops new
+// packets meanwhile, even if the rule contains "bypass". With OnClose Accept,
+// nfnetlink_queue lets them pass instead. If a program holds packets for long,
+// a shorter Grace, or Close, drops fewer new ones.
 //
-// A process that dies leaves nothing behind: the kernel drops its packets, and
-// from then on its rules drop every packet they queue, unless they say "bypass".
+// If the process dies, the kernel drops the packets that wait in the queue. From
+// then on, the rule drops every packet, unless it contains "bypass".
 //
 // # Changed packets
 //
-// Replace repairs lengths and checksums of the payload it is given, and
-// ReplaceData those around the data that a UDP datagram, for example, carries.
-// Packets made by the host itself often have no checksum yet (ChecksumReady) and
-// with GSO they are larger than the MTU; neither matters to a packet that is
-// only judged. To replace a packet, both can stand in the way: UDP super-packets,
-// and the packets of tunnels that end in this host, are replaced only with
-// Config.NoGSO.
+// Replace accepts another packet in place of the original and repairs its
+// lengths and checksums. ReplaceData replaces only the data, for example of a
+// UDP datagram.
+//
+// Packets from this host often have no checksum yet (ChecksumReady), and with
+// GSO they can be larger than the MTU. A program that only accepts and drops
+// packets need not care. Replace needs Config.NoGSO for large UDP packets, and
+// for packets of a tunnel that ends in this host.
 //
 // # Sandboxes
 //
-// A program may give up privileges after Open, except CAP_NET_ADMIN, and enter a
-// sandbox that permits few system calls. Beside those of the Go runtime a queue
-// makes these:
+// After Open, a program may give up all privileges except CAP_NET_ADMIN, and
+// enter a sandbox that permits few system calls. Apart from those of the Go
+// runtime, a queue makes these:
 //
 //	Packets, All      recvmmsg, epoll_ctl
 //	verdicts          sendmmsg
@@ -128,13 +141,14 @@
 //	Close, or the     sendmmsg, recvmmsg, epoll_ctl, pread64, getsockopt, close
 //	end of ctx
 //
-// The first Device.Name also opens a socket, unless Config.WatchDevices has Open
-// do that; the goroutine that watches devices makes recvmmsg and epoll_ctl at any
-// time. If the kernel refuses a request of SetMode because another program owns
-// the queue, the error names that program, for which files in /proc are read.
+// The first call of Device.Name also opens a socket, and a goroutine then calls
+// recvmmsg and epoll_ctl at any time. With Config.WatchDevices, Open opens that
+// socket. If the kernel refuses a request of SetMode because another program
+// owns the queue, SetMode reads files in /proc to name that program in the
+// error.
 //
 // # Tests
 //
-// Package queuetest has a kernel for the tests of programs that use this one,
-// without root and on every system.
+// Package queuetest tests programs that use this package, without root and on
+// every system.
 package queue

@@ -9,23 +9,24 @@ import (
 	"sync/atomic"
 )
 
-// A Group is several queues with one life. Their numbers may be any; rules
-// spread packets by flow over consecutive ones, for which Config.Balance makes
-// the configurations:
+// A Group is a set of queues that end together. Their numbers may be any. A
+// rule can spread packets over queues with consecutive numbers; Config.Balance
+// returns the configurations for these:
 //
 //	iptables -A INPUT -j NFQUEUE --queue-balance 0:3
 //	nft add rule inet filter input queue num 0-3
 //
-// The packets of a Group can be taken from one channel, Packets, or each queue's
-// by itself, from the members of Queues: then no two queues share a lock, a
-// buffer or a socket, and each runs on a processor of its own if there are as
-// many. The kernel sends all packets between the same two addresses to the same
-// queue, so each queue has them in order.
+// Such a rule sends all packets between the same two addresses to the same
+// queue, which keeps them in order.
+//
+// There are two ways to receive the packets of a Group: all from one channel,
+// Packets, or those of each queue separately, from the members of Queues. In
+// the second way, the queues share no lock, buffer or socket, so that they can
+// use several processors.
 //
 // If one queue fails, all are closed. The end of the context is not a failure:
-// each queue then ends by itself, when its packets are decided or its
-// Config.Grace has passed. A Group's methods may be called from any goroutine at
-// any time.
+// each queue then closes when its packets are decided or its Config.Grace is
+// over. The methods of a Group may be called from any goroutine at any time.
 type Group struct {
 	queues  []*Queue
 	start   sync.Once
@@ -34,10 +35,10 @@ type Group struct {
 	refused bool         // some stream does not
 }
 
-// OpenGroup opens a queue for each Config, as Open does: limits and buffers are
-// those of each queue. If one cannot be opened none stays open, and the error is
-// that one's. It matches ErrInvalid if there is no Config, or if two of them are
-// for the same queue.
+// OpenGroup opens a queue for each Config, as Open does. Limits and buffers are
+// those of each queue. If one cannot be opened, OpenGroup closes the others and
+// returns the error of that one. The error matches ErrInvalid if there is no
+// Config, or if two of them are for the same queue.
 func OpenGroup(ctx context.Context, configs ...Config) (*Group, error) {
 	if err := checkGroup(configs); err != nil {
 		return nil, &OpError{Op: "open", Err: err}
@@ -85,21 +86,23 @@ func (g *Group) guard(q *Queue) {
 	}
 }
 
-// Queues returns the queues in the order of their Configs. Take packets either
-// from them or from Packets.
+// Queues returns the queues in the order of their Configs. The caller may
+// change the slice. Receive packets either from the queues or from Packets.
 func (g *Group) Queues() []*Queue { return slices.Clone(g.queues) }
 
-// Packets returns one channel with the packets of all queues, the same one at
-// each call, for any number of goroutines; Packet.Queue returns the queue of a
-// packet. The channel is closed when every queue's stream has ended. The first
-// call starts a goroutine for each queue.
+// Packets returns one channel that delivers the packets of all queues. It
+// returns the same channel at each call, and any number of goroutines may
+// receive from it. Packet.Queue returns the queue of a packet. The channel is
+// closed when the streams of all queues have ended. The first call starts a
+// goroutine for each queue.
 //
-// The channel has room for the sum of what Config.Buffer says for each queue. It
-// is the one thing that the queues then share: a queue may fill the room of all,
-// and the others' readers then wait, or follow their Config.WhenFull. Where that
-// matters, take each queue's packets by itself.
+// The capacity of the channel is the sum of the capacities that Config.Buffer
+// gives the queues. The queues share it: if packets of one queue fill the
+// channel, the goroutines of the other queues wait too, or follow their
+// Config.WhenFull. To avoid that, receive the packets of each queue separately.
 //
-// Packets panics if the packets of a queue are taken already.
+// Packets panics if the packets of a queue are already taken with Packets or
+// All of that Queue.
 func (g *Group) Packets() <-chan Packet {
 	g.start.Do(g.merge)
 	if g.refused {
@@ -135,9 +138,9 @@ func (g *Group) streamEnded() {
 	}
 }
 
-// Err returns why the streams ended: the error of the first queue that failed,
-// else of the first that has one, as Queue.Err. It returns nil while one of the
-// streams has not ended.
+// Err returns why the streams of packets ended: the error of the first queue
+// that failed, otherwise the first error of any Queue.Err. It returns nil until
+// all streams have ended.
 func (g *Group) Err() error {
 	var first, failure error
 	for _, q := range g.queues {
@@ -153,9 +156,9 @@ func (g *Group) Err() error {
 	return cmp.Or(failure, first)
 }
 
-// Stats returns the sum of all queues' counters; each queue's own are those of the
-// members of Queues. OldestUndecided is the age of the oldest packet of all,
-// Kernel.Err the first that there is, and Kernel.LastID, which has no sum, is 0.
+// Stats returns the sums of the counters of all queues. OldestUndecided is the
+// age of the oldest packet in any queue, Kernel.Err is the first error of any
+// queue, and Kernel.LastID is 0. Queue.Stats returns the counters of one queue.
 func (g *Group) Stats() Stats {
 	var sum Stats
 	for _, q := range g.queues {
@@ -166,7 +169,7 @@ func (g *Group) Stats() Stats {
 }
 
 // Close closes every queue, as Queue.Close does, and empties the channel, so
-// that a loop over it ends. It returns nil.
+// that a loop over it ends. It always returns nil.
 func (g *Group) Close() error {
 	g.closeAll()
 	g.start.Do(g.merge) // what it starts ends at once

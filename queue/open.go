@@ -9,28 +9,29 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// Open opens a packet queue for the lifetime of ctx: when ctx ends the kernel
-// queues nothing more, packets already received can still be decided for
-// Config.Grace, and then the queue closes. ctx is not a limit for Open itself,
-// although it ends that too.
+// Open opens a packet queue for the lifetime of ctx. When ctx ends, the kernel
+// queues no more packets, packets already received can still be decided for
+// Config.Grace, and then the queue closes. ctx is not a time limit for Open
+// alone, although its end also ends Open.
 //
-// While packets are still decided after the end of ctx, the kernel drops new ones,
-// also where the rule says bypass, because the queue is bound. Config.OnClose
-// Accept lets them pass instead; Queue.Close ends that time.
+// Between the end of ctx and that moment the queue is still bound, so the
+// kernel drops new packets even if the rule contains "bypass". With
+// Config.OnClose Accept it lets them pass. Queue.Close closes the queue
+// immediately.
 //
-// Open needs CAP_NET_ADMIN in the user namespace of the network namespace, and
-// so does every verdict. It starts no goroutine that reads: packets wait in
-// the kernel until Packets or All is called.
+// Open and every verdict require CAP_NET_ADMIN in the user namespace that owns
+// the network namespace. Open starts no goroutine that reads packets: they wait
+// in the kernel until Packets or All is called.
 //
-// If the queue belongs to another program, Open waits for that to go: half a
-// second, and up to ten if it is seen to exit, which takes a large process a
-// moment.
+// If the queue belongs to another program, Open waits half a second for it to
+// close the queue. If that process is exiting, which takes a large process a
+// moment, Open waits up to ten seconds.
 //
-// An error is an *OpError whose text is one line that says what to do. It matches
-// ErrInvalid or ErrUnsupported for what Config asks, the cause of ctx's end, or
-// the kernel's errno, for example EPERM (no privilege, or the queue of
-// nfnetlink_queue belongs to another socket), EBUSY (the same for ip_queue) and
-// EPROTONOSUPPORT (this kernel has no such queue).
+// An error is an *OpError. Its text is one line that contains what to do. It
+// matches ErrInvalid or ErrUnsupported if a field of c is refused, the cause of
+// the end of ctx, or the kernel's errno: for example EPERM (no privilege, or
+// another socket owns the nfnetlink_queue), EBUSY (another socket owns
+// ip_queue) or EPROTONOSUPPORT (this kernel has no such queue).
 func Open(ctx context.Context, c Config) (*Queue, error) {
 	c, err := c.complete()
 	if err == nil && ctx.Err() != nil {

@@ -16,62 +16,67 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// A Packet is one packet that the kernel holds until it gets a verdict. It is
-// a small value, meant to be copied; all copies stand for the same packet,
-// which needs exactly one verdict. Any goroutine may give the verdict, at any
-// time and in any order of the packets.
+// A Packet is one packet that waits in the kernel for its verdict. It is a
+// small value, made to be copied. All copies stand for the same packet, which
+// needs exactly one verdict. Any goroutine may give it at any time, and packets
+// may be decided in any order.
+//
+// The methods that return parts of the packet read memory that the queue reuses
+// after the verdict, so call them before the verdict. Apart from that, the
+// methods may be called from several goroutines at once.
 //
 // The zero Packet is safe to use: its verdicts return ErrClosed.
 type Packet struct {
-	// Payload is the packet as the kernel copied it, from its IP header on. It
-	// belongs to the library and is valid until the application's verdict; then
-	// its memory is used again. Clone returns a copy that stays. If a deadline
-	// or the queue's end decides the packet, Payload stays as it is. In programs
-	// built with the race detector, Payload is filled with 0xdb after the
-	// verdict. Changing it has no effect unless it is given to Replace. It is
-	// empty in mode MetaOnly.
+	// Payload is the packet as the kernel copied it, starting at its IP header.
+	// In mode MetaOnly it is empty. It belongs to the queue, and is valid until
+	// the program gives the verdict: then the queue reuses its memory. Clone
+	// returns a copy. If Config.Deadline or the end of the queue decides the
+	// packet, Payload stays valid. Changing Payload has no effect unless it is
+	// passed to Replace. In programs built with the race detector, Payload is
+	// overwritten with 0xdb bytes after the verdict.
 	Payload []byte
 
 	slot *ledger.Slot
 	seq  uint64
 
-	// ID is the kernel's name for the packet: for nfnetlink_queue a number
-	// that rises by one with each packet of the queue and wraps at 32 bits, for
-	// ip_queue an address that is used again.
+	// ID is the kernel's id of the packet. nfnetlink_queue numbers the packets
+	// of each queue consecutively, with numbers that wrap at 32 bits. For
+	// ip_queue it is an address that the kernel uses again.
 	ID uint64
 
 	micros int64 // receive time, microseconds since 1970, 0 if there is none
 
-	// Mark is the packet's firewall mark.
+	// Mark is the firewall mark.
 	Mark uint32
 
-	// Length is the length of the packet in bytes, of which Payload has the
-	// first ones. In mode MetaOnly it is 0, unknown, and with ip_queue it is
-	// what the IP header says, if Payload reaches that far.
+	// Length is the length of the whole packet in bytes; Payload may be
+	// shorter. In mode MetaOnly it is 0 (unknown). With ip_queue it is the
+	// length in the IP header, if Payload contains that.
 	Length uint32
 
 	in, out, physIn, physOut uint32 // interface index, for ip_queue a position in its names
 
-	// Priority is the packet's queueing priority (Linux 5.18, else 0).
+	// Priority is the queueing priority of the packet (Linux 5.18; 0 before).
 	Priority uint32
-	// ClassID is the net_cls class of the sender's cgroup (Linux 6.4, else 0).
+	// ClassID is the net_cls class of the sender's cgroup (Linux 6.4; 0
+	// before).
 	ClassID uint32
 
 	uid, gid uint32
 	has      wire.NFQFields
 
-	// HWProtocol is the packet's EtherType: 0x0800 for IPv4, 0x86dd for IPv6.
-	// With ip_queue it is 0 at hook Output, where the kernel has not set it yet.
+	// HWProtocol is the EtherType: 0x0800 for IPv4, 0x86dd for IPv6. With
+	// ip_queue it is 0 at HookOutput, where the kernel has not set it yet.
 	HWProtocol uint16
 	// HWType is the link type of the input device (an ARPHRD number, 1 for
-	// Ethernet). Only ip_queue reports it.
+	// Ethernet). Only ip_queue reports it; otherwise it is 0.
 	HWType uint16
 
 	vlan   VLAN
 	hwAddr [8]byte
 	hwLen  uint8
 
-	// Hook is where in the network stack the packet was queued.
+	// Hook is the place in the network stack where the packet was queued.
 	Hook Hook
 	// Family is the protocol family of that hook.
 	Family Family
@@ -80,33 +85,33 @@ type Packet struct {
 	ctInfo uint8
 }
 
-// A Hook is a place in the network stack where packets are filtered.
+// A Hook is a place in the network stack where rules filter packets.
 type Hook uint8
 
-// The hooks, in the order in which a packet can meet them.
+// The hooks, in the order in which a packet can pass them.
 const (
-	HookPrerouting  Hook = iota // arrived, not yet routed
-	HookInput                   // for this host
-	HookForward                 // for another host
-	HookOutput                  // made by this host
-	HookPostrouting             // about to leave
+	HookPrerouting  Hook = iota // received, before routing
+	HookInput                   // addressed to this host
+	HookForward                 // routed to another host
+	HookOutput                  // sent by this host
+	HookPostrouting             // about to leave, after routing
 )
 
+// String returns the name of the hook without "Hook".
 func (h Hook) String() string {
 	return name(int(h), "Prerouting", "Input", "Forward", "Output", "Postrouting")
 }
 
-// A VLAN is a VLAN tag: its protocol (0x8100 or 0x88a8) and its tag control
-// information, whose low 12 bits are the VLAN's number.
+// A VLAN is a VLAN tag.
 type VLAN struct {
-	Protocol uint16
-	TCI      uint16
+	Protocol uint16 // 0x8100 or 0x88a8
+	TCI      uint16 // tag control information; the low 12 bits are the id
 }
 
-// ID returns the VLAN's number.
+// ID returns the VLAN id, 0 to 4095.
 func (v VLAN) ID() uint16 { return v.TCI & 0xfff }
 
-// String returns the VLAN's number and, if it is not 0, the priority.
+// String returns the VLAN id and, if it is not 0, the priority.
 func (v VLAN) String() string {
 	if priority := v.TCI >> 13; priority != 0 {
 		return fmt.Sprintf("%d priority %d", v.ID(), priority)
@@ -118,25 +123,28 @@ func (v VLAN) String() string {
 // packet.
 func (p Packet) Truncated() bool { return int(p.Length) > len(p.Payload) }
 
-// GSO reports whether the packet is larger than the MTU because its
-// segmentation is left to the network device. Config.NoGSO avoids such packets.
+// GSO reports whether the packet may be larger than the MTU because the kernel
+// or the device splits it into segments later. With Config.NoGSO there are no
+// such packets.
 func (p Packet) GSO() bool { return wire.SKBInfo(p.skb)&wire.SKBGSO != 0 }
 
 // ChecksumReady reports whether the transport checksum in Payload is final. If
-// not, the network device fills it in later: do not check it. Replace computes
-// it.
+// not, the kernel or the device completes it later, so it cannot be verified.
+// Replace computes it.
 func (p Packet) ChecksumReady() bool { return wire.SKBInfo(p.skb)&wire.SKBChecksumNotReady == 0 }
 
 // ChecksumVerified reports whether the transport checksum is final and the
-// kernel need not verify it: the device or the kernel has found it right, or
-// the packet was made by this host, also by a raw socket that wrote a wrong one.
+// kernel need not verify it: the device or the kernel has verified it, or this
+// host sent the packet. The checksum may still be wrong in the second case, if
+// a raw socket sent it.
 func (p Packet) ChecksumVerified() bool {
 	return wire.SKBInfo(p.skb)&(wire.SKBChecksumNotReady|wire.SKBChecksumNotVerified) == 0
 }
 
-// Time returns when the packet was received, or the zero Time if the kernel did
-// not report it: packets made by this host have none, and nfnetlink_queue
-// reports it only while something else on the host asks for receive times.
+// Time returns when the packet was received, or the zero Time if the kernel
+// does not report it. Packets from this host have no such time. nfnetlink_queue
+// reports it only while another program on the host has enabled receive time
+// stamps.
 func (p Packet) Time() time.Time {
 	if p.micros == 0 {
 		return time.Time{}
@@ -144,18 +152,20 @@ func (p Packet) Time() time.Time {
 	return time.UnixMicro(p.micros)
 }
 
-// In returns the interface by which the packet came. It costs nothing.
+// In returns the interface on which the packet arrived. The result is the zero
+// Device if there is none.
 func (p Packet) In() Device { return p.device(p.in) }
 
-// Out returns the interface by which the packet will leave, like In.
+// Out returns the interface through which the packet will leave. The result is
+// the zero Device if there is none.
 func (p Packet) Out() Device { return p.device(p.out) }
 
-// PhysIn returns the bridge port by which the packet came, if it crosses a
-// bridge, like In.
+// PhysIn returns the port of a bridge on which the packet arrived. The result
+// is the zero Device if there is none.
 func (p Packet) PhysIn() Device { return p.device(p.physIn) }
 
-// PhysOut returns the bridge port by which the packet will leave, if it crosses
-// a bridge, like In.
+// PhysOut returns the port of a bridge through which the packet will leave. The
+// result is the zero Device if there is none.
 func (p Packet) PhysOut() Device { return p.device(p.physOut) }
 
 func (p Packet) device(i uint32) Device {
@@ -169,7 +179,8 @@ func (p Packet) device(i uint32) Device {
 	return d
 }
 
-// HardwareAddr returns the link address of the sender, nil if there is none.
+// HardwareAddr returns a copy of the link-layer address of the sender, or nil
+// if there is none.
 func (p Packet) HardwareAddr() net.HardwareAddr {
 	if p.hwLen == 0 {
 		return nil
@@ -177,19 +188,21 @@ func (p Packet) HardwareAddr() net.HardwareAddr {
 	return bytes.Clone(p.hwAddr[:p.hwLen])
 }
 
-// UID returns the user that owns the local socket the packet came from, as
-// numbered in the initial user namespace. It requires Config.Owner; ok is false
-// if the packet came from no local socket.
+// UID returns the user that owns the local socket which sent the packet, as
+// numbered in the initial user namespace. It requires Config.Owner. ok is false
+// if no local socket sent the packet.
 func (p Packet) UID() (uid uint32, ok bool) { return p.uid, p.has&wire.HasUID != 0 }
 
-// GID returns the group that owns the local socket, like UID.
+// GID returns the group that owns the local socket which sent the packet. It is
+// otherwise like UID.
 func (p Packet) GID() (gid uint32, ok bool) { return p.gid, p.has&wire.HasGID != 0 }
 
-// VLAN returns the packet's VLAN tag. Only packets of family Bridge have one.
+// VLAN returns the VLAN tag of the packet. Only packets of family Bridge can
+// have one.
 func (p Packet) VLAN() (tag VLAN, ok bool) { return p.vlan, p.has&wire.HasVLAN != 0 }
 
-// LinkHeader returns the packet's link header, nil in other families than
-// Bridge. Like Payload it is valid until the verdict.
+// LinkHeader returns the link-layer header of a packet of family Bridge, and
+// nil in other families. Like Payload, it is valid until the verdict.
 func (p Packet) LinkHeader() []byte {
 	if p.has&wire.HasLinkHeader == 0 {
 		return nil
@@ -197,9 +210,9 @@ func (p Packet) LinkHeader() []byte {
 	return p.beside().link
 }
 
-// SecurityContext returns the security label of the local socket the packet
-// came from, or "". It requires Config.SecurityContext. Call it before the
-// verdict; the string stays valid afterwards.
+// SecurityContext returns the security label of the local socket that sent the
+// packet, or "" if there is none. It requires Config.SecurityContext. Call it
+// before the verdict; the result stays valid afterwards.
 func (p Packet) SecurityContext() string {
 	if p.has&wire.HasSecCtx == 0 {
 		return ""
@@ -215,8 +228,8 @@ func (p *Packet) beside() aside {
 	return aside{}
 }
 
-// Age returns how long ago the packet was read from the kernel's queue, with
-// Config.TrackAge or Config.Deadline, else 0. It is 0 after the verdict too.
+// Age returns the time since the queue received the packet. It requires
+// Config.TrackAge or Config.Deadline, and is 0 otherwise and after the verdict.
 func (p Packet) Age() time.Duration {
 	if p.slot == nil {
 		return 0
@@ -224,7 +237,7 @@ func (p Packet) Age() time.Duration {
 	return p.slot.Age(p.seq)
 }
 
-// Queue returns the queue that the packet came from, nil for the zero Packet.
+// Queue returns the queue of the packet, or nil for the zero Packet.
 func (p Packet) Queue() *Queue {
 	if p.slot == nil {
 		return nil
@@ -232,11 +245,11 @@ func (p Packet) Queue() *Queue {
 	return p.slot.Owner().(*Queue)
 }
 
-// Clone returns a copy of Payload that stays valid after the verdict.
+// Clone returns a copy of Payload, which stays valid after the verdict.
 func (p Packet) Clone() []byte { return bytes.Clone(p.Payload) }
 
-// Flow reads the packet's protocol, addresses and ports from Payload, so it
-// must be asked for before the verdict. It allocates nothing.
+// Flow returns the protocol, addresses and ports of the packet, which it reads
+// from Payload. Call it before the verdict. It does not allocate.
 func (p Packet) Flow() Flow {
 	var h ip.Headers
 	b := p.headers(&h)
@@ -254,26 +267,25 @@ func (p Packet) Flow() Flow {
 	return Flow{}
 }
 
-// Transport returns the packet's transport protocol, as in Flow, and the part
-// of Payload that starts at the transport header and ends where the IP header
-// says, or where the copy does. That part is nil if the packet is not IP, in
-// all fragments of a packet but the first, and where the copy ends before it.
-// Like Payload it is valid until the verdict.
+// Transport returns the transport protocol of the packet, as in Flow, and the
+// part of Payload from the transport header to the end of the packet or of the
+// copy. It returns a nil segment if the packet is not IP, if it is a fragment
+// other than the first, and if Payload ends before the transport header. Like
+// Payload, segment is valid until the verdict.
 func (p Packet) Transport() (protocol uint8, segment []byte) {
 	var h ip.Headers
 	b := p.headers(&h)
 	return h.Protocol, transport(&h, b)
 }
 
-// Data returns the data that the packet's transport carries: what follows the
-// header of UDP, UDP-Lite, TCP, DCCP, SCTP, ICMP or ICMPv6, up to the end of the
-// packet or of its copy. Bytes behind the end that a UDP or an IP header gives
-// are not part of it.
+// Data returns the part of Payload after the header of UDP, UDP-Lite, TCP,
+// DCCP, SCTP, ICMP or ICMPv6, up to the end of the packet or of the copy. It
+// leaves out bytes after the end that the UDP length or the IP length gives.
 //
-// Data is empty for a packet that carries nothing, and nil if there is no such
-// header to be seen: in other protocols, in all fragments of a packet but the
-// first, and where the copy ends within the header. Like Payload, of which it
-// is a part, it is valid until the verdict. It allocates nothing.
+// Data returns an empty slice if the packet contains no data. It returns nil if
+// there is no such header: for other protocols, for fragments other than the
+// first, and if Payload ends inside the header. Like Payload, the result is
+// valid until the verdict. Data does not allocate.
 func (p Packet) Data() []byte {
 	var h ip.Headers
 	b := p.headers(&h)
@@ -284,12 +296,13 @@ func (p Packet) Data() []byte {
 	return b[at:end:end]
 }
 
-// IPv4 decodes the packet's IPv4 header, which must be done before the verdict.
-// The result shares no memory with Payload. It allocates: Flow is for where
-// that matters. A total length of 0, which super-packets have that are too long
-// for the field, is decoded as the length of the packet. The error matches
-// ErrInvalid if the packet is of another IP version, else it is that of
-// ipv4.ParseHeader about a header that is cut.
+// IPv4 decodes the IPv4 header of the packet. Call it before the verdict; the
+// result stays valid afterwards. If the total length in the header is 0,
+// because a GSO packet is too long for the field, TotalLen is the length of the
+// packet. IPv4 allocates; Flow does not.
+//
+// The error matches ErrInvalid if the packet is not IPv4. If Payload ends
+// inside the header, it is the error of ipv4.ParseHeader.
 func (p Packet) IPv4() (*ipv4.Header, error) {
 	if err := p.isIP(4); err != nil {
 		return nil, err
@@ -298,14 +311,15 @@ func (p Packet) IPv4() (*ipv4.Header, error) {
 	if err != nil {
 		return nil, err
 	}
-	// ParseHeader takes two fields for what a raw socket of this system has.
+	// ParseHeader expects two fields in the byte order of a raw socket.
 	fragment := binary.BigEndian.Uint16(p.Payload[6:])
 	h.TotalLen = p.wholeLen()
 	h.Flags, h.FragOff = ipv4.HeaderFlags(fragment>>13), int(fragment&0x1fff)
 	return h, nil
 }
 
-// IPv6 decodes the packet's IPv6 header without extension headers, like IPv4.
+// IPv6 decodes the IPv6 header of the packet, without extension headers. It is
+// otherwise like IPv4.
 func (p Packet) IPv6() (*ipv6.Header, error) {
 	if err := p.isIP(6); err != nil {
 		return nil, err
@@ -318,11 +332,11 @@ func (p Packet) IPv6() (*ipv6.Header, error) {
 	return h, nil
 }
 
-// Conntrack decodes the packet's connection tracking entry, with
-// Config.Conntrack; ok is false if there is none, as in a chain before conntrack
-// (the raw table) or for an untracked packet. It must be asked for before the
-// verdict. The result shares no memory with the packet; nothing is allocated
-// unless the connection has a helper.
+// Conntrack decodes the connection tracking entry of the packet. It requires
+// Config.Conntrack. ok is false if there is no entry, as in chains before
+// conntrack (priority raw) and for untracked packets. Call Conntrack before the
+// verdict; the result stays valid afterwards. It allocates only if the
+// connection has a helper.
 func (p Packet) Conntrack() (c Conntrack, ok bool) {
 	var w wire.Conntrack
 	if !p.entry(&w) {

@@ -11,8 +11,8 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// A Queue is an open packet queue of the kernel. Its methods may be called
-// from any goroutine at any time.
+// A Queue is an open packet queue of the kernel. Its methods may be called from
+// any goroutine at any time.
 type Queue struct {
 	cfg  Config
 	name string
@@ -153,54 +153,59 @@ func (q *Queue) packetExpired(s *ledger.Slot) {
 	}
 }
 
-// Backend returns which of the kernel's two queues q is: IPQueue or NFQueue, also
-// if Config.Backend was Auto.
+// Backend returns which kind of kernel queue q is: IPQueue or NFQueue, even if
+// Config.Backend was Auto.
 func (q *Queue) Backend() Backend { return q.cfg.Backend }
 
-// Number returns the number of the nfnetlink_queue. It is 0 for ip_queue.
+// Number returns the number of the nfnetlink_queue. It returns 0 for ip_queue.
 func (q *Queue) Number() uint16 { return q.cfg.Number }
 
-// Packets returns the channel on which the packets arrive, the same one at
-// each call. Any number of goroutines may receive from it. It is closed when
-// the stream ends; Err then returns why.
+// Packets returns the channel that delivers the packets. It returns the same
+// channel at each call, and any number of goroutines may receive from it. The
+// channel is closed when the stream of packets ends; Err then returns the
+// reason.
 //
-// The first call starts the one goroutine that reads the kernel's queue. While
-// the channel is full it waits, unless Config.WhenFull says otherwise. Every
+// The first call starts the goroutine that reads the kernel's queue. While the
+// channel is full, that goroutine waits, unless Config.WhenFull is set. Every
 // packet needs a verdict: see Packet.
 //
-// Packets panics if All is in use.
+// Packets panics if the packets are taken with All or by a Group.
 func (q *Queue) Packets() <-chan Packet { return q.stream.channel(q.cfg.Buffer) }
 
-// All returns the same stream as Packets for a loop on the caller's own
-// goroutine, which reads the kernel's queue itself: there is no other
-// goroutine and no channel between. The loop ends when the stream does; Err
-// then returns why. A break leaves the queue open, and a later loop goes on
-// where this one stopped; between loops nothing is read, unless Config.Deadline
-// is set.
+// All returns an iterator over the packets. It reads the kernel's queue on the
+// goroutine of the loop, without another goroutine or a channel in between. The
+// loop ends when the stream of packets ends; Err then returns the reason. After
+// a break the queue is still open, and a later loop continues where the last
+// one stopped. Between loops nothing is read, unless Config.Deadline is set.
+// Every packet needs a verdict: see Packet.
 //
-// One loop may run at a time. A second one, or a call after Packets, panics.
+// Only one loop may run at a time. A loop panics if another one is running, or
+// if the packets are taken with Packets or by a Group.
 func (q *Queue) All() iter.Seq[Packet] {
 	return func(yield func(Packet) bool) { q.stream.each(yield) }
 }
 
-// Err returns why the stream ended: nil after Close or the plain cancellation
-// of the context, the context's cause if it ended otherwise (by a deadline, for
-// example), else what went wrong. It is final once the channel is closed or the
-// loop over All has ended by itself, and nil before.
+// Err returns why the stream of packets ended. It returns nil after Close and
+// after an ordinary cancellation of the context. If the context ended in
+// another way, for example at its deadline, Err returns the cause; if the queue
+// failed, it returns the failure. Before the channel is closed, or the loop
+// over All has ended without a break, Err returns nil. Afterwards its result
+// does not change.
 func (q *Queue) Err() error {
 	_, err := q.life.ended()
 	return err
 }
 
-// SetMode changes how much of each further packet is copied (ipq_set_mode),
-// and returns what the kernel answered. It waits for that answer until ctx
-// ends; after a loss it asks again. It may be called from the loop that ranges
-// over the packets, whether or not the channel is full; packets that arrive
-// meanwhile are kept, in order.
+// SetMode changes how much of each packet the kernel copies (ipq_set_mode), for
+// packets that the kernel queues from then on. It waits for the answer of the
+// kernel until ctx ends, and repeats the request if the answer is lost. SetMode
+// may be called from the loop that receives the packets, even if the channel is
+// full: the queue keeps packets that arrive meanwhile, in order.
 //
-// Errors: ErrInvalid for an unknown mode, ErrClosed, the cause of ctx's end, or
-// the kernel's errno; also ENOBUFS if the answer lies behind more packets than
-// Config.MaxUndecided leaves room for.
+// SetMode fails with ErrInvalid if m is not a valid mode, with ErrClosed, with
+// the cause of the end of ctx, or with the errno of the kernel. It fails with
+// ENOBUFS if the answer is behind more packets than Config.MaxUndecided allows;
+// then decide some packets first.
 func (q *Queue) SetMode(ctx context.Context, m Mode) error {
 	if err := m.check(); err != nil {
 		return q.opError("set mode", err)
@@ -208,10 +213,11 @@ func (q *Queue) SetMode(ctx context.Context, m Mode) error {
 	return q.opError("set mode", q.reader.setMode(ctx, m))
 }
 
-// Stats returns the queue's counters, taken at one moment, and the kernel's,
-// read a little later. It may be called from anywhere, also after Close. While
-// the queue closes it waits for the end of that, which does not wait for the
-// application: what it returns after the stream has ended by Close is final.
+// Stats returns the counters of the queue, all at one moment, and those of the
+// kernel, read shortly afterwards. It reads a file in /proc, so call it at
+// intervals rather than for each packet. It may also be called after Close, and
+// then returns the final counters. While the queue closes, Stats waits until it
+// is closed, which does not depend on the program.
 func (q *Queue) Stats() Stats {
 	if q.life.isAt(closing) {
 		<-q.life.done
