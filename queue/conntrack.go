@@ -11,37 +11,40 @@ import (
 )
 
 // A Conntrack is the connection tracking entry of a packet, as it was when the
-// packet was queued, and how the packet stands to it.
+// packet was queued, and the relation of the packet to the connection.
 type Conntrack struct {
-	// State is how the packet stands to the connection. InReply reports that it
-	// goes the way of Reply, not that of Original.
+	// State is the relation of the packet to the connection. InReply reports
+	// whether the packet has the direction of Reply instead of Original.
 	State   CTState
 	InReply bool
 
-	// Original is the connection as its first packet had it, Reply what packets
-	// of the other direction have. They differ in more than direction where
-	// addresses are translated.
+	// Original has the addresses of the first packet of the connection. Reply
+	// has those of packets in the other direction. With NAT, Reply is not
+	// simply Original reversed.
 	Original, Reply CTTuple
 
+	// Status contains facts about the connection.
 	Status CTStatus
 
-	// Mark is the connection's mark, which is not the packet's.
+	// Mark is the mark of the connection, not that of the packet.
 	Mark uint32
 
-	// ID distinguishes entries that follow each other with the same tuples.
+	// ID distinguishes successive entries with the same tuples.
 	ID uint32
 
-	// Timeout is for how long the entry lives on without another packet, in
-	// whole seconds. An entry that is not CTConfirmed yet has the timeout it will
-	// begin with; before Linux 6.4 its Timeout has no meaning.
+	// Timeout is the time, in whole seconds, after which the entry is removed
+	// if no packet arrives. For an entry that is not CTConfirmed yet, it is the
+	// initial timeout; before Linux 6.4 the value is then meaningless.
 	Timeout time.Duration
 
 	// Zone is the zone of both directions (Linux 2.6.34).
 	Zone uint16
 
-	Labels CTLabels // Linux 3.9
+	// Labels are the labels of the connection (Linux 3.9).
+	Labels CTLabels
 
-	// Helper is the name of the helper that reads the connection, ftp say.
+	// Helper is the name of the conntrack helper that reads the connection, for
+	// example "ftp", or empty.
 	Helper string
 }
 
@@ -49,23 +52,23 @@ type Conntrack struct {
 type CTTuple struct {
 	Flow
 
-	// Of ICMP and ICMPv6.
+	// ICMPType, ICMPCode and ICMPID are set for ICMP and ICMPv6 only.
 	ICMPType, ICMPCode uint8
 	ICMPID             uint16
 
-	// Zone is the zone of this direction alone (Linux 4.3).
+	// Zone is the zone of this direction only (Linux 4.3).
 	Zone uint16
 }
 
-// A CTState is how a packet stands to its connection, as in the rules' ct state.
-// The zero value means that the kernel did not report it.
+// A CTState is the relation of a packet to its connection, like "ct state" in
+// rules. The zero value means that the kernel did not report it.
 type CTState uint8
 
-// The states of a packet in its connection.
+// The relations of a packet to its connection.
 const (
-	CTNew         CTState = iota + 1 // of a connection that has seen one direction only
-	CTEstablished                    // of one that has seen both
-	CTRelated                        // the start of one that belongs to another, or an ICMP error
+	CTNew         CTState = iota + 1 // the connection has had packets in one direction only
+	CTEstablished                    // the connection has had packets in both directions
+	CTRelated                        // the packet starts a connection that belongs to another one, or is an ICMP error
 )
 
 // String returns "new", "established" or "related".
@@ -85,38 +88,38 @@ func ctState(i wire.CTInfo) (s CTState, reply bool) {
 	return ctStates[int(i)%len(ctStates)], int(i) >= len(ctStates)
 }
 
-// CTStatus is a set of facts about a connection, as in the rules' ct status.
+// A CTStatus is a set of facts about a connection, like "ct status" in rules.
 type CTStatus uint32
 
 // The bits of CTStatus.
 const (
-	CTExpected     = CTStatus(wire.CTExpected)     // belongs to another connection, whose helper foresaw it
-	CTSeenReply    = CTStatus(wire.CTSeenReply)    // has seen both directions
-	CTAssured      = CTStatus(wire.CTAssured)      // is not ended early when the table is full
+	CTExpected     = CTStatus(wire.CTExpected)     // belongs to another connection, whose helper expected it
+	CTSeenReply    = CTStatus(wire.CTSeenReply)    // has had packets in both directions
+	CTAssured      = CTStatus(wire.CTAssured)      // is not removed early when the table is full
 	CTConfirmed    = CTStatus(wire.CTConfirmed)    // is in the table: its first packet has left
-	CTSrcNAT       = CTStatus(wire.CTSrcNAT)       // needs source addresses translated
-	CTDstNAT       = CTStatus(wire.CTDstNAT)       // needs destination addresses translated
-	CTSeqAdjust    = CTStatus(wire.CTSeqAdjust)    // needs TCP sequence numbers adjusted
-	CTSrcNATDone   = CTStatus(wire.CTSrcNATDone)   // source translation was decided
-	CTDstNATDone   = CTStatus(wire.CTDstNATDone)   // destination translation was decided
+	CTSrcNAT       = CTStatus(wire.CTSrcNAT)       // its source addresses are translated
+	CTDstNAT       = CTStatus(wire.CTDstNAT)       // its destination addresses are translated
+	CTSeqAdjust    = CTStatus(wire.CTSeqAdjust)    // its TCP sequence numbers are adjusted
+	CTSrcNATDone   = CTStatus(wire.CTSrcNATDone)   // source translation has been decided
+	CTDstNATDone   = CTStatus(wire.CTDstNATDone)   // destination translation has been decided
 	CTDying        = CTStatus(wire.CTDying)        // is about to be freed
-	CTFixedTimeout = CTStatus(wire.CTFixedTimeout) // packets do not prolong the timeout
+	CTFixedTimeout = CTStatus(wire.CTFixedTimeout) // packets do not extend its timeout
 	CTTemplate     = CTStatus(wire.CTTemplate)     // is a template, not a connection
 	CTUntracked    = CTStatus(wire.CTUntracked)    // is not tracked (before Linux 4.12)
-	CTHelper       = CTStatus(wire.CTHelper)       // got its helper from a rule (Linux 3.5)
+	CTHelper       = CTStatus(wire.CTHelper)       // a rule assigned its helper (Linux 3.5)
 	CTOffload      = CTStatus(wire.CTOffload)      // is in a flow table (Linux 4.16)
-	CTHWOffload    = CTStatus(wire.CTHWOffload)    // is in hardware (Linux 5.7)
+	CTHWOffload    = CTStatus(wire.CTHWOffload)    // is handled by hardware (Linux 5.7)
 )
 
 // String returns the names of the bits joined by "|", or "0" if there are none.
 func (s CTStatus) String() string { return wire.CTStatus(s).String() }
 
-// CTLabels are the 128 labels of a connection, each set or not, as in the rules'
-// ct label: label n is bit n%64 of word n/64.
+// CTLabels is the set of labels of a connection, like "ct label" in rules.
+// There are 128 labels: label n is bit n%64 of word n/64.
 type CTLabels [2]uint64
 
-// CTLabelsOf returns the set of those labels. It panics if one is not from 0 to
-// 127.
+// CTLabelsOf returns the set that contains the given labels. It panics if one
+// of them is not from 0 to 127.
 func CTLabelsOf(labels ...int) (l CTLabels) {
 	for _, n := range labels {
 		l.Set(n)
@@ -124,9 +127,9 @@ func CTLabelsOf(labels ...int) (l CTLabels) {
 	return l
 }
 
-// CTLabelsFromBytes returns the labels in the 16 bytes of an attribute CTA_LABELS,
-// which are an array of unsigned long in the kernel's memory. Other libraries
-// hand labels over in this form.
+// CTLabelsFromBytes returns the labels in the 16 bytes of a CTA_LABELS
+// attribute, which is the form that other libraries use. The bytes are an array
+// of unsigned long, in the byte order and word size of this machine.
 func CTLabelsFromBytes(b [16]byte) CTLabels { return CTLabels(wire.ParseCTLabels(b[:])) }
 
 // Bytes returns the labels in the form that CTLabelsFromBytes takes.
@@ -135,7 +138,7 @@ func (l CTLabels) Bytes() (b [16]byte) {
 	return b
 }
 
-// Set sets label n. It panics if n is not from 0 to 127.
+// Set adds label n to the set. It panics if n is not from 0 to 127.
 func (l *CTLabels) Set(n int) {
 	if n < 0 || n >= 128 {
 		panic(fmt.Sprintf("queue: connection label %d is not from 0 to 127", n))
@@ -143,10 +146,11 @@ func (l *CTLabels) Set(n int) {
 	l[n/64] |= 1 << (n % 64)
 }
 
-// Has reports whether label n is set.
+// Has reports whether the set contains label n. It reports false if n is not
+// from 0 to 127.
 func (l CTLabels) Has(n int) bool { return n >= 0 && n < 128 && l[n/64]>>(n%64)&1 != 0 }
 
-// String lists the numbers of the labels that are set, as in "0,63".
+// String returns the numbers of the labels, for example "0,63".
 func (l CTLabels) String() string {
 	var set []string
 	for n := range 128 {
@@ -170,7 +174,7 @@ func tupleOf(t *wire.CTTuple) CTTuple {
 	return CTTuple{Flow{t.Protocol, t.Source, t.Destination}, t.ICMPType, t.ICMPCode, t.ICMPID, t.Zone}
 }
 
-// String shows the tuple as in ICMP 192.0.2.1 > 192.0.2.2 type 8 code 0 id 5.
+// String returns, for example, "ICMP 192.0.2.1 > 192.0.2.2 type 8 code 0 id 5".
 func (t CTTuple) String() string {
 	text := t.Flow.String()
 	if t.Protocol == protoICMP || t.Protocol == protoICMPv6 {
@@ -182,7 +186,8 @@ func (t CTTuple) String() string {
 	return text
 }
 
-// String shows the entry in a line, the reply only if addresses are translated:
+// String returns the entry in one line. It contains the reply only if addresses
+// are translated:
 //
 //	established reply, TCP 192.0.2.1:4000 > 192.0.2.2:80, seen-reply|confirmed, 2m0s, mark 0x1
 func (c Conntrack) String() string {

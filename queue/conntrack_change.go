@@ -9,64 +9,68 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// A CTChange is what a verdict changes in the packet's connection tracking
-// entry, whatever its action. The zero value changes nothing. It requires
-// Config.Conntrack, with which Open makes sure that the kernel can do it; without,
-// the verdict is refused with ErrUnsupported.
+// A CTChange is a change to the connection tracking entry of a packet, made by
+// its verdict, whatever the Action. The zero value changes nothing. A CTChange
+// requires Config.Conntrack; without it, the verdict is refused with
+// ErrUnsupported.
 //
-// A change that the packet's entry does not admit is left out, and the verdict
-// is carried out: all of it for a packet without an entry (one that is not
-// tracked, multicast for example), a Timeout where that is fixed, NoHelper for an
-// expected connection. Stats.ConntrackSkipped counts those verdicts.
+// If the entry of the packet does not allow a change, the queue leaves it out
+// and sends the verdict, and Stats.ConntrackSkipped counts the verdict. It
+// leaves out everything if the packet has no entry (for example an untracked or
+// a multicast packet), Timeout if the entry is CTFixedTimeout, and NoHelper if
+// it is CTExpected.
 //
 // The kernel makes the changes in the order Timeout, SetStatus and ClearStatus,
-// NoHelper, SetLabels and ClearLabels, Mark. If it refuses one, which the library
-// cannot always foresee, it leaves out the rest as well; the verdict stands, and
-// the kernel reports nothing (net/netfilter/nf_conntrack_netlink.c,
-// ctnetlink_glue_parse_ct). The connection's next packets show what was done.
+// NoHelper, SetLabels and ClearLabels, Mark. If it refuses one of them, which
+// the queue cannot always foresee, it leaves out that one and all later ones.
+// It still carries out the verdict, and reports no error
+// (net/netfilter/nf_conntrack_netlink.c, ctnetlink_glue_parse_ct). Later
+// packets of the connection show the result.
 type CTChange struct {
-	// Mark changes the connection's mark in the bits of MarkMask, like
-	// Verdict.Mark that of the packet. Linux before 3.14 ignores MarkMask and
-	// changes all bits.
+	// Mark and MarkMask change the mark of the connection, as Verdict.Mark and
+	// Verdict.MarkMask change that of the packet. Linux before 3.14 ignores
+	// MarkMask and changes all bits.
 	Mark, MarkMask uint32
 
-	// NoHelper takes the connection's helper away. No verdict can give it
-	// another one; that of a connection that is CTExpected stays. Linux 7.2 and
-	// later cannot do it: the verdict is refused with ErrUnsupported.
+	// NoHelper removes the helper from the connection. A verdict cannot assign
+	// another one. Linux 7.2 and later do not support NoHelper: the verdict is
+	// refused with ErrUnsupported.
 	NoHelper bool
 
-	// SetLabels become set, ClearLabels cleared, other labels stay. The kernel
-	// refuses it for a connection without room for labels, which one has that
-	// began while some rule used labels (Linux 3.9).
+	// SetLabels are labels to add, and ClearLabels labels to remove (Linux
+	// 3.9). The kernel refuses both if the entry has no room for labels. It has
+	// room if some rule used labels when the connection started.
 	SetLabels, ClearLabels CTLabels
 
-	// Timeout, if not 0, is for how long the entry lives on, rounded up to
-	// seconds, at most 2^32-1. The connection's next packet sets it anew unless
-	// the entry is CTFixedTimeout, which the same verdict may make it. Before
-	// Linux 6.4 the timeout of an entry that is not CTConfirmed yet comes out far
-	// too long.
+	// Timeout, if not 0, is the new timeout of the entry, rounded up to
+	// seconds, at most 2^32-1 seconds. The next packet of the connection sets
+	// it again, unless the entry is CTFixedTimeout, which SetStatus can make
+	// it. Before Linux 6.4, the timeout of an entry that is not CTConfirmed yet
+	// becomes far too long.
 	Timeout time.Duration
 
-	// SetStatus become set, ClearStatus cleared. CTSeenReply, CTAssured,
-	// CTFixedTimeout and CTHelper can be set; the latter two can be cleared
-	// (Linux 4.11, ignored before). The kernel refuses it if the connection has
+	// SetStatus are bits to set, and ClearStatus bits to clear. CTSeenReply,
+	// CTAssured, CTFixedTimeout and CTHelper can be set; CTFixedTimeout and
+	// CTHelper can be cleared (Linux 4.11; ignored before). Other bits are
+	// refused with ErrInvalid. The kernel refuses the change if the entry has
 	// become CTSeenReply or CTAssured since the packet was queued.
 	SetStatus, ClearStatus CTStatus
 }
 
-// The bits of CTStatus that the kernel lets be changed
+// The bits of CTStatus that the kernel allows to change
 // (IPS_UNCHANGEABLE_MASK, ctnetlink_update_status).
 const (
 	clearable = CTFixedTimeout | CTHelper
 	settable  = clearable | CTSeenReply | CTAssured
 )
 
-// maxTimeout is the longest that CTA_TIMEOUT can hold.
+// maxTimeout is the longest timeout that CTA_TIMEOUT can contain.
 const maxTimeout = math.MaxUint32 * time.Second
 
-// fit leaves out what the kernel would not do to the entry, given as it came with
-// the packet, and completes SetStatus, which the kernel wants whole. It reports
-// false if it left out anything.
+// fit removes from c what the kernel would not do to the entry, which is given
+// as it came with the packet. It adds the present bits to SetStatus, because
+// the kernel expects the complete status. fit reports whether it removed
+// nothing.
 func (c *CTChange) fit(entry []byte) (whole bool) {
 	if *c == (CTChange{}) {
 		return true
@@ -89,7 +93,7 @@ func (c *CTChange) fit(entry []byte) (whole bool) {
 	return whole
 }
 
-// valid refuses what makes no sense for any entry.
+// valid refuses what is invalid for every entry.
 func (c *CTChange) valid() error {
 	switch {
 	case c.MarkMask != 0 && c.Mark&^c.MarkMask != 0:
@@ -111,12 +115,12 @@ func (c *CTChange) valid() error {
 func (c *CTChange) changesStatus() bool { return c.SetStatus|c.ClearStatus != 0 }
 func (c *CTChange) changesMark() bool   { return c.Mark|c.MarkMask != 0 }
 
-// changedLabels are those of SetLabels and ClearLabels.
+// changedLabels returns the labels in SetLabels or ClearLabels.
 func (c *CTChange) changedLabels() CTLabels {
 	return CTLabels{c.SetLabels[0] | c.ClearLabels[0], c.SetLabels[1] | c.ClearLabels[1]}
 }
 
-// append appends the change encoded, after fit.
+// append appends the encoded change. The caller has called fit.
 func (c *CTChange) append(b []byte) []byte {
 	labels := c.changedLabels()
 	return wire.AppendCTChange(b, &wire.CTChange{
@@ -128,8 +132,8 @@ func (c *CTChange) append(b []byte) []byte {
 	})
 }
 
-// String shows the changes in the rules' words, as in "ct mark 0x5 ct timeout
-// 1m0s"; nothing of the zero value.
+// String returns the changes in the syntax of rules, for example "ct mark 0x5
+// ct timeout 1m0s", or "" for the zero value.
 func (c CTChange) String() string {
 	var said parts
 	said.add(c.changesMark(), "ct mark %s", markText(c.Mark, c.MarkMask))
@@ -142,7 +146,7 @@ func (c CTChange) String() string {
 	return strings.Join(said, " ")
 }
 
-// markText shows a mark as rules do: the mask only if it leaves some bits.
+// markText formats a mark as in rules: with the mask only if it excludes some bits.
 func markText(mark, mask uint32) string {
 	if mask == 0 || mask == ^uint32(0) {
 		return fmt.Sprintf("%#x", mark)

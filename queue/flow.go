@@ -8,28 +8,30 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
-// A Flow identifies a packet's conversation: its transport protocol and its two
-// ends. Flows can be compared and used as keys of a map.
-// The zero Flow is that of a packet that is not IP or shows no whole header,
-// IPv4 options aside.
+// A Flow identifies the conversation that a packet belongs to: its transport
+// protocol and both ends. Flows can be compared with == and used as map keys.
+// The Flow of a packet is the zero Flow if the packet is not IP, or if Payload
+// does not contain the fixed part of its IP header.
 type Flow struct {
-	// Protocol is the number that IANA gave the transport protocol: 1 for
-	// ICMP, 6 for TCP, 17 for UDP, 58 for ICMPv6. IPv6 extension headers and
-	// the authentication header are skipped; where the copy ends among them,
-	// it is the last number that could be read.
+	// Protocol is the IANA number of the transport protocol: 1 for ICMP, 6 for
+	// TCP, 17 for UDP, 58 for ICMPv6. IPv6 extension headers and the
+	// authentication header are skipped. If the copy ends inside them, Protocol
+	// is the last number that it contains.
 	Protocol uint8
-	// Source and Destination are the packet's. Ports are 0 where the protocol
-	// has none, and in all fragments of a packet but the first.
+	// Source and Destination are the addresses in the IP header and the ports.
+	// The ports are 0 if the protocol has none, and in fragments other than the
+	// first.
 	Source, Destination netip.AddrPort
 }
 
-// Reverse is the flow of the answers.
+// Reverse returns the flow of the replies: f with Source and Destination
+// exchanged.
 func (f Flow) Reverse() Flow {
 	f.Source, f.Destination = f.Destination, f.Source
 	return f
 }
 
-// String shows the flow as in UDP 192.0.2.1:1234 > 192.0.2.2:53.
+// String returns, for example, "UDP 192.0.2.1:1234 > 192.0.2.2:53".
 func (f Flow) String() string {
 	if !f.Source.IsValid() {
 		return "no IP"
@@ -37,7 +39,7 @@ func (f Flow) String() string {
 	return protocolName(f.Protocol) + " " + endpoint(f.Source) + " > " + endpoint(f.Destination)
 }
 
-// endpoint leaves out a port of 0.
+// endpoint formats a without a port of 0.
 func endpoint(a netip.AddrPort) string {
 	if a.Port() == 0 {
 		return a.Addr().String()

@@ -8,28 +8,28 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// A Device is a network interface of a packet. It can be compared with other
-// Devices of the same queue, and stays valid after the verdict. Its zero value
-// means none.
+// A Device is a network interface of a packet. Devices of the same queue can be
+// compared with ==. A Device stays valid after the verdict. The zero value
+// means no interface.
 type Device struct {
-	// Index is the interface's index, which costs nothing to read. It is 0
-	// with ip_queue, which reports names only.
+	// Index is the index of the interface. It is 0 with ip_queue, which reports
+	// only names.
 	Index int
 
 	queue  *Queue
 	number uint32 // what the message had: the index, or for ip_queue a position in its names
 }
 
-// Name returns the interface's name in the queue's network namespace,
-// whichever the caller is in, or "" if no interface has that index any more.
-// It may be called from any goroutine.
+// Name returns the name of the interface in the network namespace of the queue,
+// or "" if there is no longer an interface with that index.
 //
-// nfnetlink_queue reports indexes. Names are looked up once, with a system
-// call, and kept until an interface changes: the queue learns of that a moment
-// later, from a socket and a goroutine that the first call of Name starts, or
-// Open with Config.WatchDevices, and that Close ends. Without them (Linux before
-// 4.9, or a Config.NetNS that the program may no longer enter) each call looks
-// up. After Close, Name returns the names it kept last, and no others.
+// The kernel reports indexes. Name looks a name up with a system call, and
+// caches it until an interface changes. A socket and a goroutine watch for
+// changes, which they see with a slight delay; the first call of Name starts
+// them, or Open with Config.WatchDevices, and Close stops them. If interfaces
+// cannot be watched (before Linux 4.9, or in a Config.NetNS that the program
+// may no longer enter), each call looks the name up. After Close, Name returns
+// only names that are in the cache.
 func (d Device) Name() string {
 	if d.queue == nil {
 		return ""
@@ -37,7 +37,7 @@ func (d Device) Name() string {
 	return d.queue.backend.deviceName(&d.queue.links, d.number)
 }
 
-// String returns the name, or the index as in "#3" if there is no name.
+// String returns the name, or if there is none the index, for example "#3".
 func (d Device) String() string {
 	name := d.Name()
 	if name == "" && d.Index != 0 {

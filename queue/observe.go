@@ -6,13 +6,13 @@ import (
 	"log/slog"
 )
 
-// A counter is a field of Stats or KernelStats with the name it has in logs.
+// A counter is a field of Stats and its name in logs.
 type counter struct {
 	name  string
 	value *uint64
 }
 
-// counters are all fields of Stats that only rise, and Undecided.
+// counters returns the fields of Stats that are added up in a Group.
 func (s *Stats) counters() []counter {
 	return []counter{
 		{"received", &s.Received},
@@ -43,7 +43,7 @@ func (s *Stats) counters() []counter {
 	}
 }
 
-// add adds what another queue has counted.
+// add adds the counters of another queue.
 func (s *Stats) add(o *Stats) {
 	more := o.counters()
 	for i, c := range s.counters() {
@@ -63,11 +63,11 @@ func (k *KernelStats) add(o *KernelStats) {
 	k.SocketDropped += o.SocketDropped
 }
 
-// LogValue makes a group of attributes of what is not 0, so that
+// LogValue returns a group with the counters that are not 0, so that
 //
 //	slog.Info("queue", "stats", q.Stats())
 //
-// is brief as long as nothing is lost.
+// logs little unless something goes wrong.
 func (s Stats) LogValue() slog.Value {
 	var attrs []slog.Attr
 	for _, c := range s.counters() {
@@ -82,7 +82,8 @@ func (s Stats) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// LogValue is like that of Stats, without LastID.
+// LogValue returns a group with the counters that are not 0, except LastID, or
+// with the error.
 func (k KernelStats) LogValue() slog.Value {
 	if k.Err != nil {
 		return slog.GroupValue(slog.String("err", k.Err.Error()))
@@ -99,12 +100,12 @@ func (k KernelStats) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// String shows what is not 0 in a line, like
+// String returns the counters that are not 0 in one line, for example
 //
 //	received=12 decided=11 undecided=1 accepted=11 kernel.pending=1
 func (s Stats) String() string { return text("", s.LogValue()) }
 
-// text shows the attributes of a group, nested ones with the group's name.
+// text formats the attributes of a group, nested ones with the name of their group.
 func text(prefix string, v slog.Value) string {
 	var said []string
 	for _, a := range v.Group() {
@@ -117,11 +118,11 @@ func text(prefix string, v slog.Value) string {
 	return join(" ", said...)
 }
 
-// MarshalJSON encodes Err as its text, so that
+// MarshalJSON encodes Err as its text, so that Stats can be published:
 //
 //	expvar.Publish("queue", expvar.Func(func() any { return q.Stats() }))
 //
-// shows why there is no row. It returns no error.
+// It never returns an error.
 func (k KernelStats) MarshalJSON() ([]byte, error) {
 	type plain KernelStats // without this method
 	v := struct {

@@ -354,12 +354,12 @@ func (p Packet) Conntrack() (c Conntrack, ok bool) {
 	return c, true
 }
 
-// String shows the packet in a line, like
+// String returns a summary of the packet in one line, for example
 //
 //	#12 Output lo: TCP 127.0.0.1:40000 > 127.0.0.1:80 SYN, 60 bytes, mark 0x1
 //
-// It reads Payload, so it must be called before the verdict. It is for people:
-// it allocates, looks interface names up, and may change.
+// Call it before the verdict. It allocates and looks up interface names. The
+// format may change.
 func (p Packet) String() string {
 	if p.slot == nil {
 		return "no packet"

@@ -7,105 +7,107 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ledger"
 )
 
-// Stats are the counters of a queue since Open. At any quiet moment
+// Stats contains the counters of a queue since Open. They add up:
 //
 //	Received = Decided + Undecided + Expired + Overflowed + Damaged + Gone + Abandoned
 type Stats struct {
-	// Received counts packets read from the kernel, as far as they showed an id.
+	// Received counts packets read from the kernel whose id could be read.
 	Received uint64
-	// Decided counts packets whose verdict the application gave and the
-	// kernel's socket took.
+	// Decided counts packets whose verdict the program gave and the queue has
+	// sent.
 	Decided uint64
-	// Undecided is the number of packets that wait for a verdict, or for the
-	// verdict to be sent.
+	// Undecided is the number of packets that wait for a verdict, or whose
+	// verdict has not been sent yet.
 	Undecided uint64
 	// Expired counts packets that Config.Deadline decided.
 	Expired uint64
 	// Overflowed counts packets that Config.WhenFull decided.
 	Overflowed uint64
 	// Damaged counts packets that Config.OnDeadline decided because their
-	// message was cut or could not be decoded.
+	// message was truncated or could not be decoded.
 	Damaged uint64
-	// Gone counts packets that ip_queue had dropped before they were decided,
-	// which shows when it uses their id again. A full queue is no cause of that
-	// on Linux 3.4: see Kernel.QueueDropped.
+	// Gone counts packets that ip_queue dropped before their verdict. The queue
+	// notices this when the kernel uses the id again. On Linux 3.4 a full queue
+	// is not a cause: see Kernel.QueueDropped.
 	Gone uint64
 	// Abandoned counts packets that were undecided when the queue closed.
 	Abandoned uint64
 
-	// Accepted, Dropped, Repeated, Stopped and Requeued count the verdicts sent,
-	// whoever decided. Replaced counts those of them that carried a payload.
+	// Accepted, Dropped, Repeated, Stopped and Requeued count packets by the
+	// action of their verdict, no matter who gave it. Abandoned packets count
+	// by Config.OnClose. Replaced counts packets that a verdict replaced.
 	Accepted, Dropped, Repeated, Stopped, Requeued, Replaced uint64
 
-	// Missed counts packets that the kernel numbered for this queue and could
-	// not deliver: it dropped them, or accepted them with FailOpen. The count
-	// comes from gaps in the packet ids, so it needs no privilege. Only
+	// Missed counts packets that the kernel numbered for this queue but could
+	// not deliver: it dropped them or, with Config.FailOpen, accepted them. The
+	// count comes from gaps in the ids, so it requires no privilege. Only
 	// nfnetlink_queue numbers packets.
 	Missed uint64
-	// Overruns counts how often the kernel reported that the socket's receive
-	// buffer was full (ENOBUFS). nfnetlink_queue is asked not to report it:
-	// Missed and Kernel.SocketDropped count the packets instead.
+	// Overruns counts how often the kernel reported a full receive buffer
+	// (ENOBUFS). The queue tells nfnetlink_queue not to report it: there Missed
+	// and Kernel.SocketDropped count the packets.
 	Overruns uint64
-	// Refused counts verdicts that the kernel refused after they were sent.
-	// Late counts those of them whose packet the kernel had already given up
-	// (ENOENT). Without Config.OnRefused some refusals go unnoticed: a verdict
-	// for one packet of a batch of which the kernel carried out the rest.
+	// Refused counts verdicts that the kernel refused. Late counts those among
+	// them for which the kernel no longer had the packet (ENOENT). Without
+	// Config.OnRefused the kernel does not report all refusals: if it carries
+	// out a part of a batch verdict, it reports nothing about the rest.
 	Refused, Late uint64
-	// LostAnswers counts answers of the kernel for which the receive buffer had
-	// no room. Nearly all are refusals of verdicts, which Refused and OnRefused
-	// then miss; without Config.OnRefused one answer may refuse several
-	// verdicts. While packets wait to be read the number may be too small; after
-	// Close it is exact. It is 0 with ip_queue, before Linux 4.12, and where
-	// Kernel.Err is set: it takes the kernel's row to tell answers from packets.
+	// LostAnswers counts answers of the kernel that did not fit in the receive
+	// buffer. Nearly all are refusals of verdicts, which Refused and OnRefused
+	// then miss; without Config.OnRefused, one answer may refuse several
+	// verdicts. While packets wait to be read, the number may be too small;
+	// after Close it is exact. It is 0 with ip_queue, before Linux 4.12, and if
+	// Kernel.Err is set, because the row of the kernel is needed to compute it.
 	LostAnswers uint64
 	// Untold counts calls of Config.OnRefused and Config.OnExpired that were
-	// left out because 65536 others waited.
+	// left out because 65536 calls waited.
 	Untold uint64
-	// ConntrackSkipped counts verdicts that were sent without their
-	// Verdict.Conntrack, or without a part of it, because the packet had no
-	// entry, or an entry that does not admit the change.
+	// ConntrackSkipped counts verdicts that were sent without all or part of
+	// their Verdict.Conntrack, because the packet had no entry, or an entry
+	// that does not allow the change.
 	ConntrackSkipped uint64
-	// Malformed counts messages that could not be decoded and showed no id.
+	// Malformed counts messages that could not be decoded and contained no id.
 	Malformed uint64
-	// Foreign counts messages that another process sent to the socket in the
-	// moment before the kernel was told to refuse them. They are ignored.
+	// Foreign counts messages that another process sent to the socket before
+	// Open made the kernel refuse them. The queue ignores them.
 	Foreign uint64
-	// SendRetries counts how often the kernel had no memory to take verdicts,
-	// which were then sent again.
+	// SendRetries counts how often the kernel had no memory for verdicts, so
+	// that the queue sent them again later.
 	SendRetries uint64
-	// BuffersLeft counts packet buffers left to the garbage collector because
-	// the application may still have been reading them when the deadline
-	// decided their packet.
+	// BuffersLeft counts buffers that the queue does not reuse, because
+	// Config.Deadline decided the packet while the program may have been
+	// reading it. The garbage collector frees them.
 	BuffersLeft uint64
 
-	// OldestUndecided is the age of the packet that has waited longest, with
-	// Config.Deadline or Config.TrackAge, else 0.
+	// OldestUndecided is the age of the packet that has waited longest. It
+	// requires Config.Deadline or Config.TrackAge, and is 0 otherwise.
 	OldestUndecided time.Duration
 	// ReadBuffer is the size of the socket's receive buffer in bytes, as the
-	// kernel accounts it: twice what was asked for, if that was granted.
+	// kernel counts it: twice the requested size, if that was granted.
 	ReadBuffer int
 
-	// Kernel is the kernel's own view of the queue.
+	// Kernel contains the counters of the kernel.
 	Kernel KernelStats
 }
 
-// KernelStats is the row that the kernel keeps for a queue in
-// /proc/net/netfilter/nfnetlink_queue or /proc/net/ip_queue. Its counters wrap
-// at 32 bits. After Close it is as it was just before.
+// KernelStats is the row of a queue in /proc/net/netfilter/nfnetlink_queue, or
+// the content of /proc/net/ip_queue or /proc/net/ip6_queue. The counters wrap
+// at 32 bits. After Close, they are those just before the queue was closed.
 type KernelStats struct {
-	// Err is why there is no row; the other fields are then zero. Only root and
-	// the group root may read the row of nfnetlink_queue, CAP_NET_ADMIN does not
-	// suffice; Stats.Missed counts losses without it.
+	// Err is the reason why the row could not be read; the other fields are
+	// then zero. For nfnetlink_queue, only root and group root may read it;
+	// CAP_NET_ADMIN does not suffice. Stats.Missed counts losses without it.
 	Err error
-	// Pending is the number of packets that wait for a verdict, read or not.
+	// Pending is the number of packets that wait for a verdict in the kernel,
+	// including those not read yet.
 	Pending uint32
-	// QueueDropped counts packets dropped because the queue had reached its
-	// length (ip_queue: Linux 2.6.18 and later).
+	// QueueDropped counts packets that the kernel dropped because the queue was
+	// full (ip_queue: Linux 2.6.18 and later).
 	QueueDropped uint32
-	// SocketDropped counts packets dropped because the socket's receive buffer
-	// was full (ip_queue: Linux 2.6.18 and later).
+	// SocketDropped counts packets that the kernel dropped because the receive
+	// buffer was full (ip_queue: Linux 2.6.18 and later).
 	SocketDropped uint32
-	// LastID is the id of the last packet queued (nfnetlink_queue).
+	// LastID is the id of the most recent packet. It is 0 with ip_queue.
 	LastID uint32
 }
 

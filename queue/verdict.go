@@ -8,26 +8,29 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ledger"
 )
 
-// An Action is what becomes of a packet. Its zero value is not an action.
+// An Action is what a verdict does with a packet. The zero value is not a valid
+// Action.
 type Action uint8
 
 const (
-	// Accept lets the packet go on.
+	// Accept lets the packet continue with the next chain of its hook.
 	Accept Action = iota + 1
-	// Drop ends it.
+	// Drop drops the packet.
 	Drop
-	// Repeat sends it through the same hook again, from its first rule. The
-	// rules must tell it apart then, for example by a mark, or it is queued for ever.
+	// Repeat sends the packet through the chain that queued it again. A rule
+	// must then let it pass, for example by its mark. Otherwise it is queued
+	// again and again.
 	Repeat
-	// Stop lets it go on past the remaining chains of its hook.
+	// Stop accepts the packet and skips the remaining chains of its hook.
 	Stop
-	// Requeue puts it into the queue Verdict.Number, or with ip_queue at the
-	// end of the same queue.
+	// Requeue moves the packet to the queue Verdict.Number, or with ip_queue
+	// to the end of the same queue.
 	Requeue
 
 	actions = int(Requeue) + 1
 )
 
+// String returns the name of the constant.
 func (a Action) String() string {
 	if a == 0 {
 		return "Action(0)"
@@ -35,7 +38,7 @@ func (a Action) String() string {
 	return name(int(a)-1, "Accept", "Drop", "Repeat", "Stop", "Requeue")
 }
 
-// op returns the action as OpError.Op has it.
+// op returns the name of the action in OpError.Op.
 func (a Action) op() string {
 	if a == 0 {
 		return "decide"
@@ -43,55 +46,61 @@ func (a Action) op() string {
 	return name(int(a)-1, "accept", "drop", "repeat", "stop", "requeue")
 }
 
-// A Verdict is a decision about one packet with all that can go with it.
-// Action must be set; the other fields' zero values leave the packet as it is.
-// ip_queue takes none of them but Payload and Raw.
+// A Verdict is a decision about one packet. Action must be set. With the zero
+// values of the other fields, the packet does not change. ip_queue supports
+// only Action, Payload and Raw; it refuses other fields with ErrUnsupported.
 type Verdict struct {
 	Action Action
 
-	// Payload, if not nil, replaces the packet, from its IP header on. It is
-	// copied; lengths and checksums are repaired in the copy unless Raw is set.
+	// Payload, if not nil, replaces the packet, starting at its IP header.
+	// Decide copies it, and repairs lengths and checksums in the copy unless
+	// Raw is set: see Packet.Replace.
 	Payload []byte
-	// Raw sends Payload as it is.
+	// Raw sends Payload unchanged: see Packet.ReplaceRaw.
 	Raw bool
 
-	data bool // Payload is to replace the packet's data only
+	data bool // Payload replaces only the data of the packet
 
-	// Mark changes the packet's firewall mark in the bits of MarkMask, and
-	// leaves the other bits, which may belong to other programs. Mark must be
-	// within MarkMask. A MarkMask of 0 means all bits if Mark is not 0, and no
-	// change if it is: to set a mark of 0, give the MarkMask ^uint32(0).
+	// Mark contains the new values of those bits of the firewall mark that are
+	// set in MarkMask. It must not contain other bits. Bits outside MarkMask,
+	// which may belong to other programs, do not change. If MarkMask is 0, Mark
+	// replaces all bits, unless it is 0, which changes nothing. To set a mark
+	// of 0, set MarkMask to ^uint32(0).
 	//
-	// Accept ends the evaluation of the chain, so its later rules do not see
-	// the mark; later chains do, and with Repeat the same chain does.
+	// After Accept, the later rules of the same chain are not evaluated, so
+	// they do not see the mark. Later chains do. After Repeat, the same chain
+	// does.
 	Mark, MarkMask uint32
 
-	// Priority, if not 0, becomes the packet's queueing priority; ZeroPriority
-	// sets it to 0. Linux before 5.18 ignores it.
+	// Priority, if not 0, is the new queueing priority of the packet.
+	// ZeroPriority sets the priority to 0. Linux before 5.18 ignores both.
 	Priority     uint32
 	ZeroPriority bool
 
-	// Number is the queue that Requeue moves the packet to. Bypass accepts it
-	// if nobody listens there, instead of dropping it (Linux 3.10).
+	// Number is the queue to which Requeue moves the packet. If no program has
+	// opened that queue, the kernel drops the packet, or with Bypass accepts it
+	// (Linux 3.10).
 	Number uint16
 	Bypass bool
 
-	// VLAN, if not zero, becomes the packet's VLAN tag, in the Bridge family
-	// alone (Linux 4.7).
+	// VLAN, if not zero, is the new VLAN tag of a packet of family Bridge
+	// (Linux 4.7). Other families do not support it.
 	VLAN VLAN
-	// LinkHeader, if not nil, becomes the packet's link header, in the Bridge
-	// family alone; it must be as long as the original (Linux 4.7).
+	// LinkHeader, if not nil, replaces the link-layer header of a packet of
+	// family Bridge (Linux 4.7). It must have the same length, and is copied.
+	// Other families do not support it.
 	LinkHeader []byte
 
-	// Conntrack changes the packet's connection tracking entry, with
-	// Config.Conntrack. Together with a Payload of another length, a TCP
-	// connection that is translated (NAT) and has no conntrack helper breaks: the
-	// kernel cannot adjust its sequence numbers, and warns.
+	// Conntrack changes the connection tracking entry of the packet. It
+	// requires Config.Conntrack. Do not combine it with a Payload of another
+	// length for a TCP connection that uses NAT and has no conntrack helper:
+	// the connection breaks, because the kernel cannot adjust its sequence
+	// numbers, and logs a warning.
 	Conntrack CTChange
 }
 
-// short returns what v says to any packet in the same few words, and whether
-// that is all.
+// short returns the part of v that every packet's verdict can have, as a
+// ledger.Verdict, and reports whether that is all of v.
 func (v *Verdict) short() (short ledger.Verdict, all bool) {
 	short = ledger.Verdict{
 		Action: ledger.Action(v.Action), Mark: v.Mark, MarkMask: v.MarkMask,
@@ -106,7 +115,7 @@ func (v *Verdict) short() (short ledger.Verdict, all bool) {
 
 func (v *Verdict) changesMark() bool { return v.Mark|v.MarkMask != 0 }
 
-// marked returns the mark that the verdict gives to a packet whose mark is old.
+// marked returns the new mark of a packet whose mark is old.
 func (v *Verdict) marked(old uint32) uint32 {
 	if v.MarkMask == 0 {
 		return v.Mark
@@ -114,7 +123,7 @@ func (v *Verdict) marked(old uint32) uint32 {
 	return old&^v.MarkMask | v.Mark
 }
 
-// checkMark refuses a mark that would change bits outside its mask.
+// checkMark refuses a mark with bits outside its mask.
 func (v *Verdict) checkMark() error {
 	if v.MarkMask != 0 && v.Mark&^v.MarkMask != 0 {
 		return fmt.Errorf("%w: mark %#x has bits outside of mask %#x", ErrInvalid, v.Mark, v.MarkMask)
@@ -122,7 +131,8 @@ func (v *Verdict) checkMark() error {
 	return nil
 }
 
-// String shows the verdict in a line, a payload by its length.
+// String returns the verdict in one line, with the length of a payload instead
+// of its bytes.
 func (v Verdict) String() string {
 	said := parts{v.Action.String()}
 	said.add(v.Action == Requeue, "to %d", v.Number)
@@ -136,7 +146,7 @@ func (v Verdict) String() string {
 	return strings.Join(said, " ")
 }
 
-// op returns the verdict as OpError.Op has it.
+// op returns the name of the verdict in OpError.Op.
 func (v *Verdict) op() string {
 	if v.Payload != nil {
 		return "replace"
@@ -144,15 +154,16 @@ func (v *Verdict) op() string {
 	return v.Action.op()
 }
 
-// Accept lets the packet go on. It fails only if the packet needs no verdict any
-// more: with ErrDecided, ErrGone or ErrClosed. See Decide.
+// Accept lets the packet continue. It fails only if the packet no longer needs
+// a verdict: with ErrDecided, ErrGone or ErrClosed. Like all verdict methods it
+// does not block: see Decide.
 func (p Packet) Accept() error { return p.judge(Accept) }
 
-// Drop ends the packet. It fails as Accept does.
+// Drop drops the packet. It fails only as Accept does.
 func (p Packet) Drop() error { return p.judge(Drop) }
 
-// Repeat sends the packet through its hook again. It fails as Accept does. See
-// Action.
+// Repeat sends the packet through the chain that queued it again: see Action.
+// It fails only as Accept does.
 func (p Packet) Repeat() error { return p.judge(Repeat) }
 
 // judge decides with nothing but an action.
@@ -167,58 +178,68 @@ func (p *Packet) judge(a Action) error {
 }
 
 // Replace accepts the packet with payload in its place. payload starts at the
-// IP header and may be p.Payload, changed or not; it is copied, and the caller's
-// bytes stay as they are.
+// IP header. It may be p.Payload, changed or not. Replace copies it, and does
+// not change it.
 //
-// In the copy, the IP and UDP lengths are set to the number of bytes given, and
-// all checksums are computed. A packet that is given back unchanged arrives as
-// it would have: if the number of bytes is the packet's own, so are lengths that
-// the caller has not changed. A UDP datagram may be shorter than its IP packet,
-// for example, and a UDP checksum that the sender left out is not added.
+// In the copy, Replace sets the IP and UDP lengths to the number of bytes in
+// payload, and computes all checksums. It does not change what the program did
+// not: if payload has as many bytes as the packet, and the same lengths in its
+// headers, they stay, even if the UDP datagram is shorter than the IP packet.
+// Replace adds no UDP checksum if the sender left it out.
 //
-// Replace refuses what could not arrive, and leaves the packet undecided:
+// Replace refuses a payload that could not arrive. The packet is then still
+// undecided. The error is
 //
-//   - ErrInvalid: payload is no IP packet of the same version, is malformed, is
-//     shorter than the packet's own IP headers, or too long for the kernel.
-//   - ErrTruncated: the packet is a cut copy (Truncated) and payload is not
-//     complete: its IP length says more.
-//   - ErrUnsupported: the packet is a GSO packet and payload has another length
-//     or other headers, or is not TCP; or a checksum is owed to the packet
-//     (ChecksumReady) that is not its own transport's, as in a tunnel that ends
-//     in this host. Config.NoGSO avoids both. At HookPrerouting and HookInput
-//     the IPv4 header and an IPv6 hop-by-hop header must keep their length.
-//     Linux 7.2 and later drop replaced packets of the Bridge family, and all of
-//     a network namespace that the initial user namespace does not own, as in a
-//     rootless container.
+//   - ErrInvalid if payload is not an IP packet of the same version, is
+//     malformed, is shorter than the IP headers of the packet, or is too long
+//     for the kernel;
+//   - ErrTruncated if the packet is Truncated and payload is too: it is shorter
+//     than its IP length;
+//   - ErrUnsupported if the packet is a GSO packet, and either is not TCP or
+//     payload has another length or other headers;
+//   - ErrUnsupported if the packet contains an unfinished checksum (see
+//     ChecksumReady) that is not that of its own transport, as in a tunnel that
+//     ends in this host;
+//   - ErrUnsupported if the length of the IPv4 header, or of an IPv6 hop-by-hop
+//     header, changes at HookPrerouting or HookInput;
+//   - ErrUnsupported if Linux 7.2 or later would drop the packet: a replaced
+//     packet of family Bridge, any replaced packet in a network namespace that
+//     the initial user namespace does not own, as in a rootless container, or
+//     one whose IP options, extension headers or fragment bits change.
 //
-// See Decide for the rest, and ReplaceData for the common case.
+// Config.NoGSO avoids GSO packets and unfinished checksums. ReplaceData is for
+// the common case in which only the data changes. See Decide for the other
+// errors.
 func (p Packet) Replace(payload []byte) error {
 	return p.Decide(Verdict{Action: Accept, Payload: nonNil(payload)})
 }
 
-// ReplaceRaw is Replace without any repair: what is wrong in payload stays
-// wrong, and the receiver drops it silently. It refuses only what the kernel
-// itself cannot take: a payload that is too short or too long, and GSO packets
-// like Replace.
+// ReplaceRaw accepts the packet with payload in its place, without any repair.
+// If a length or a checksum is wrong, the receiver drops the packet silently.
+// ReplaceRaw refuses only what the kernel cannot process: a payload that is too
+// short or too long, changes of headers that Replace refuses, and GSO packets
+// as Replace does.
 func (p Packet) ReplaceRaw(payload []byte) error {
 	return p.Decide(Verdict{Action: Accept, Payload: nonNil(payload), Raw: true})
 }
 
-// ReplaceData accepts the packet with data in place of its Data, and repairs the
-// lengths and checksums around it, as Replace does. What follows the data is
-// left out. data may be part of Payload. It is copied, and not changed.
+// ReplaceData accepts the packet with data in place of its Data, and repairs
+// the lengths and checksums around it as Replace does. It removes bytes after
+// the old data. data may be a part of Payload. ReplaceData copies it, and does
+// not change it.
 //
-// The new data may have any length that fits a packet, except in TCP: a TCP
-// segment of another length shifts the sequence numbers of everything that
-// follows in its connection, so that is refused with ErrUnsupported, as are
-// fragments and packets without Data. A program that translates the sequence
-// numbers of both directions can use Replace. The other errors are those of
-// Replace.
+// data may have any length that fits in a packet, except in TCP. There
+// ReplaceData refuses another length with ErrUnsupported, because it would
+// shift the sequence numbers of all later data of the connection. (A program
+// that translates the sequence numbers of both directions can use Replace.)
+// ReplaceData also fails with ErrUnsupported for fragments and for packets
+// without Data. The other errors are those of Replace.
 func (p Packet) ReplaceData(data []byte) error {
 	return p.Decide(Verdict{Action: Accept, Payload: nonNil(data), data: true})
 }
 
-// nonNil makes an empty replacement an empty one, not none.
+// nonNil returns an empty slice for nil: nil in Verdict.Payload means no
+// replacement.
 func nonNil(b []byte) []byte {
 	if b == nil {
 		return []byte{}
@@ -226,17 +247,21 @@ func nonNil(b []byte) []byte {
 	return b
 }
 
-// Decide gives the packet its verdict. It does not wait for the kernel nor for
-// the application; it may carry verdicts of other goroutines along. While
-// another goroutine's verdict for the same packet is being made up, Decide waits
-// for that, which takes as long as a copy and a checksum. nil means that the
-// verdict is taken for sending; if the kernel refuses it later, Stats counts
-// that and Config.OnRefused is called.
+// Decide gives the packet its verdict. The result nil means that the verdict
+// was taken for sending. If the kernel refuses it later, Stats counts that and
+// Config.OnRefused is called.
 //
-// Errors: ErrDecided if the packet has its verdict already; ErrGone; ErrClosed
-// after Close; and, for a verdict that is refused, ErrInvalid, ErrTruncated and
-// ErrUnsupported. A refused verdict leaves the packet undecided: it waits in the
-// kernel until it gets another one, such as Drop, or until Config.Deadline.
+// Decide does not block: it sends the verdict, possibly together with verdicts
+// of other goroutines, or leaves it to the next send, at most 100 microseconds
+// later. If another goroutine is deciding the same packet, Decide waits until
+// that has succeeded or failed, which takes no longer than copying the payload
+// and computing checksums.
+//
+// Decide fails with ErrDecided if the packet already has a verdict, with
+// ErrGone if the kernel no longer has the packet, and with ErrClosed after
+// Close. It refuses a verdict with ErrInvalid, ErrTruncated or ErrUnsupported.
+// The packet is then still undecided: it waits in the kernel for another
+// verdict, for example Drop, or for Config.Deadline.
 func (p Packet) Decide(v Verdict) error {
 	err := p.decide(&v)
 	if err != nil {
@@ -319,16 +344,17 @@ func (p *Packet) refuse(op string, err error) error {
 	return p.Queue().opError(op, err)
 }
 
-// DecideUpTo gives the verdict to the packet and to all undecided packets of its
-// queue that were received before it, wherever they are, and returns how many
-// that were. It also ends the life of their payloads. The kernel gets batch
-// verdicts where the result is the same.
+// DecideUpTo gives the same verdict to the packet and to all undecided packets
+// of its queue that were received before it, including those in the channel. It
+// returns their number. It ends the life of their payloads. If the result is
+// the same, the kernel gets one batch verdict for many packets.
 //
-// Accept or Drop, with a mark and a priority or without, suits any packet, as do
-// the other actions. A change of Verdict.Conntrack goes to the connection of
-// each packet, as far as that admits it (CTChange). What belongs to one packet,
-// such as a payload or the status of its connection, is refused with ErrInvalid.
-// Errors: ErrInvalid, ErrUnsupported and ErrClosed, with nothing decided.
+// The verdict must not contain anything that belongs to one packet: DecideUpTo
+// refuses Payload, VLAN, LinkHeader and a change of the connection's status
+// with ErrInvalid. Any Action is allowed, as are Mark and Priority. Other
+// changes in Conntrack apply to the connection of each packet, as far as its
+// entry allows (see CTChange). DecideUpTo fails with ErrInvalid, ErrUnsupported
+// or ErrClosed, and then decides no packet.
 func (p Packet) DecideUpTo(v Verdict) (int, error) {
 	n, err := p.decideUpTo(&v)
 	if err != nil {
