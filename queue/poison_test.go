@@ -4,6 +4,7 @@ package queue_test
 
 import (
 	"bytes"
+	"net"
 	"testing"
 
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
@@ -23,6 +24,32 @@ func TestPoison(t *testing.T) {
 			if want := bytes.Repeat([]byte{0xdb}, len(p.Payload)); !bytes.Equal(p.Payload, want) {
 				s.Errorf("%d bytes: payload % .20x after the verdict", n, p.Payload)
 			}
+		}
+	})
+}
+
+// What refers to the payload is spoiled with it; what was copied is not.
+func TestPoisonParts(t *testing.T) {
+	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		sent := s.datagram(100)
+		s.injectPayload(sent)
+		p := s.next()
+		flow, clone := p.Flow(), p.Clone()
+		source := flow.Source.Addr().AsSlice()
+		at := bytes.Index(p.Payload, source)
+		address := net.IP(p.Payload[at : at+len(source)])
+		_, segment := p.Transport()
+		parts := map[string][]byte{"address": address, "segment": segment, "data": p.Data()}
+		s.ok(p.Accept())
+		s.quiet()
+		for name, part := range parts {
+			if want := bytes.Repeat([]byte{0xdb}, len(part)); len(part) == 0 || !bytes.Equal(part, want) {
+				s.Errorf("%s % .20x after the verdict", name, part)
+			}
+		}
+		if !bytes.Equal(flow.Source.Addr().AsSlice(), source) || !bytes.Equal(clone, sent) {
+			s.Errorf("after the verdict: flow %v, clone % x", flow, clone)
 		}
 	})
 }
