@@ -57,17 +57,6 @@ func (q *Queue) contextEnded(ctx context.Context) {
 	}
 }
 
-// causeOf is why ctx ended, nil for a plain cancellation. A signal that
-// signal.NotifyContext waited for is one, although since Go 1.26 it sets a
-// cause, which matches context.Canceled.
-func causeOf(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, context.Canceled) {
-		return nil
-	}
-	return cause
-}
-
 // shut closes the queue and returns when it is closed, whoever did it.
 func (q *Queue) shut() {
 	if !q.life.advance(closing) {

@@ -28,14 +28,14 @@ import (
 // moment, Open waits up to ten seconds.
 //
 // An error is an *OpError. Its text is one line that contains what to do. It
-// matches ErrInvalid or ErrUnsupported if a field of c is refused, the cause of
-// the end of ctx, or the kernel's errno: for example EPERM (no privilege, or
-// another socket owns the nfnetlink_queue), EBUSY (another socket owns
-// ip_queue) or EPROTONOSUPPORT (this kernel has no such queue).
+// matches ErrInvalid or ErrUnsupported if a field of c is refused, both ctx.Err()
+// and the cause if ctx ended, or the kernel's errno: for example EPERM (no
+// privilege, or another socket owns the nfnetlink_queue), EBUSY (another socket
+// owns ip_queue) or EPROTONOSUPPORT (this kernel has no such queue).
 func Open(ctx context.Context, c Config) (*Queue, error) {
 	c, err := c.complete()
 	if err == nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
+		err = endOf(ctx)
 	}
 	if err != nil {
 		return nil, c.openError(err)

@@ -54,7 +54,7 @@ func (q *binding) going(protocol int, port uint32) bool {
 func pause(ctx context.Context, d time.Duration) error {
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return endOf(ctx)
 	case <-time.After(d):
 		return nil
 	}

@@ -186,7 +186,7 @@ func (q *Queue) All() iter.Seq[Packet] {
 }
 
 // Err returns why the stream of packets ended. It returns nil after Close and
-// after an ordinary cancellation of the context. If the context ended in
+// after an ordinary cancellation of the context, for example by a signal. If the context ended in
 // another way, for example at its deadline, Err returns the cause; if the queue
 // failed, it returns the failure. Before the channel is closed, or the loop
 // over All has ended without a break, Err returns nil. Afterwards its result
@@ -203,9 +203,9 @@ func (q *Queue) Err() error {
 // full: the queue keeps packets that arrive meanwhile, in order.
 //
 // SetMode fails with ErrInvalid if m is not a valid mode, with ErrClosed, with
-// the cause of the end of ctx, or with the errno of the kernel. It fails with
-// ENOBUFS if the answer is behind more packets than Config.MaxUndecided allows;
-// then decide some packets first.
+// an error that matches both ctx.Err() and the cause if ctx ended, or with the
+// errno of the kernel. It fails with ENOBUFS if the answer is behind more
+// packets than Config.MaxUndecided allows; then decide some packets first.
 func (q *Queue) SetMode(ctx context.Context, m Mode) error {
 	if err := m.check(); err != nil {
 		return q.opError("set mode", err)

@@ -26,7 +26,7 @@ func (r *reader) ask(ctx context.Context, encode func(seq uint32) []byte) error 
 	case r.turn <- struct{}{}:
 		defer func() { <-r.turn }()
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return endOf(ctx)
 	case <-r.life.stopped:
 		return ErrClosed
 	}
@@ -69,7 +69,7 @@ func (r *reader) await(ctx context.Context) (err error, ok bool) {
 		case err = <-r.answers:
 			return err, true
 		case <-ctx.Done():
-			return r.giveUp(context.Cause(ctx))
+			return r.giveUp(endOf(ctx))
 		case <-r.life.stopped:
 			return r.giveUp(ErrClosed)
 		case <-late.C:
@@ -81,7 +81,7 @@ func (r *reader) await(ctx context.Context) (err error, ok bool) {
 				return r.giveUp(err)
 			}
 			if r.wanted.Load() != 0 {
-				return r.giveUp(context.Cause(ctx))
+				return r.giveUp(endOf(ctx))
 			}
 		}
 	}
@@ -144,7 +144,7 @@ func (r *reader) enlarge(ctx context.Context, size int) error {
 			r.release()
 		case <-b.resized:
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return endOf(ctx)
 		case <-r.life.stopped:
 			return ErrClosed
 		}

@@ -68,7 +68,7 @@ func main() {
 		signal.Notify(hangups, hangup)
 		err = run(ctx, o, hangups, os.Stdout)
 	}
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
+	if err != nil && !errors.Is(err, flag.ErrHelp) && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "dnssink:", err)
 		os.Exit(1)
 	}

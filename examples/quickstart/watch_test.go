@@ -62,3 +62,12 @@ func TestWatchWithoutPrivilege(t *testing.T) {
 		t.Errorf("watch = %v and shows %q, want an error of Open and nothing", err, &b)
 	}
 }
+
+func TestWatchInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(sock.WithKernel(t.Context(), kerneltest.New(kerneltest.Options{})))
+	cancel()
+	var b bytes.Buffer
+	if err := watch(ctx, &screen{&b, false}, 9); err != nil || b.Len() > 0 {
+		t.Errorf("watch = %v, and showed %q", err, &b)
+	}
+}

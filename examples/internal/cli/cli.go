@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -62,12 +63,13 @@ func (m misuse) Unwrap() error { return m.error }
 func Misuse(format string, args ...any) error { return misuse{fmt.Errorf(format, args...)} }
 
 // Exit ends the program because of the error, which may be nil: with status 2
-// if the command line is wrong, 1 for other errors, and 0 after help.
+// if the command line is wrong, 1 for other errors, and 0 after help, or if a
+// signal ended the context of what the program was about to do.
 func (p Program) Exit(err error) { os.Exit(p.report(err, os.Stderr)) }
 
 func (p Program) report(err error, to io.Writer) (status int) {
 	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	case err == nil, errors.Is(err, flag.ErrHelp), errors.Is(err, context.Canceled):
 		return 0
 	case errors.As(err, new(misuse)):
 		fmt.Fprintf(to, "%s: %v (see %[1]s -h)\n", p.Name, err)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"io"
@@ -58,6 +59,9 @@ func TestHelp(t *testing.T) {
 
 func TestOtherErrors(t *testing.T) {
 	var said strings.Builder
+	if status := bare.report(&queue.OpError{Op: "open", Err: context.Canceled}, &said); status != 0 || said.String() != "" {
+		t.Errorf("status %d, %q after a signal, want 0 and nothing", status, &said)
+	}
 	if status := bare.report(&fs.PathError{Op: "open", Path: "file", Err: fs.ErrNotExist}, &said); status != 1 || said.String() != "bare: open file: file does not exist\n" {
 		t.Errorf("status %d, %q", status, &said)
 	}
