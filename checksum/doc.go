@@ -1,8 +1,9 @@
 // Package checksum computes and repairs the checksums of IP packets.
 //
 // A receiver drops a packet with a wrong checksum silently, so a program that
-// changes a packet must update its checksums. Fix repairs all checksums of a
-// packet in place. If the length of the packet has changed, call Resize first:
+// changes a packet must update its checksums. [Fix] repairs all checksums of a
+// packet in place. If the length of the packet has changed, call [Resize]
+// first:
 //
 //	packet = append(packet[:28], answer...)
 //	if err := checksum.Resize(packet); err != nil {
@@ -10,9 +11,9 @@
 //	}
 //	return checksum.Fix(packet)
 //
-// If only an address or a port changes, Update computes the new checksum from
-// the old one without reading the data. Sum, Fold, Combine, PseudoIPv4 and
-// PseudoIPv6 are building blocks for everything else.
+// If only an address or a port changes, [Update] computes the new checksum from
+// the old one without reading the data. [Sum], [Fold], [Combine], [PseudoIPv4]
+// and [PseudoIPv6] are building blocks for everything else.
 //
 // The package keeps no state and no reference to its arguments, and it does not
 // allocate. All functions may be called from several goroutines at once,
@@ -46,19 +47,19 @@
 //
 // # What is left alone
 //
-// Fix and Valid never guess. If they cannot know a checksum, they return an
+// Fix and [Valid] never guess. If they cannot know a checksum, they return an
 // error that matches one of these:
 //
-//   - ErrLeftAlone: the transport checksum is not known. The packet is a
+//   - [ErrLeftAlone]: the transport checksum is not known. The packet is a
 //     fragment, which contains only a part of what its checksum covers; or ESP
-//     encrypts the transport; or the transport protocol or the type of the
-//     IPv6 routing header is unknown; or it is ICMP for the other IP version.
-//     Tunnel protocols count as unknown: the packet inside keeps its
-//     checksums. Fix repairs the IPv4 header, so the packet can be sent if its
-//     transport has not changed. A packet whose IPv6 fragment header has
-//     offset 0 and no more fragments is not a fragment (RFC 6946).
-//   - ErrTruncated: the slice ends before the packet does. Nothing changes.
-//   - ErrMalformed: a header is invalid; for example, an option extends past
+//     encrypts the transport; or the transport protocol or the type of the IPv6
+//     routing header is unknown; or it is ICMP for the other IP version. Tunnel
+//     protocols count as unknown: the packet inside keeps its checksums. Fix
+//     repairs the IPv4 header, so the packet can be sent if its transport has
+//     not changed. A packet whose IPv6 fragment header has offset 0 and no more
+//     fragments is not a fragment (RFC 6946).
+//   - [ErrTruncated]: the slice ends before the packet does. Nothing changes.
+//   - [ErrMalformed]: a header is invalid; for example, an option extends past
 //     the end of its header. Nothing changes.
 //
 // Fix does not repair the integrity check value of an authentication header,

@@ -24,7 +24,7 @@
 //	iptables -A INPUT -p udp --dport 53 -j NFQUEUE --queue-num 0
 //	nft add rule inet filter input udp dport 53 queue num 0
 //
-// If no packets arrive, package diagnose reports why.
+// If no packets arrive, package [diagnose] reports why.
 //
 // # Kernels
 //
@@ -33,8 +33,8 @@
 // queues, and any process with CAP_NET_ADMIN can open one. ip_queue and
 // ip6_queue ("-j QUEUE") existed from Linux 2.4 to 3.4: one queue for IPv4 and
 // one for IPv6 on the whole machine. Config.Backend selects the kind; by
-// default Open uses the one that handles packets of the family. They behave the
-// same; features that ip_queue lacks return ErrUnsupported.
+// default [Open] uses the one that handles packets of the family. They behave
+// the same; features that ip_queue lacks return [ErrUnsupported].
 //
 // Old kernels have limits that Open cannot remove:
 //
@@ -50,7 +50,7 @@
 //
 // Each packet takes exactly one verdict. Any goroutine may give it, and packets
 // may be decided in any order. If several goroutines try, one succeeds and the
-// others get ErrDecided.
+// others get [ErrDecided].
 //
 // A verdict call does not block. A single verdict is sent immediately; several
 // are sent together, at most 100 microseconds later. The result nil means
@@ -58,31 +58,33 @@
 // example because the interface went down, Stats counts that and
 // Config.OnRefused is called.
 //
-// Accept, Drop and Repeat fail only if the packet no longer needs a verdict: it
-// has one, or the queue is closed. Their errors may be ignored. Decide and
-// Replace can also refuse the request (ErrInvalid, ErrTruncated,
-// ErrUnsupported). The packet then still waits in the kernel: give it another
-// verdict, for example Drop, or set Config.Deadline.
+// [Packet.Accept], [Packet.Drop] and [Packet.Repeat] fail only if the packet no
+// longer needs a verdict: it has one, or the queue is closed. Their errors may
+// be ignored. [Packet.Decide] and [Packet.Replace] can also refuse the request
+// ([ErrInvalid], [ErrTruncated], [ErrUnsupported]). The packet then still waits
+// in the kernel: give it another verdict, for example Drop, or set
+// Config.Deadline.
 //
 // # Memory
 //
-// A Packet is a value whose fields stay valid, except for the bytes of Payload.
-// Payload and the results of Data, Transport and LinkHeader are memory of the
-// queue, which reuses it after the verdict. Copy what must stay valid longer,
-// for example with Clone. Call SecurityContext and Conntrack before the
-// verdict; their results stay valid afterwards. In steady state the queue
-// allocates no memory for a packet.
+// A [Packet] is a value whose fields stay valid, except for the bytes of
+// Payload. Payload and the results of Data, Transport and LinkHeader are memory
+// of the queue, which reuses it after the verdict. Copy what must stay valid
+// longer, for example with [Packet.Clone]. Call SecurityContext and Conntrack
+// before the verdict; their results stay valid afterwards. In steady state the
+// queue allocates no memory for a packet.
 //
 // # Looking at packets
 //
-// Flow returns the protocol, addresses and ports of a packet, Transport the
-// bytes from the transport header on, Data those after it, IPv4 and IPv6 the
-// decoded IP header, Conntrack the connection, and String a one-line summary.
+// [Packet.Flow] returns the protocol, addresses and ports of a packet,
+// [Packet.Transport] the bytes from the transport header on, [Packet.Data]
+// those after it, [Packet.IPv4] and [Packet.IPv6] the decoded IP header,
+// [Packet.Conntrack] the connection, and [Packet.String] a one-line summary.
 // They read the memory of the packet, so call them before the verdict.
 //
 // # Several queues
 //
-// OpenGroup opens several queues that end together, for example those over
+// [OpenGroup] opens several queues that end together, for example those over
 // which a rule spreads packets (Config.Balance). Queues share nothing: each has
 // its own socket, reader, locks and buffers.
 //
@@ -91,7 +93,7 @@
 // While the channel is full, the queue reads no packets. They then wait in the
 // kernel, in the socket's receive buffer (Config.ReadBuffer) and in the
 // kernel's queue (Config.QueueLength). If either is full, the kernel drops
-// packets, or with Config.FailOpen accepts them. Stats counts every kind of
+// packets, or with Config.FailOpen accepts them. [Stats] counts every kind of
 // loss separately: Kernel.QueueDropped (kernel's queue full),
 // Kernel.SocketDropped and Missed (receive buffer full), Overflowed
 // (Config.WhenFull), Expired (Config.Deadline).
@@ -102,11 +104,11 @@
 //
 // # The end
 //
-// When the context ends, the kernel queues no more packets. The channel
-// delivers the packets that were received, and is then closed. They can still
-// be decided for Config.Grace. After that time, or when all are decided, the
-// queue closes, and packets without a verdict get Config.OnClose. Close does
-// not wait: it closes the queue immediately.
+// When the context ends, the kernel queues no more packets. The channel of
+// [Queue.Packets] delivers the packets that were received, and is then closed.
+// They can still be decided for Config.Grace. After that time, or when all are
+// decided, the queue closes, and packets without a verdict get Config.OnClose.
+// [Queue.Close] does not wait: it closes the queue immediately.
 //
 // Until the queue closes, it is still bound in the kernel. The kernel drops new
 // packets meanwhile, even if the rule contains "bypass". With OnClose Accept,
@@ -118,14 +120,14 @@
 //
 // # Changed packets
 //
-// Replace accepts another packet in place of the original and repairs its
-// lengths and checksums. ReplaceData replaces only the data, for example of a
-// UDP datagram.
+// [Packet.Replace] accepts another packet in place of the original and repairs
+// its lengths and checksums. [Packet.ReplaceData] replaces only the data, for
+// example of a UDP datagram.
 //
-// Packets from this host often have no checksum yet (ChecksumReady), and with
-// GSO they can be larger than the MTU. A program that only accepts and drops
-// packets need not care. Replace needs Config.NoGSO for large UDP packets, and
-// for packets of a tunnel that ends in this host.
+// Packets from this host often have no checksum yet ([Packet.ChecksumReady]),
+// and with GSO they can be larger than the MTU. A program that only accepts and
+// drops packets need not care. Replace needs Config.NoGSO for large UDP
+// packets, and for packets of a tunnel that ends in this host.
 //
 // # Sandboxes
 //
@@ -149,6 +151,9 @@
 //
 // # Tests
 //
-// Package queuetest tests programs that use this package, without root and on
+// Package [queuetest] tests programs that use this package, without root and on
 // every system.
+//
+// [diagnose]: https://pkg.go.dev/github.com/ipqueue/ipqueue/queue/diagnose
+// [queuetest]: https://pkg.go.dev/github.com/ipqueue/ipqueue/queue/queuetest
 package queue

@@ -17,8 +17,11 @@ const (
 
 // Flags of a request.
 const (
-	FlagRequest = 0x1 // NLM_F_REQUEST: required; without it ip_queue refuses a message and nfnetlink_queue skips it
-	FlagAck     = 0x4 // NLM_F_ACK: reply on success too, not only on failure
+	// NLM_F_REQUEST is required: without it ip_queue refuses a message and
+	// nfnetlink_queue skips it.
+	FlagRequest = 0x1
+	// NLM_F_ACK requests a reply on success too, not only on failure.
+	FlagAck = 0x4
 )
 
 // flagCapped is NLM_F_CAPPED, which marks an error reply that does not repeat

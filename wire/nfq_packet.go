@@ -15,7 +15,7 @@ type NFQFields uint32
 const (
 	HasPacketHeader NFQFields = 1 << nfqaPacketHdr         // ID, HWProtocol, Hook
 	HasMark         NFQFields = 1 << nfqaMark              // Mark; sent if not 0
-	HasTimestamp    NFQFields = 1 << nfqaTimestamp         // TimeSec, TimeUsec; sent if another program on the machine has turned on time stamps
+	HasTimestamp    NFQFields = 1 << nfqaTimestamp         // TimeSec, TimeUsec
 	HasInDev        NFQFields = 1 << nfqaIfindexInDev      // InDev
 	HasOutDev       NFQFields = 1 << nfqaIfindexOutDev     // OutDev
 	HasPhysInDev    NFQFields = 1 << nfqaIfindexPhysInDev  // PhysInDev
@@ -111,7 +111,8 @@ type NFQPacket struct {
 	VLANProto, VLANTCI uint16
 
 	// TimeSec and TimeUsec are the time of arrival: seconds since 1970, and
-	// microseconds.
+	// microseconds. The kernel sends them if another program on the machine
+	// has turned on time stamps.
 	TimeSec, TimeUsec uint64
 }
 

@@ -114,9 +114,14 @@ type SKBInfo uint32
 
 // The bits of SKBInfo.
 const (
-	SKBChecksumNotReady    SKBInfo = 0x1 // the checksum is not wrong: the kernel or the device completes it later (Linux 3.10)
-	SKBGSO                 SKBInfo = 0x2 // the packet is larger than the MTU; the kernel or the device splits it later (Linux 3.10)
-	SKBChecksumNotVerified SKBInfo = 0x4 // the checksum was not verified yet (Linux 3.11)
+	// The checksum is not wrong: the kernel or the device completes it later
+	// (Linux 3.10).
+	SKBChecksumNotReady SKBInfo = 0x1
+	// The packet is larger than the MTU; the kernel or the device splits it
+	// later (Linux 3.10).
+	SKBGSO SKBInfo = 0x2
+	// The checksum was not verified yet (Linux 3.11).
+	SKBChecksumNotVerified SKBInfo = 0x4
 )
 
 // String returns the names of the bits joined by "|", or "0" if there are none.
@@ -130,9 +135,9 @@ type ConfigFlags uint32
 
 // The bits of ConfigFlags.
 const (
-	ConfigFailOpen  ConfigFlags = 0x01 // accept packets for which the queue or the socket has no room (Linux 3.6)
+	ConfigFailOpen  ConfigFlags = 0x01 // accept packets if queue or socket is full (Linux 3.6)
 	ConfigConntrack ConfigFlags = 0x02 // send the connection tracking entry (Linux 3.6)
-	ConfigGSO       ConfigFlags = 0x04 // send large packets unsplit, and packets whose checksum is not complete (Linux 3.10)
+	ConfigGSO       ConfigFlags = 0x04 // send large packets unsplit, and incomplete checksums (Linux 3.10)
 	ConfigUIDGID    ConfigFlags = 0x08 // send the user and group of the local socket (Linux 3.14)
 	ConfigSecCtx    ConfigFlags = 0x10 // send the security context of the local socket (Linux 4.3)
 )
@@ -149,7 +154,7 @@ type CTInfo uint32
 // The relations.
 const (
 	CTEstablished      CTInfo = 0 // the connection has had packets in both directions
-	CTRelated          CTInfo = 1 // the packet starts a connection that belongs to another one, or is an ICMP error
+	CTRelated          CTInfo = 1 // the packet starts a connection related to another, or is an ICMP error
 	CTNew              CTInfo = 2 // the connection has had packets in one direction only
 	CTEstablishedReply CTInfo = 3 // like CTEstablished, in the reply direction
 	CTRelatedReply     CTInfo = 4 // like CTRelated, in the reply direction

@@ -1,5 +1,5 @@
 // Firewall decides by the headers of a flow's first packet, following a text
-// file, and leaves the rest of the flow to the kernel:
+// file, and leaves the rest of the flow to the kernel.
 //
 //	go build ./examples/firewall
 //	sudo ./firewall -policy policy.txt

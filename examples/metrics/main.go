@@ -1,5 +1,5 @@
-// Metrics accepts every packet of a queue and tells Prometheus how the queue
-// fares. It needs root, and a rule that feeds the queue:
+// Metrics accepts every packet of a queue and exports the queue's counters to
+// Prometheus. It needs root, and a rule that feeds the queue:
 //
 //	iptables -I FORWARD -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft add rule inet filter forward queue num 0 bypass

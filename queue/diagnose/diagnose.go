@@ -1,7 +1,7 @@
 // Package diagnose reports why a queue receives no packets.
 //
-// It is separate from package queue because reading firewall rules needs an
-// additional dependency.
+// [Run] checks a queue. The package is separate from package queue because
+// reading firewall rules needs an additional dependency.
 package diagnose
 
 import (
@@ -14,7 +14,7 @@ import (
 )
 
 // Run checks everything that packets need to flow through the queue that
-// queue.Open would open with c. It reports what is wrong and how to fix it.
+// [queue.Open] would open with c. It reports what is wrong and how to fix it.
 //
 // Run binds no queue and changes nothing, so programs, including this one, may use
 // queues meanwhile. Like reading rules with nft, it may make the kernel load

@@ -1,6 +1,6 @@
 // Package queuetest tests programs that use package queue, without root, Linux
-// or a network. Its Kernel is a simulated kernel that a real *queue.Queue works
-// with: the test sends packets in, and checks what happens to each.
+// or a network. Its [Kernel] is a simulated kernel that a real [*queue.Queue]
+// works with: the test sends packets in, and checks what happens to each.
 //
 // For example, this program drops packets to a blocked port:
 //
@@ -33,12 +33,13 @@
 // # Running the program
 //
 // A program that opens its queue itself only needs the right context: call it
-// with Kernel.Context, or start it with Kernel.Go. For code that creates its own
-// context, call Kernel.Install. Without any of these queue.Open fails, and so does
-// the test: no test opens a queue of the real kernel by mistake.
+// with [Kernel.Context], or start it with [Kernel.Go]. For code that creates
+// its own context, call [Kernel.Install]. Without any of these [queue.Open]
+// fails, and so does the test: no test opens a queue of the real kernel by
+// mistake.
 //
-// Code that is passed a queue gets one from Kernel.Open. To test a function that
-// handles one packet, receive the packet in the test:
+// Code that is passed a queue gets one from [Kernel.Open]. To test a function
+// that handles one packet, receive the packet in the test:
 //
 //	q := k.Open(queue.Config{})
 //	s := k.Send(packet)
@@ -50,14 +51,14 @@
 //
 // # Packets
 //
-// UDP, TCP, EchoRequest, EchoReply and IP build packets with correct lengths and
-// checksums. The fields of Packet add the metadata that the kernel has: hook,
-// mark, interfaces, owner. Send waits until the queue is open, so a test does not
-// race with the start of the program.
+// [UDP], [TCP], [EchoRequest], [EchoReply] and [IP] build packets with correct
+// lengths and checksums. The fields of [Packet] add the metadata that the
+// kernel has: hook, mark, interfaces, owner. [Kernel.Send] waits until the
+// queue is open, so a test does not race with the start of the program.
 //
-// Send returns a Sent, which reports what happens to the packet. Its Want methods
-// wait for the outcome. If it is not the expected one, they fail the test with a
-// message such as:
+// Send returns a [Sent], which reports what happens to the packet. Its Want
+// methods wait for the outcome. If it is not the expected one, they fail the
+// test with a message such as:
 //
 //	packet 1 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes) was accepted; want Dropped
 //
@@ -65,20 +66,21 @@
 //
 // When the test ends, a verdict must have decided every packet each time it was
 // queued, even if the test did not check that packet. All queues must be closed
-// and all goroutines must have ended. New has the exact rules.
+// and all goroutines must have ended. [New] has the exact rules.
 //
 // # Faults
 //
-// Overrun, RefuseVerdicts, RemoveRules, LinkDown, Revoke and Break simulate
-// failures of a real kernel.
+// [Kernel.Overrun], [Kernel.RefuseVerdicts], [Kernel.RemoveRules],
+// [Kernel.LinkDown], [Kernel.Revoke] and [Kernel.Break] simulate failures of a
+// real kernel.
 //
 // # Time
 //
-// The package works with and without testing/synctest. In a synctest bubble,
+// The package works with and without [testing/synctest]. In a synctest bubble,
 // Config.Deadline, Config.Grace and the program's own timers take no real time,
-// and synctest.Wait waits until the program has nothing left to do. Then, for
-// example, Sent.Outcome shows whether the program still holds a packet. Call New
-// inside the bubble.
+// and [testing/synctest.Wait] waits until the program has nothing left to do. Then, for
+// example, [Sent.Outcome] shows whether the program still holds a packet. Call
+// New inside the bubble.
 //
 // # What is not simulated
 //

@@ -34,7 +34,8 @@ func testFilter(t queuetest.TB, blocked uint16) {
 }
 
 // Test a filter. The first test passes. The second fails, because the filter
-// blocks the wrong port.
+// blocks the wrong port. Function show, of another file, runs a test and prints
+// its failures.
 func Example() {
 	show(func(t queuetest.TB) { testFilter(t, 53) })
 	show(func(t queuetest.TB) { testFilter(t, 123) })

@@ -9,14 +9,14 @@ type Fate uint8
 const (
 	Pending     Fate = iota // waits for a verdict
 	Accepted                // passed by the verdict queue.Accept, with or without a replacement
-	Stopped                 // passed by the verdict queue.Stop, which skips the remaining chains of the hook
+	Stopped                 // passed by the verdict queue.Stop, which skips the hook's other chains
 	Dropped                 // dropped by the verdict queue.Drop
 	Unreplaced              // dropped by the kernel: it could not apply the replacement
 	QueueFull               // dropped by the kernel: the queue was full (Config.QueueLength)
 	Unheard                 // dropped by the kernel: no program had opened the queue
-	Unwanted                // dropped by the kernel: the queue was in mode DropAll, as after the end of its context
+	Unwanted                // dropped by the kernel: mode DropAll, as after the end of the context
 	Undelivered             // dropped by the kernel: the socket's receive buffer was full
-	Flushed                 // dropped by the kernel while it waited: the queue was closed, or the interface or rule went away
+	Flushed                 // dropped by the kernel while it waited: queue closed, interface or rule gone
 	FailedOpen              // passed without a verdict, because of Config.FailOpen
 	Bypassed                // passed without a verdict, because of Packet.Bypass
 	Segmented               // split into segments, each with its own Fate

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Rules installs the netfilter rules that feed examples/firewall, with nothing
-// but CAP_NET_ADMIN and no other program, as a container without a shell needs:
+// but CAP_NET_ADMIN and no other program, as a container without a shell needs.
 //
 //	rules -hook forward -bypass        # install, or replace what is installed
 //	rules -remove
