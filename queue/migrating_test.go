@@ -102,10 +102,14 @@ func pageSource(page string) (source string, count int) {
 // notGo are spans that are no code of this package.
 var notGo = regexp.MustCompile(`^(break|select|bypass|wire|checksum|examples/[a-z]+)$`)
 
-// pageStructs are the structs whose fields the page names without their struct.
-var pageStructs = []any{queue.Config{}, queue.Verdict{}, queue.CTChange{}, queue.Packet{}, queue.Conntrack{}}
+// pageStructs are the structs that the page names, some of whose fields stand
+// there without their struct.
+var pageStructs = []any{
+	queue.Config{}, queue.Verdict{}, queue.CTChange{}, queue.Packet{}, queue.Conntrack{}, queue.Queue{},
+}
 
-// structOf returns the name of the struct that has the field.
+// structOf returns the name of the struct that has the field, "" for the name of
+// a struct.
 func structOf(field string) (name string, ok bool) {
 	for _, s := range pageStructs {
 		t := reflect.TypeOf(s)
