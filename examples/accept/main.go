@@ -66,7 +66,7 @@ func run(c queue.Config, quiet bool) error {
 func parse(args []string, help io.Writer) (c queue.Config, quiet bool, err error) {
 	flags := program.Flags()
 	cli.Queue(flags, &c)
-	flags.BoolVar(&quiet, "q", false, "print errors only")
+	flags.BoolVar(&quiet, "q", false, "print only errors")
 	err = program.Parse(flags, args, help)
 	return c, quiet, err
 }

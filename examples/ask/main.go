@@ -66,8 +66,8 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	o.standard = queue.Drop
 	flags := program.Flags()
 	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.queue))
-	flags.DurationVar(&o.wait, "wait", 30*time.Second, "longest `time` that a packet waits for an answer")
-	flags.Func("default", "`verdict` on packets without an answer, drop or accept (default drop)", func(s string) (err error) {
+	flags.DurationVar(&o.wait, "wait", 30*time.Second, "wait at most `TIME` for an answer")
+	flags.Func("default", "`VERDICT` for packets without an answer: drop or accept (default drop)", func(s string) (err error) {
 		o.standard, err = parseVerdict(s)
 		return err
 	})

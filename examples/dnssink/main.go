@@ -74,7 +74,7 @@ func main() {
 	}
 }
 
-// options are the command line's.
+// options are the values of the command line.
 type options struct {
 	queue   uint16
 	lists   lists
@@ -82,11 +82,11 @@ type options struct {
 	lenient bool
 }
 
-// parse prints how the program is used if the arguments ask for that.
+// parse reads the arguments, and prints to help if they ask for that.
 func parse(args []string, help io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("dnssink", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // an error is one line
-	flags.Func("queue", "queue `N` (default 0)", func(text string) error {
+	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(text string) error {
 		n, err := strconv.ParseUint(text, 10, 16)
 		o.queue = uint16(n)
 		if err != nil {
@@ -94,11 +94,11 @@ func parse(args []string, help io.Writer) (o options, err error) {
 		}
 		return nil
 	})
-	flags.Func("list", "`file` of names to block; may be repeated", appendTo(&o.lists.block))
-	flags.Func("allow", "`file` of names that are not blocked; may be repeated", appendTo(&o.lists.allow))
-	flags.BoolVar(&o.lists.skip, "skip", false, "skip the lines of a list that are not understood")
-	flags.TextVar(&o.answer, "answer", noName, "`kind` of answer about a blocked name: nxdomain, zero or drop")
-	flags.Func("unreadable", "`verdict` on a message that cannot be read: drop or accept (default drop)", func(text string) error {
+	flags.Func("list", "block the names in `FILE`; may be repeated", appendTo(&o.lists.block))
+	flags.Func("allow", "do not block the names in `FILE`; may be repeated", appendTo(&o.lists.allow))
+	flags.BoolVar(&o.lists.skip, "skip", false, "skip lines of lists that cannot be read")
+	flags.TextVar(&o.answer, "answer", noName, "`ANSWER` for blocked names: nxdomain, zero or drop")
+	flags.Func("unreadable", "`VERDICT` for messages that cannot be read: drop or accept (default drop)", func(text string) error {
 		if text != "drop" && text != "accept" {
 			return errors.New("want drop or accept")
 		}
@@ -108,7 +108,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	err = flags.Parse(args)
 	o.lists.names = flags.Args()
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(help, "Usage: dnssink [flags] [name ...]")
+		fmt.Fprint(help, "Usage: dnssink [flags] [NAME ...]\n\nDnssink blocks names: it changes or drops the DNS responses about them.\n\n")
 		flags.SetOutput(help)
 		flags.PrintDefaults()
 	}

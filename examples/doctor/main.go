@@ -27,7 +27,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/diagnose"
 )
 
-var program = cli.Program{Name: "doctor", About: "Doctor reports why no packet comes through a queue, or that all is well."}
+var program = cli.Program{Name: "doctor", About: "Doctor reports why a queue receives no packets, and what to do about it."}
 
 func main() {
 	c, quiet, err := parse(os.Args[1:], os.Stdout)
@@ -98,23 +98,23 @@ func result(r diagnose.Report) string {
 
 func parse(args []string, help io.Writer) (c queue.Config, quiet bool, err error) {
 	flags := program.Flags()
-	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {
+	flags.Func("queue", "check queue `N` of nfnetlink_queue (default 0)", func(s string) error {
 		c.Backend = queue.NFQueue
 		return numbers.Decimal(&c.Number)(s)
 	})
-	flags.BoolFunc("ip_queue", "ip_queue, of Linux before 3.5", func(string) error {
+	flags.BoolFunc("ip_queue", "check ip_queue (Linux before 3.5)", func(string) error {
 		c.Backend = queue.IPQueue
 		return nil
 	})
-	flags.BoolFunc("6", "the IPv6 queue of ip_queue", func(string) error {
+	flags.BoolFunc("6", "check ip6_queue (Linux before 3.5)", func(string) error {
 		c.Backend, c.Family = queue.IPQueue, queue.IPv6
 		return nil
 	})
-	flags.IntVar(&c.QueueLength, "length", 0, "queue length that the program will ask for, in `packets`")
-	flags.BoolVar(&c.Conntrack, "conntrack", false, "the program will ask for conntrack entries")
-	flags.BoolVar(&c.Owner, "owner", false, "the program will ask for user and group")
-	flags.BoolVar(&c.FailOpen, "failopen", false, "the program will ask to let packets pass when the queue is full")
-	flags.BoolVar(&quiet, "quiet", false, "leave out what is good")
+	flags.IntVar(&c.QueueLength, "length", 0, "the program uses Config.QueueLength `N`")
+	flags.BoolVar(&c.Conntrack, "conntrack", false, "the program uses Config.Conntrack")
+	flags.BoolVar(&c.Owner, "owner", false, "the program uses Config.Owner")
+	flags.BoolVar(&c.FailOpen, "failopen", false, "the program uses Config.FailOpen")
+	flags.BoolVar(&quiet, "quiet", false, "print only problems")
 	err = program.Parse(flags, args, help)
 	return c, quiet, err
 }

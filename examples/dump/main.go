@@ -48,7 +48,7 @@ const (
 	grace   = time.Second // for writing them at the end
 )
 
-var program = cli.Program{Name: "dump", About: "Dump shows the packets of a queue, one line for each."}
+var program = cli.Program{Name: "dump", About: "Dump accepts every packet of a queue and prints a line for each."}
 
 func main() {
 	o, err := parse(os.Args[1:], os.Stdout)
@@ -155,7 +155,7 @@ func parse(args []string, help io.Writer) (options, error) {
 		o.Mode = queue.Range(int(n))
 		return nil
 	})
-	flags.BoolVar(&o.drop, "drop", false, "drop every packet")
+	flags.BoolVar(&o.drop, "drop", false, "drop every packet instead of accepting it")
 	flags.StringVar(&o.file, "w", "", "write the packets to `FILE` in pcapng format")
 	err := program.Parse(flags, args, help)
 	return o, err

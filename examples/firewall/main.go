@@ -134,11 +134,11 @@ func parse(args []string, help io.Writer) (options, error) {
 	}
 	flags := program.Flags()
 	cli.Queue(flags, &o.Config)
-	flags.Var(&o.accepted, "mark", "`VALUE[/MASK]` of the mark of accepted packets, 0 for none")
-	flags.Var(&o.rejected, "reject", "`VALUE[/MASK]` of the mark of rejected packets")
-	flags.StringVar(&o.file, "policy", "", "`FILE` of the policy")
-	flags.BoolVar(&o.watch, "watch", false, "read the policy again when the file changes")
-	flags.Func("log", "print at most `N` dropped packets each second (default 10)", numbers.Decimal(&o.log))
+	flags.Var(&o.accepted, "mark", "set mark `VALUE[/MASK]` on accepted packets, 0 for none")
+	flags.Var(&o.rejected, "reject", "set mark `VALUE[/MASK]` on rejected packets")
+	flags.StringVar(&o.file, "policy", "", "read the policy from `FILE`")
+	flags.BoolVar(&o.watch, "watch", false, "read the policy again when its file changes")
+	flags.Func("log", "print at most `N` dropped packets per second (default 10)", numbers.Decimal(&o.log))
 	flags.StringVar(&o.listen, "listen", "", "serve /healthz and /metrics at `ADDRESS`, for example :9764")
 	if err := program.Parse(flags, args, help); err != nil {
 		return o, err

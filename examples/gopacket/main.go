@@ -64,7 +64,7 @@ func run(number uint16, networks filter) error {
 func parse(args []string, help io.Writer) (number uint16, networks filter, err error) {
 	flags := program.Flags()
 	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
-	flags.Func("vni", "comma-separated `list` of the VXLAN networks to accept", func(s string) (err error) {
+	flags.Func("vni", "accept the VXLAN networks in `LIST`, separated by commas", func(s string) (err error) {
 		networks, err = parseNetworks(s)
 		return err
 	})

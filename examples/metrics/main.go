@@ -103,7 +103,7 @@ func serve(server *http.Server, listener net.Listener) {
 func parse(args []string, help io.Writer) (number uint16, listen string, err error) {
 	flags := program.Flags()
 	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
-	flags.StringVar(&listen, "listen", "127.0.0.1:9763", "`address` to serve /metrics at")
+	flags.StringVar(&listen, "listen", "127.0.0.1:9763", "serve /metrics at `ADDRESS`")
 	err = program.Parse(flags, args, help)
 	return number, listen, err
 }

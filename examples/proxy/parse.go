@@ -14,20 +14,20 @@ func parse(args []string, help io.Writer) (number uint16, c policy, err error) {
 	c = policy{proxy: 1, direct: 2}
 	flags := program.Flags()
 	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
-	flags.Func("to", "destination `network` to proxy, for example 192.0.2.0/24; may be repeated (default all)",
+	flags.Func("to", "proxy connections to `NETWORK`, for example 192.0.2.0/24; may be repeated (default all)",
 		func(s string) error {
 			prefix, err := parsePrefix(s)
 			c.to = append(c.to, prefix)
 			return err
 		})
-	flags.Func("port", "destination `port` to proxy; may be repeated (default all)",
+	flags.Func("port", "proxy connections to `PORT`; may be repeated (default all)",
 		func(s string) error {
 			port, err := parsePort(s)
 			c.ports = append(c.ports, port)
 			return err
 		})
-	flags.Func("mark", "`mark` of connections that go to the proxy (default 1)", parseMark(&c.proxy))
-	flags.Func("direct", "`mark` of all other connections (default 2)", parseMark(&c.direct))
+	flags.Func("mark", "set `MARK` on connections that go to the proxy (default 1)", parseMark(&c.proxy))
+	flags.Func("direct", "set `MARK` on all other connections (default 2)", parseMark(&c.direct))
 	if err := program.Parse(flags, args, help); err != nil {
 		return number, c, err
 	}

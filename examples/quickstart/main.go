@@ -54,17 +54,17 @@ func run(args []string, stdout *os.File, stderr io.Writer) int {
 	return 0
 }
 
-// options are the command line's.
+// options are the values of the command line.
 type options struct {
-	watch  bool // a queue of this machine
+	watch  bool // show a queue of this machine
 	number uint16
 }
 
-// parse prints to help if args ask for that.
+// parse reads args, and prints to help if they ask for that.
 func parse(args []string, help io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // an error is one line
-	flags.Func("queue", "show and accept the packets of queue `N` of this machine", func(s string) error {
+	flags.Func("queue", "accept and show the packets of queue `N` of this machine instead", func(s string) error {
 		n, err := strconv.ParseUint(s, 10, 16)
 		if err != nil {
 			return errors.New("want a number from 0 to 65535")
@@ -75,7 +75,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	err = flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(help, "Usage: quickstart [flags]\n\nQuickstart shows packets and their verdicts, in a network of its own.\n\n")
+		fmt.Fprint(help, "Usage: quickstart [flags]\n\nQuickstart shows packets and their verdicts in a private network namespace.\n\n")
 		flags.SetOutput(help)
 		flags.PrintDefaults()
 	case err == nil && flags.NArg() > 0:

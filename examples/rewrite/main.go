@@ -41,7 +41,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-var program = cli.Program{Name: "rewrite", About: "Rewrite replaces a text in the UDP and TCP packets of a queue."}
+var program = cli.Program{Name: "rewrite", About: "Rewrite replaces a text in the UDP and TCP packets of a queue by another text."}
 
 func main() {
 	c, r, err := parse(os.Args[1:], os.Stdout)

@@ -18,9 +18,9 @@ func parse(args []string, help io.Writer) (c queue.Config, r *rewriter, err erro
 	r = &rewriter{}
 	flags := program.Flags()
 	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&c.Number))
-	flags.Func("from", "the `text` to replace", unquote(&r.from))
-	flags.Func("to", "the new `text`", unquote(&r.to))
-	flags.Func("pad", "the `byte` that pads a shorter text in TCP", unquote(&r.pad))
+	flags.Func("from", "replace `TEXT`", unquote(&r.from))
+	flags.Func("to", "put `TEXT` in its place", unquote(&r.to))
+	flags.Func("pad", "pad a shorter text in TCP with `BYTE`", unquote(&r.pad))
 	if err := program.Parse(flags, args, help); err != nil {
 		return c, r, err
 	}

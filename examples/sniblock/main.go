@@ -96,7 +96,7 @@ import (
 
 var program = cli.Program{
 	Name:      "sniblock",
-	Arguments: "[NAME...]",
+	Arguments: "[NAME ...]",
 	About:     "Sniblock refuses TLS and QUIC connections by the name of the server.",
 }
 
@@ -126,14 +126,14 @@ type options struct {
 
 func parse(args []string, help io.Writer) (o options, err error) {
 	flags := program.Flags()
-	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
-	flags.Func("mark", "`MARK` that the rules save for connections that may go on", numbers.Mark(&o.marks.settled))
-	flags.Func("reset", "`MARK` of packets that the rules reject", numbers.Mark(&o.marks.refused))
-	flags.Func("list", "`FILE` of names; may be given several times", appendTo(&o.lists))
-	flags.Func("allow", "`FILE` of names that are not refused; may be given several times", appendTo(&o.allows))
-	flags.TextVar(&o.quic, "quic", judgeQUIC, "what becomes of QUIC: `POLICY` judge, drop or pass")
-	flags.TextVar(&o.ech, "ech", allowECH, "what becomes of encrypted names: `POLICY` allow or refuse")
-	flags.BoolVar(&o.verbose, "v", false, "print each name that is seen")
+	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.queue))
+	flags.Func("mark", "set `MARK` on connections that are not refused, for the rules to save", numbers.Mark(&o.marks.settled))
+	flags.Func("reset", "set `MARK` on packets that the rules are to reject", numbers.Mark(&o.marks.refused))
+	flags.Func("list", "refuse the names in `FILE`; may be repeated", appendTo(&o.lists))
+	flags.Func("allow", "do not refuse the names in `FILE`; may be repeated", appendTo(&o.allows))
+	flags.TextVar(&o.quic, "quic", judgeQUIC, "`POLICY` for QUIC: judge, drop or pass")
+	flags.TextVar(&o.ech, "ech", allowECH, "`POLICY` for encrypted names: allow or refuse")
+	flags.BoolVar(&o.verbose, "v", false, "print every name")
 	if err := program.Parse(flags, args, help); err != nil {
 		return o, err
 	}

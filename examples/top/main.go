@@ -40,7 +40,7 @@ import (
 // enough of a packet for all headers that Flow reads.
 const enough = 256
 
-var program = cli.Program{Name: "top", About: "Top shows what goes through a queue, live, and accepts every packet."}
+var program = cli.Program{Name: "top", About: "Top accepts every packet of a queue and shows live statistics."}
 
 func main() {
 	c, interval, err := parse(os.Args[1:], os.Stdout)
@@ -112,7 +112,7 @@ func parse(args []string, help io.Writer) (c queue.Config, interval time.Duratio
 	c = queue.Config{Mode: queue.Range(enough), TrackAge: true}
 	flags := program.Flags()
 	cli.Queue(flags, &c)
-	flags.DurationVar(&interval, "interval", time.Second, "`time` between two looks at the queue, 10ms or more")
+	flags.DurationVar(&interval, "interval", time.Second, "update every `TIME`, 10ms or more")
 	err = program.Parse(flags, args, help)
 	if err == nil && interval < 10*time.Millisecond {
 		err = cli.Misuse("interval of %v, want 10ms or more", interval)

@@ -93,9 +93,9 @@ func (o options) summary() string {
 
 func parse(args []string, help io.Writer) (o options, err error) {
 	flags := program.Flags()
-	flags.Func("queue", "first queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.first))
-	flags.IntVar(&o.queues, "queues", 4, "`number` of queues, the same as in the rule")
-	flags.IntVar(&o.workers, "workers", runtime.NumCPU(), "`number` of workers")
+	flags.Func("queue", "first queue is queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.first))
+	flags.IntVar(&o.queues, "queues", 4, "open `N` queues, as many as the rule has")
+	flags.IntVar(&o.workers, "workers", runtime.NumCPU(), "start `N` workers")
 	if err := program.Parse(flags, args, help); err != nil {
 		return o, err
 	}

@@ -28,7 +28,7 @@ import (
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 )
 
-var program = cli.Program{Name: "rules", About: "Rules installs the netfilter rules that feed the firewall."}
+var program = cli.Program{Name: "rules", About: "Rules installs the nftables rules that send packets to the firewall."}
 
 func main() {
 	o, err := parse(os.Args[1:], os.Stdout)
@@ -53,8 +53,8 @@ var hooks = map[string]*nftables.ChainHook{
 
 func parse(args []string, help io.Writer) (o options, err error) {
 	flags := program.Flags()
-	flags.Func("queue", "queue `N` (default 0)", numbers.Decimal(&o.queue))
-	flags.Func("hook", "where packets are queued, a `list` of input, forward and output (default forward)", func(s string) error {
+	flags.Func("queue", "send packets to queue `N` (default 0)", numbers.Decimal(&o.queue))
+	flags.Func("hook", "queue packets at the hooks in `LIST`: input, forward, output, separated by commas (default forward)", func(s string) error {
 		o.hooks = strings.Split(s, ",")
 		for _, name := range o.hooks {
 			if hooks[name] == nil {

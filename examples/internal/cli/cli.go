@@ -101,7 +101,7 @@ func Queue(flags *flag.FlagSet, c *queue.Config) {
 		numbered = true
 		return numbers.Decimal(&c.Number)(s)
 	})
-	flags.BoolFunc("6", "the IPv6 queue of ip_queue, of Linux before 3.5", func(string) error {
+	flags.BoolFunc("6", "ip6_queue instead of nfnetlink_queue (Linux before 3.5)", func(string) error {
 		if numbered {
 			return errors.New("ip6_queue has no number: leave out -6 or -queue")
 		}
