@@ -420,3 +420,58 @@ func TestOnExpiredMayBlock(t *testing.T) {
 		}
 	})
 }
+
+// TestWhenFullInGroup fills the channel of a group with packets that wait for
+// its room. Those of a queue with WhenFull do not.
+func TestWhenFullInGroup(t *testing.T) {
+	for _, deadline := range []time.Duration{0, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newSim(t, nfqueueKind, kerneltest.Options{})
+			configs := queue.Config{Number: 1, Buffer: 3, Deadline: deadline}.Balance(3)
+			configs[1].WhenFull, configs[2].WhenFull = queue.Accept, queue.Drop
+			g, err := queue.OpenGroup(s.ctx, configs...)
+			s.ok(err)
+			defer g.Close()
+			g.Packets()
+			for range 20 {
+				s.injectPacket(kerneltest.Packet{Queue: 1})
+			}
+			synctest.Wait()
+			for range 20 {
+				s.fate(s.injectPacket(kerneltest.Packet{Queue: 2}), kerneltest.Accepted)
+				s.fate(s.injectPacket(kerneltest.Packet{Queue: 3}), kerneltest.Dropped)
+			}
+			for i, want := range []uint64{0, 20, 20} {
+				if got := g.Queues()[i].Stats().Overflowed; got != want {
+					s.Errorf("deadline %v: %d packets of queue %d overflowed, want %d", deadline, got, i+1, want)
+				}
+			}
+		})
+	}
+}
+
+// TestExpiredMakeRoomInGroup has a packet expire in the channel of a group for
+// whose room another queue's packet waits: that one takes its place.
+func TestExpiredMakeRoomInGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, nfqueueKind, kerneltest.Options{})
+		configs := queue.Config{Number: 1, Buffer: -1}.Balance(2)
+		configs[1].Buffer, configs[1].Deadline = 1, time.Second
+		g, err := queue.OpenGroup(s.ctx, configs...)
+		s.ok(err)
+		defer g.Close()
+		packets := g.Packets()
+		for range 20 {
+			expires := s.injectPacket(kerneltest.Packet{Queue: 2})
+			synctest.Wait()
+			s.injectPacket(kerneltest.Packet{Queue: 1})
+			time.Sleep(2 * time.Second)
+			s.fate(expires, kerneltest.Dropped)
+			p := <-packets
+			if got := p.Queue().Number(); got != 1 {
+				s.Fatalf("a packet of queue %d was handed out: %v", got, p.Accept())
+			}
+			s.ok(p.Accept())
+		}
+	})
+}

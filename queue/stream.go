@@ -33,6 +33,7 @@ type outlet struct {
 	to      chan Packet
 	expired chan struct{} // receives when a packet has expired, which may be in the channel
 	turn    chan struct{} // nil, or holds one value while a stream sends
+	full    chan struct{} // delivers while the stream whose turn it is waits for room
 	kept    []Packet      // memory of sweep
 }
 
@@ -41,21 +42,28 @@ type outlet struct {
 func newOutlet(capacity int, takeTurns bool) *outlet {
 	o := &outlet{to: make(chan Packet, capacity), expired: make(chan struct{}, 1)}
 	if takeTurns {
-		o.turn = make(chan struct{}, 1)
+		o.turn, o.full = make(chan struct{}, 1), make(chan struct{})
 	}
 	return o
 }
 
-// begin waits for the caller's turn to send. It returns false if the queue is
-// stopped before.
-func (o *outlet) begin(stopped <-chan struct{}) bool {
+// begin waits for the stream's turn to send. It returns false if the queue is
+// stopped before, or if another stream waits for room, and this one, with
+// whenFull, must not.
+func (s *stream) begin(o *outlet) bool {
 	if o.turn == nil {
 		return true
+	}
+	var full chan struct{}
+	if s.whenFull != 0 {
+		full = o.full
 	}
 	select {
 	case o.turn <- struct{}{}:
 		return true
-	case <-stopped:
+	case <-full:
+		return false
+	case <-s.life.stopped:
 		return false
 	}
 }
@@ -174,13 +182,13 @@ func (s *stream) run(o *outlet) {
 		if batch, err = s.next(batch); err != nil {
 			break
 		}
-		select {
-		case <-o.expired:
-			if o.begin(s.life.stopped) {
+		if len(o.expired) > 0 && s.begin(o) {
+			select {
+			case <-o.expired:
 				o.sweep()
-				o.end()
+			default: // another stream did
 			}
-		default:
+			o.end()
 		}
 		for i := range batch {
 			s.deliver(o, &batch[i])
@@ -192,7 +200,8 @@ func (s *stream) run(o *outlet) {
 // deliver sends a packet to the application, or does what is to be done when
 // the channel is full.
 func (s *stream) deliver(o *outlet, p *Packet) {
-	if !o.begin(s.life.stopped) {
+	if !s.begin(o) {
+		s.overflow(p)
 		return
 	}
 	defer o.end()
@@ -205,7 +214,7 @@ func (s *stream) deliver(o *outlet, p *Packet) {
 	default:
 	}
 	if s.whenFull != 0 {
-		p.slot.Impose(p.seq, ledger.Action(s.whenFull), ledger.ByWhenFull)
+		s.overflow(p)
 		return
 	}
 	for s.isLive(p) {
@@ -214,9 +223,18 @@ func (s *stream) deliver(o *outlet, p *Packet) {
 			return
 		case <-o.expired:
 			o.sweep()
+		case o.full <- struct{}{}:
 		case <-s.life.stopped:
 			return
 		}
+	}
+}
+
+// overflow decides a packet for which the channel has no room, with whenFull.
+// Without, the queue is stopped, and the packet is settled with the others.
+func (s *stream) overflow(p *Packet) {
+	if s.whenFull != 0 {
+		p.slot.Impose(p.seq, ledger.Action(s.whenFull), ledger.ByWhenFull)
 	}
 }
 
