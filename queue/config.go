@@ -56,9 +56,9 @@ type Config struct {
 	// verdict. At that number the queue stops reading until one is decided.
 	// Nothing that depends on reading happens meanwhile: for example, the
 	// stream does not end after the end of the context. If the program may hold
-	// all packets, make MaxUndecided larger than QueueLength. 0 means 65536,
-	// which is the most that nfnetlink_queue can hold. More than 2^24 means
-	// 2^24.
+	// all packets, make MaxUndecided larger than QueueLength. If it is less,
+	// packets may wait longer than Deadline. 0 means 65536, which is the most
+	// that nfnetlink_queue can hold. More than 2^24 means 2^24.
 	//
 	// An idle queue uses less than 256 KiB of memory. A busy one uses at most
 	//
@@ -132,8 +132,12 @@ type Config struct {
 	// The kernel does not report when it queued a packet. If packets were
 	// waiting to be read, the queue assumes the earliest possible time. So a
 	// packet may expire early, by at most an eighth of Deadline, or 2 ms if
-	// that is more. Packets that are not read because of MaxUndecided may wait
-	// longer than Deadline.
+	// that is more.
+	//
+	// If MaxUndecided is less than QueueLength, packets may have to wait before
+	// the queue reads them, and only then does their time begin. A packet may
+	// then wait for Deadline × QueueLength / MaxUndecided, with the quotient
+	// rounded up.
 	Deadline time.Duration
 
 	// OnDeadline is the verdict for packets that expire, and for packets that

@@ -149,6 +149,28 @@ var hangs = map[string]func(s *sim, wait func(), judge func(queue.Packet)){
 			}
 		}
 	},
+	"with a packet of the channel": func(s *sim, wait func(), judge func(queue.Packet)) {
+		n := 0
+		for p := range s.q.Packets() {
+			if n++; n == 10 || n == 100 {
+				wait()
+				_ = p.Accept() // too late
+				continue
+			}
+			judge(p)
+		}
+	},
+	"with a packet of All": func(s *sim, wait func(), judge func(queue.Packet)) {
+		n := 0
+		for p := range s.q.All() {
+			if n++; n == 10 || n == 100 {
+				wait()
+				_ = p.Accept() // too late
+				continue
+			}
+			judge(p)
+		}
+	},
 	"before All": func(s *sim, wait func(), judge func(queue.Packet)) {
 		wait()
 		for p := range s.q.All() {
@@ -197,6 +219,9 @@ func TestDeadlineWhoeverHangs(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, %d, %v", name, c.Buffer, c.WhenFull), func(t *testing.T) {
 				simulate(t, both, kerneltest.Options{}, func(s *sim) {
 					c.Deadline, c.OnDeadline = deadline, queue.Drop
+					hung := make(chan struct{})
+					defer close(hung)
+					c.OnExpired = func(queue.Packet) { <-hung }
 					s.open(c)
 					var given, late atomic.Int32
 					over := make(chan struct{})
@@ -303,6 +328,40 @@ func TestDeadlineWithoutRoom(t *testing.T) {
 			break
 		}
 	})
+}
+
+// TestDeadlineBehindMaxUndecided has programs hang while the kernel's queue is
+// full. A packet may have to wait until those before it have expired, MaxUndecided
+// at a time, and then its own time. Where MaxUndecided is not less than the queue
+// length none has to.
+func TestDeadlineBehindMaxUndecided(t *testing.T) {
+	const deadline, length = 80 * time.Millisecond, 20
+	for most, deadlines := range map[int]time.Duration{1: 20, 5: 4, 7: 3, 19: 2, 20: 1, 100: 1} {
+		for name, program := range hangs {
+			t.Run(fmt.Sprintf("%s, MaxUndecided %d", name, most), func(t *testing.T) {
+				simulate(t, nfqueueKinds, kerneltest.Options{}, func(s *sim) {
+					s.open(queue.Config{Deadline: deadline, MaxUndecided: most, QueueLength: length})
+					over := make(chan struct{})
+					go program(s, func() { <-over }, func(p queue.Packet) { _ = p.Accept() })
+					for range 3000 {
+						j, injected := s.injectOne(), time.Now()
+						go func() {
+							j.Wait()
+							if waited := time.Since(injected); waited > deadlines*deadline {
+								s.Errorf("%v after %v, want at most %v", j.Fate(), waited, deadlines*deadline)
+							}
+						}()
+						time.Sleep(time.Millisecond)
+					}
+					time.Sleep(deadlines * deadline)
+					if n := s.stats(); n.Expired == 0 || n.Kernel.QueueDropped == 0 || n.Kernel.Pending > 0 {
+						s.Errorf("the program did not hang, or packets still wait: %v", n)
+					}
+					close(over)
+				})
+			})
+		}
+	}
 }
 
 // TestAge tells how old the oldest packet is, if somebody asked for a clock.

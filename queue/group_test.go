@@ -130,6 +130,39 @@ func TestGroupPacketsAfterClose(t *testing.T) {
 	})
 }
 
+// A program that does nothing but range over the channel, and does not close the
+// group, leaves nothing open when its context ends.
+func TestGroupRangeOnly(t *testing.T) {
+	for _, grace := range []time.Duration{0, -1, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			k := kerneltest.New(kerneltest.Options{})
+			ctx, cancel := context.WithCancel(sock.WithKernel(t.Context(), k))
+			g, err := queue.OpenGroup(ctx, queue.Config{Grace: grace, Deadline: time.Minute}.Balance(groupSize)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.AfterFunc(time.Second, cancel)
+			go func() {
+				for n := 0; ctx.Err() == nil; n++ {
+					k.Inject(kerneltest.Packet{Queue: uint16(n % groupSize), Payload: simUDP(false, pattern(8))})
+					time.Sleep(time.Millisecond)
+				}
+			}()
+			n := 0
+			for p := range g.Packets() {
+				if err := p.Accept(); err != nil {
+					t.Errorf("Grace %v: packet %d: %v", grace, n, err)
+				}
+				n++
+			}
+			synctest.Wait()
+			if err := g.Err(); err != nil || n < 990 || len(k.Sockets()) != 0 {
+				t.Errorf("Grace %v: %d packets came, then Err = %v with %d sockets open", grace, n, err, len(k.Sockets()))
+			}
+		})
+	}
+}
+
 // What was received can still be decided after the context has ended.
 func TestGroupContextEnds(t *testing.T) {
 	simulateGroup(t, queue.Config{}, func(s *groupSim) {
