@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -348,40 +349,43 @@ func TestRequestHasTurn(t *testing.T) {
 }
 
 // TestLimitRecovers has datagrams refused as too large for a while: later
-// verdicts go together again.
+// verdicts go together again. In virtual time the timer sends none of them.
 func TestLimitRecovers(t *testing.T) {
-	const n = 20000
-	longest := 100
-	var sizes []int
-	l := New(Config{
-		Encoder: randomEncoder{}, MaxUndecided: n, Backlog: func() bool { return true },
-		Send: func(d [][]byte) (int, error) {
-			for i, d := range d {
-				if len(d) > longest {
-					return i, syscall.EMSGSIZE
+	synctest.Test(t, func(t *testing.T) {
+		const n = 20000
+		longest := 100
+		var sizes []int
+		l := New(Config{
+			Encoder: randomEncoder{}, MaxUndecided: n, Backlog: func() bool { return true },
+			Send: func(d [][]byte) (int, error) {
+				for i, d := range d {
+					if len(d) > longest {
+						return i, syscall.EMSGSIZE
+					}
+					sizes = append(sizes, len(d))
 				}
-				sizes = append(sizes, len(d))
+				return len(d), nil
+			},
+		})
+		in := NewIntake(l)
+		var slots []*Slot
+		for id := range n {
+			s, _, _ := in.Slot(uint64(id+1), 100)
+			slots = append(slots, s)
+		}
+		in.Enter(true)
+		for i, s := range slots {
+			if i == n/2 {
+				longest = 1 << 20
 			}
-			return len(d), nil
-		},
+			if err := s.Decide(uint64(i+1), Verdict{Action: 1, Mark: uint32(i), MarkMask: ^uint32(0)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		l.Rest()
+		if largest := sizes[len(sizes)-2]; largest != maxRun*16 {
+			t.Errorf("at the end a send has %d bytes, want %d", largest, maxRun*16)
+		}
+		l.Close(0)
 	})
-	in := NewIntake(l)
-	var slots []*Slot
-	for id := range n {
-		s, _, _ := in.Slot(uint64(id+1), 100)
-		slots = append(slots, s)
-	}
-	in.Enter(true)
-	for i, s := range slots {
-		if i == n/2 {
-			longest = 1 << 20
-		}
-		if err := s.Decide(uint64(i+1), Verdict{Action: 1, Mark: uint32(i), MarkMask: ^uint32(0)}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	l.Rest()
-	if largest := sizes[len(sizes)-2]; largest != maxRun*16 {
-		t.Errorf("at the end a send has %d bytes, want %d", largest, maxRun*16)
-	}
 }
