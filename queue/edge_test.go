@@ -298,6 +298,57 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
+// TestLostAnswersOfTraffic has packets received right after Stats has read the
+// kernel's row. They are no lost answers.
+func TestLostAnswersOfTraffic(t *testing.T) {
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		var k rowKernel
+		k.Kernel = s.kernel
+		s.ctx = sock.WithKernel(s.ctx, &k)
+		s.open(queue.Config{})
+		s.inject(3)
+		held := s.nextN(3)
+		k.socket.after = func() {
+			s.inject(4)
+			s.quiet()
+		}
+		n := s.q.Stats()
+		k.socket.after = nil
+		if n.Kernel.LastID != 3 || n.LostAnswers != 0 {
+			s.Errorf("last id %d, %d answers lost, want 3 and 0", n.Kernel.LastID, n.LostAnswers)
+		}
+		for _, p := range append(held, s.nextN(4)...) {
+			s.ok(p.Accept())
+		}
+	})
+}
+
+// A rowKernel has a socket that calls a function after the kernel's row was
+// read.
+type rowKernel struct {
+	*kerneltest.Kernel
+	socket rowSocket
+}
+
+type rowSocket struct {
+	sock.Socket
+	after func() // if not nil
+}
+
+func (k *rowKernel) Open(c sock.Config) (sock.Socket, error) {
+	var err error
+	k.socket.Socket, err = k.Kernel.Open(c)
+	return &k.socket, err
+}
+
+func (s *rowSocket) Status(b []byte, offset int64) (int, error) {
+	n, err := s.Socket.Status(b, offset)
+	if s.after != nil {
+		s.after()
+	}
+	return n, err
+}
+
 // TestStopRequestFails has the kernel refuse to stop queueing when the context
 // ends: for a while, which does not show, or for good, which ends the queue with
 // an error.

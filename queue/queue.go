@@ -248,9 +248,10 @@ func (q *Queue) kernelRow() KernelStats {
 // not told apart from others.
 func (q *Queue) status() KernelStats {
 	drops, dropsErr := q.reader.sock.Drops()
+	delivered := q.reader.counts.delivered()
 	k, err := q.backend.status(&q.reader.status)
 	if err == nil && dropsErr == nil && k.LastID != 0 { // only nfnetlink_queue numbers packets
-		q.reader.counts.note(drops, k)
+		q.reader.counts.note(drops, delivered, k)
 	}
 	k.Err = q.opError("status", explainStatus(err))
 	return k

@@ -149,15 +149,21 @@ type readCounts struct {
 	lostAnswers atomic.Uint64
 }
 
+// delivered returns how many packets the kernel has put into the receive
+// buffer, as far as is known. The number wraps at 32 bits, as the ids do.
+func (c *readCounts) delivered() uint32 {
+	last := c.lastID.Load() // before missed: see lastID
+	return last - uint32(c.missed.Load()) + uint32(c.unread.Load())
+}
+
 // note finds out how many answers of the kernel found no room in the receive
-// buffer. drops is how many messages did not, read before row. What is not a
-// packet was an answer; and how many packets were not delivered shows in their
-// numbers. While packets wait to be read these look as if they were lost, so
-// the result is too small for the moment, never too large.
-func (c *readCounts) note(drops uint32, row KernelStats) {
-	undelivered := row.LastID - c.lastID.Load() // in this order: see lastID
-	undelivered += uint32(c.missed.Load()) - uint32(c.unread.Load())
-	lost := int32(drops - undelivered)
+// buffer. drops is how many messages did not. What is not a packet was an
+// answer; and how many packets were not delivered shows in their numbers. drops
+// and delivered were read before row, and while packets wait to be read these
+// look as if they were lost. So the result is too small for the moment, never
+// too large.
+func (c *readCounts) note(drops, delivered uint32, row KernelStats) {
+	lost := int32(drops - (row.LastID - delivered))
 	for {
 		known := c.lostAnswers.Load()
 		if int64(lost) <= int64(known) || c.lostAnswers.CompareAndSwap(known, uint64(lost)) {
