@@ -8,91 +8,96 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// A backend is what differs between the two kernel queues: how messages are
-// laid out, what verdicts can say, and how the queue is opened and stopped. As
-// an Encoder it makes the messages of verdicts that say nothing of one packet
-// alone; Stamp completes those of appendVerdict.
+// A backend is what differs between the two kinds of kernel queue: the layout
+// of messages, the verdicts that they support, and how a queue is opened and
+// stopped. As a ledger.Encoder it encodes verdicts that any packet can get.
+// appendVerdict encodes all others, and Stamp completes those just before they
+// are sent.
 //
-// A backend gets verdicts by value, so that nothing is allocated. One goroutine
-// at a time calls decode, and one at a time the methods of Encoder.
+// A backend gets verdicts by value, so that nothing is allocated. decode is
+// called by one goroutine at a time, and so are the methods of Encoder.
 type backend interface {
 	ledger.Encoder
 
-	// bind makes the socket the owner of the queue, with the configuration's
-	// mode and limits. Packets that come before the kernel's answer are kept.
+	// bind makes the socket the owner of the queue, with the mode and limits of
+	// the Config. Packets that arrive before the kernel's answer are kept.
 	bind(ctx context.Context, q *binding) error
 	// explain adds to an error of Open what to do about it.
 	explain(q *binding, err error) error
 
-	// decode reads the body of a packet message. p.ID is set whenever it
-	// could be read, which ok reports; on an error the rest is worthless. All
-	// of x is set if ok.
+	// decode reads the body of a packet message into p and x. ok reports
+	// whether p.ID could be read; then all of x is set. After an error the
+	// other fields of p are not valid.
 	decode(body []byte, p *Packet, x *extra) (ok bool, err error)
 	// packetType is the type of packet messages.
 	packetType() uint16
-	// layout is that of netlink headers and errors.
+	// layout is the layout of netlink headers and error messages.
 	layout() wire.Layout
 
-	// check refuses what the kernel's queue cannot do to any packet.
+	// check refuses a verdict that the kernel queue supports for no packet.
 	check(v Verdict) error
-	// suits refuses what it cannot do to this packet. The caller has the claim.
+	// suits refuses a verdict that it does not support for this packet. The
+	// caller has the claim.
 	suits(p Packet, v Verdict) error
 	// maxPayload is the length of the longest replacement.
 	maxPayload() int
-	// appendVerdict appends the whole message of a verdict, payload last. mark
-	// is the packet's new mark, if v changes it.
+	// appendVerdict appends the complete message of a verdict, with the payload
+	// at the end. mark is the new mark of the packet, if v changes it.
 	appendVerdict(b []byte, id uint64, mark uint32, v Verdict) []byte
 	// reusesIDs reports whether a later packet may have the id of one that the
 	// kernel dropped.
 	reusesIDs() bool
-	// refused returns which packet an error reply is about, and how many
-	// verdicts it refuses, 0 if it answers something else.
+	// refused returns the packet that an error reply is about, and the number
+	// of verdicts that it refuses. The number is 0 if the reply is not about
+	// verdicts.
 	refused(e *wire.ErrorMessage) (id, n uint64)
 
 	// appendMode appends a request to change the mode.
 	appendMode(b []byte, seq uint32, m Mode) []byte
 	// answers reports whether an error message answers the request seq.
 	answers(e *wire.ErrorMessage, seq uint32) bool
-	// stop returns the datagrams after which no new packet is queued: they are
-	// dropped by the kernel or, where that is possible, accepted.
+	// stop returns datagrams that stop the kernel queueing packets. The kernel
+	// then drops new packets or, if accept is set and it supports that, accepts
+	// them.
 	stop(accept bool) [][]byte
-	// acceptAll returns the datagram that accepts whatever the kernel still
-	// holds, if no packet that was received is undecided. It is nil where each
-	// packet must be accepted by itself.
+	// acceptAll returns a datagram that accepts all packets in the kernel. All
+	// packets that were received must have a verdict. It returns nil if each
+	// packet must be accepted separately.
 	acceptAll(row KernelStats) []byte
 
-	// status reads the kernel's own counters.
+	// status reads the kernel's counters.
 	status(f *statusReader) (KernelStats, error)
-	// indexes reports whether the numbers of interfaces in a Packet are their
-	// indexes.
+	// indexes reports whether the interface numbers in a Packet are indexes of
+	// interfaces.
 	indexes() bool
-	// deviceName returns the name of the interface behind such a number.
+	// deviceName returns the name of the interface with that number.
 	deviceName(l *links, i uint32) string
 }
 
-// A binding is what a backend needs to make a socket the owner of its queue.
+// A binding contains what a backend needs to make a socket the owner of its
+// queue.
 type binding struct {
 	cfg  Config
 	host sock.Kernel
 	sock sock.Socket
 	// status reads the kernel's status file through the socket.
 	status statusReader
-	// request sends a request, whose sequence number is given, and returns the
-	// kernel's answer.
+	// request sends the request that encode returns for a sequence number, and
+	// returns the kernel's answer.
 	request func(ctx context.Context, encode func(seq uint32) []byte) error
 }
 
-// An extra holds what a message has beside the packet.
+// An extra contains what a message contains in addition to a Packet.
 type extra struct {
 	link, secctx, conntrack []byte
-	// missed is how many packets the kernel had for the queue between the last
-	// one that was decoded and this one, and could not deliver.
+	// missed is the number of packets between the last one decoded and this one
+	// that the kernel could not deliver.
 	missed uint64
 }
 
 func (x *extra) size() int { return len(x.link) + len(x.secctx) + len(x.conntrack) }
 
-// A socketConfig is what both kernel queues want of a socket.
+// socketConfig returns the socket configuration that both kernel queues need.
 func socketConfig(c *Config, protocol int, statusReader string) sock.Config {
 	return sock.Config{
 		Protocol:    protocol,

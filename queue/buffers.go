@@ -7,27 +7,27 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// A buffers is the memory that a reader receives into. It begins with one
-// buffer, has twice as many whenever two reads in a row filled them all, and
-// drops them again when the queue has been idle for long. The buffers have the size that
-// the mode needs.
+// A buffers is the memory that a reader receives into. It starts with one
+// buffer. It doubles their number when two consecutive reads have filled all of
+// them, and frees those that were not needed for some time. All have the size
+// that the mode requires.
 //
-// Its fields belong to the holder of the reader's token, except for those that
-// are atomic.
+// The fields are guarded by the reader's token, except for those that are
+// atomic.
 type buffers struct {
 	slots [sock.MaxBatch]sock.Datagram
-	used  int // slots that are received into
-	made  int // slots that have a buffer of the present size
+	used  int // number of slots to receive into
+	made  int // number of slots that have a buffer of the present size
 	size  atomic.Int64
-	most  int  // datagrams of the largest read since the last look
-	full  bool // the last read filled them all with packets, and the socket was not empty since
+	most  int  // datagrams in the largest read since the last call of reduce
+	full  bool // the last read filled all slots, and the socket has not been empty since
 
-	wanted  atomic.Int64  // the size to have before the next read
-	resized chan struct{} // receives after size has changed
+	wanted  atomic.Int64  // minimum size for the next read
+	resized chan struct{} // receives a value when size has changed
 
-	look     *time.Timer // for buffers that are no longer needed; nil until there are some
-	lookNow  atomic.Bool // it fired
-	lookSoon func()      // has reduce called soon
+	look     *time.Timer // fires when reduce is due; nil while there was never more than one buffer
+	lookNow  atomic.Bool // the timer has fired
+	lookSoon func()      // makes the reader call reduce
 }
 
 const (
@@ -35,16 +35,16 @@ const (
 	// 65575 bytes from ip6_queue, or a payload attribute of 65535 bytes and the
 	// metadata of nfnetlink_queue.
 	receiveSize = 68 << 10
-	// metadataSize fits what a message has beside the payload, a connection
-	// tracking entry included.
+	// metadataSize fits everything in a message except the payload, including a
+	// connection tracking entry.
 	metadataSize = 2 << 10
 	// labelSize fits a security label.
 	labelSize = 4 << 10
-	// idleTime is how long buffers that a burst needed are kept.
+	// idleTime is how long buffers for a burst are kept.
 	idleTime = 10 * time.Second
 )
 
-// messageSize is the size of the longest message in that mode.
+// messageSize returns the size of the longest message in mode m.
 func messageSize(c *Config, m Mode) int {
 	size := metadataSize
 	if c.SecurityContext {
@@ -59,8 +59,8 @@ func messageSize(c *Config, m Mode) int {
 	return size
 }
 
-// init sets the size for c. lookSoon is called after a while when there are
-// more buffers than one.
+// init sets the size for c. lookSoon is called some time after the number of
+// buffers has grown.
 func (b *buffers) init(c *Config, lookSoon func()) {
 	b.used = 1
 	b.size.Store(int64(messageSize(c, c.Mode)))
@@ -69,14 +69,14 @@ func (b *buffers) init(c *Config, lookSoon func()) {
 	b.lookSoon = lookSoon
 }
 
-// next returns the slots for a read of at most room datagrams.
+// next returns slots for a read of at most room datagrams.
 func (b *buffers) next(room int) []sock.Datagram {
 	if want := b.wanted.Load(); want > b.size.Load() {
 		b.made = 0
 		b.size.Store(want)
 		select {
 		case b.resized <- struct{}{}:
-		default: // nobody has waited for the last change
+		default: // no goroutine has received the last value
 		}
 	}
 	n := min(room, b.used)
@@ -88,8 +88,9 @@ func (b *buffers) next(room int) []sock.Datagram {
 	return b.slots[:n]
 }
 
-// exchange gives buf in place of the slot's buffer, unless buf is too small for
-// a later message.
+// exchange replaces the buffer of a slot by buf, or by a new buffer if buf is
+// too small for a message. It returns the old buffer, which contains the
+// received datagram.
 func (b *buffers) exchange(d *sock.Datagram, buf []byte) (received []byte) {
 	received = d.Buf
 	if d.Buf = buf; len(buf) < int(b.size.Load()) {
@@ -98,7 +99,7 @@ func (b *buffers) exchange(d *sock.Datagram, buf []byte) (received []byte) {
 	return received
 }
 
-// filled notes that a read brought n packets.
+// filled is called after a read that received n datagrams.
 func (b *buffers) filled(n int) {
 	b.most = max(b.most, n)
 	again := b.full
@@ -112,11 +113,11 @@ func (b *buffers) filled(n int) {
 	b.used *= 2
 }
 
-// socketEmpty notes that there is nothing to read.
+// socketEmpty is called when the socket is empty.
 func (b *buffers) socketEmpty() { b.full = false }
 
-// truncated notes that a message was longer than its buffer. None is expected
-// to be, but the next one will fit.
+// truncated is called when a message was longer than its buffer. That is not
+// expected; later reads use the largest size.
 func (b *buffers) truncated() { b.wanted.Store(receiveSize) }
 
 func (b *buffers) lookLater() {
@@ -130,8 +131,8 @@ func (b *buffers) lookLater() {
 	b.look.Reset(idleTime)
 }
 
-// reduce drops the buffers that were not needed for a while, and reports
-// whether it did. It is called when there is nothing to read.
+// reduce frees buffers that were not needed for some time, and reports whether
+// it did. It is called between two reads.
 func (b *buffers) reduce() bool {
 	if !b.lookNow.Load() {
 		return false
@@ -153,7 +154,7 @@ func (b *buffers) reduce() bool {
 	return reduced
 }
 
-// stop ends the timer.
+// stop stops the timer.
 func (b *buffers) stop() {
 	if b.look != nil {
 		b.look.Stop()

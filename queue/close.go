@@ -22,24 +22,25 @@ func (q *Queue) Close() error {
 	return nil
 }
 
-// fail ends the queue because of an error. It takes no lock of the reader or
-// the ledger, so that either may call it.
+// fail closes the queue because of an error. It takes no lock of the reader or
+// the ledger, so either may call it.
 func (q *Queue) fail(op string, err error) {
 	q.life.failure(q.opError(op, err))
 	go q.shut()
 }
 
-// watch ends the queue with ctx.
+// watch makes the end of ctx end the queue.
 func (q *Queue) watch(ctx context.Context) {
 	q.life.endBy(func() (disarm func() bool) {
 		return context.AfterFunc(ctx, func() { q.contextEnded(ctx) })
 	})
 }
 
-// contextEnded has the kernel queue nothing more; what it queued can still be
-// read and decided. The reader is told after that, so that what it finds when
-// it has read the socket empty is all there will be. If the kernel cannot be
-// told, it would go on queueing: then the queue closes at once.
+// contextEnded tells the kernel to queue no more packets; those that it has
+// queued can still be read and decided. Only then does it wake the reader: when
+// the reader finds the socket empty, there will be no more packets. If the
+// request fails, the kernel would go on queueing, so contextEnded closes the
+// queue.
 func (q *Queue) contextEnded(ctx context.Context) {
 	q.life.because(q.opError("read", causeOf(ctx)))
 	err := q.ledger.LastRequest(q.backend.stop(q.cfg.OnClose == Accept))
@@ -57,7 +58,8 @@ func (q *Queue) contextEnded(ctx context.Context) {
 	}
 }
 
-// shut closes the queue and returns when it is closed, whoever did it.
+// shut closes the queue. If another call is already doing so, it waits for
+// that.
 func (q *Queue) shut() {
 	if !q.life.advance(closing) {
 		<-q.life.done
@@ -79,7 +81,7 @@ func (q *Queue) shut() {
 	close(q.life.done)
 }
 
-// settle gives every packet its end. The caller holds the reader's token.
+// settle ends every packet. The caller holds the reader's token.
 func (q *Queue) settle() {
 	_ = q.reader.sock.SetReadDeadline(time.Time{})
 	accept := q.cfg.OnClose == Accept
@@ -90,7 +92,7 @@ func (q *Queue) settle() {
 	}
 	sent := q.ledger.Settle(left)
 	if rest := q.backend.acceptAll(q.status()); accept && sent && rest != nil {
-		// The kernel holds nothing more but what was never read.
+		// The kernel has only packets that were never read.
 		_ = q.ledger.LastRequest([][]byte{rest})
 	} else if accept {
 		q.reader.readOut(q.reader.received)
@@ -98,5 +100,5 @@ func (q *Queue) settle() {
 	}
 	q.reader.readOut(q.reader.lateReply)
 	q.lastStatus = q.status()
-	q.ledger.Close(ledger.Action(Drop)) // which is what the kernel does with the rest
+	q.ledger.Close(ledger.Action(Drop)) // the kernel drops the rest when the socket closes
 }

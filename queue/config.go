@@ -157,7 +157,7 @@ type Config struct {
 	//
 	// The calls come one at a time, from a separate goroutine, and may call
 	// anything in this package. While 65536 calls wait, more packets are only
-	// counted, in Stats.Expired and Stats.Untold.
+	// counted, in Stats.Expired and Stats.CallsSkipped.
 	OnExpired func(p Packet)
 
 	// OnClose is the verdict for packets that are undecided when the queue
@@ -191,8 +191,8 @@ type Config struct {
 	// The calls come one at a time, from a separate goroutine, and may call
 	// anything in this package. Close does not wait for them: some may come
 	// after Close has returned. Stats.LostAnswers counts refusals that did not
-	// reach the queue, and Stats.Untold those that were left out because 65536
-	// calls waited.
+	// reach the queue, and Stats.CallsSkipped those that were left out because
+	// 65536 calls waited.
 	//
 	// Without OnRefused, the queue sends one batch verdict for consecutive
 	// packets with the same verdict, which is faster. The kernel reports a

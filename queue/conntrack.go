@@ -161,8 +161,8 @@ func (l CTLabels) String() string {
 	return strings.Join(set, ",")
 }
 
-// conntrackIn returns the entry of the packet in a slot, as it came, nil if there
-// is none.
+// conntrackIn returns the encoded conntrack entry of the packet in a slot, nil
+// if there is none.
 func conntrackIn(s *ledger.Slot) []byte {
 	if a, ok := s.Memo.(*aside); ok {
 		return a.conntrack

@@ -21,10 +21,9 @@ func endOf(ctx context.Context) error {
 	return fmt.Errorf("%w: %w", err, cause)
 }
 
-// causeOf returns why ctx has ended, nil for a plain cancellation. A signal that
-// signal.NotifyContext waited for is one: since Go 1.26 it sets a cause, which
-// matches context.Canceled, but not in the first releases of Go 1.26. The type of
-// the cause has no other name.
+// causeOf returns why ctx ended, or nil for an ordinary cancellation. This
+// includes the signals of signal.NotifyContext: since Go 1.26 they set a cause,
+// which matches context.Canceled.
 func causeOf(ctx context.Context) error {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, context.Canceled) || fmt.Sprintf("%T", cause) == "signal.signalError" {

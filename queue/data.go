@@ -8,8 +8,8 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
-// dataOf returns where the data of b begins and ends, whose headers are h. The
-// beginning is 0 if there is no transport header with data behind it.
+// dataOf returns the start and the end of the data in b, whose headers are h.
+// The start is 0 if there is no transport header with data after it.
 func dataOf(h *ip.Headers, b []byte) (at, end int) {
 	if h.Transport == 0 {
 		return 0, 0
@@ -41,8 +41,9 @@ func dataOf(h *ip.Headers, b []byte) (at, end int) {
 	return h.Transport + header, h.Transport + n
 }
 
-// udpLength is the length of a UDP datagram that its header gives, at most that
-// of segment. 0 means all of it (RFC 2675, section 4).
+// udpLength returns the length of a UDP datagram according to its header, at
+// most that of segment. A length of 0 means the whole segment (RFC 2675,
+// section 4).
 func udpLength(segment []byte) int {
 	n := int(binary.BigEndian.Uint16(segment[4:]))
 	if n == 0 {
@@ -51,8 +52,8 @@ func udpLength(segment []byte) int {
 	return min(n, len(segment))
 }
 
-// headOf returns the headers of the packet in front of its data, to which data is
-// to be added.
+// headOf returns the headers of the packet, to which new data is to be
+// appended.
 func headOf(p *Packet, data []byte) ([]byte, error) {
 	var h ip.Headers
 	b := p.headers(&h)
@@ -70,9 +71,9 @@ func headOf(p *Packet, data []byte) ([]byte, error) {
 	return b[:at], nil
 }
 
-// join makes the payload whole of which v has the data only. It is put together
-// at the end of the room for the verdict's message, from where appendVerdict
-// moves it forward.
+// withData replaces v.Payload, which is the new data, by the complete packet.
+// It writes the packet to the end of the memory for the verdict's message;
+// appendVerdict then moves it to its place.
 func withData(p *Packet, v *Verdict) error {
 	head, err := headOf(p, v.Payload)
 	if err != nil {

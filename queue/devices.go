@@ -2,25 +2,25 @@ package queue
 
 import "sync/atomic"
 
-// A devices numbers the interface names that ip_queue reports, so that a Packet
-// can hold one in four bytes for ever. The reader alone calls number; name may
-// be called from anywhere.
+// A devices assigns numbers to the interface names that ip_queue reports, so
+// that a Packet needs only four bytes for a name. Only the reader calls number;
+// any goroutine may call name.
 type devices struct {
 	numbers map[string]uint32
-	names   atomic.Pointer[[]string] // by number, from 1
+	names   atomic.Pointer[[]string] // name n is at n-1
 }
 
-// A numberedName is an interface's name and its number, 0 if it has none.
+// A numberedName is a name and its number, 0 if it has none.
 type numberedName struct {
 	name   string
 	number uint32
 }
 
-// maxDevices bounds the table; a kernel's names are few.
+// maxDevices limits the table. A kernel has few interface names.
 const maxDevices = 1 << 16
 
-// number returns the number of a name, 0 for none. last is what was looked
-// up before, which is most often this one, and becomes this one.
+// number returns the number of a name, or 0 if there is none. last is the name
+// that was looked up before, often the same one; number updates it.
 func (d *devices) number(name []byte, last *numberedName) uint32 {
 	if string(name) == last.name {
 		return last.number
@@ -39,7 +39,7 @@ func (d *devices) find(name []byte) numberedName {
 	return d.add(string(name))
 }
 
-// add gives a name the next number.
+// add assigns the next number to a name.
 func (d *devices) add(name string) numberedName {
 	if d.numbers == nil {
 		d.numbers = make(map[string]uint32)
@@ -56,5 +56,5 @@ func (d *devices) add(name string) numberedName {
 	return numberedName{name, n}
 }
 
-// name returns the name with a number that was given.
+// name returns the name with a number that number has returned.
 func (d *devices) name(number uint32) string { return (*d.names.Load())[number-1] }

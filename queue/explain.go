@@ -12,10 +12,11 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// The texts of all errors of Open. Each is one line: the name of the queue, the
-// words of the errno or of a sentinel, and what to do.
+// This file contains the texts of all errors of Open. Each is one line: the
+// name of the queue, the text of the errno or of a sentinel error, and what to
+// do.
 
-// An explained error adds advice to an error.
+// An explained error adds what to do to an error.
 type explained struct {
 	err    error
 	advice string
@@ -25,7 +26,7 @@ func explain(err error, format string, args ...any) error {
 	return &explained{err, fmt.Sprintf(format, args...)}
 }
 
-// Error leaves out the system call and the file that an errno came from.
+// Error leaves out the system call and the file of an errno.
 func (e *explained) Error() string {
 	cause := e.err
 	var number errno
@@ -41,7 +42,7 @@ func (e *explained) Error() string {
 
 func (e *explained) Unwrap() error { return e.err }
 
-// What a Config asks for.
+// Errors in a Config.
 
 func oneOf[T comparable](name string, v T, allowed ...T) error {
 	var list []string
@@ -77,7 +78,8 @@ func atMost(name string, v, most int) error {
 	return nil
 }
 
-// refuse returns an error that names the first of fields that is set.
+// refuse returns an error with the name of the first of fields that is set, or
+// nil.
 func refuse(queue string, fields []field) error {
 	for _, f := range fields {
 		if f.set {
@@ -87,12 +89,13 @@ func refuse(queue string, fields []field) error {
 	return nil
 }
 
-// unsupportedFlag names a field that the kernel has no flag for.
+// unsupportedFlag returns the error for a field whose flag the kernel does not
+// support.
 func unsupportedFlag(f configFlag) error {
 	return explain(fmt.Errorf("%w: %w", ErrUnsupported, eopnotsupp), "Config.%s needs %s", f.name, f.needs)
 }
 
-// What keeps a socket from being opened.
+// Errors of opening a socket.
 
 func explainSocket(c *Config, err error) error {
 	switch {
@@ -112,8 +115,9 @@ func explainSocket(c *Config, err error) error {
 	return err
 }
 
-// explainNetNS is about setns. It needs CAP_SYS_ADMIN twice: where the caller is,
-// and in the user namespace that the network namespace belongs to.
+// explainNetNS explains an error of setns, which requires CAP_SYS_ADMIN twice:
+// in the caller's user namespace, and in the one that owns the network
+// namespace.
 func explainNetNS(c *Config, err error) error {
 	switch {
 	case errors.Is(err, eperm):
@@ -126,28 +130,28 @@ func explainNetNS(c *Config, err error) error {
 	return explain(err, "Config.NetNS %d cannot be entered", c.NetNS)
 }
 
-// What keeps a socket from owning a queue.
+// Errors of binding a queue.
 
 func explainPrivilege(err error) error {
 	return explain(err, "needs CAP_NET_ADMIN (run as root, or setcap cap_net_admin+ep PROGRAM)")
 }
 
-// explainHandler is about a family whose packets go to ip_queue.
+// explainHandler explains that ip_queue handles the packets of the family.
 func explainHandler(f Family, err error) error {
 	name := (&ipqueue{family: f}).name()
 	return explain(err, "%s has all %v packets: set Config.Backend to IPQueue, or rmmod %s", name, f, name)
 }
 
-// errForeignNamespace is about a queue that can get no packet.
+// errForeignNamespace means that the queue can get no packets.
 var errForeignNamespace = fmt.Errorf("%w: run in the initial network namespace: Linux before 3.10 queues packets nowhere else", ErrUnsupported)
 
-// explainLength is about the machine's one limit of the length of an ip_queue.
+// explainLength explains that the machine's queue length could not be set.
 func explainLength(file string, err error) error {
 	return explain(err, "Config.QueueLength sets %s, which takes root: leave it out", file)
 }
 
-// explainWatch is about network interfaces that cannot be watched, and maps nil to
-// nil.
+// explainWatch explains that network interfaces cannot be watched. It maps nil
+// to nil.
 func explainWatch(err error) error {
 	if err == nil {
 		return nil
@@ -156,12 +160,12 @@ func explainWatch(err error) error {
 		"Config.WatchDevices needs Linux 4.9 and, in another network namespace, CAP_SYS_ADMIN")
 }
 
-// explainVerdictEPERM is why the stream ends when a verdict meets EPERM.
+// explainVerdictEPERM explains why EPERM for a verdict ends the stream.
 func explainVerdictEPERM(err error) error {
 	return explain(err, "no more verdicts: each needs CAP_NET_ADMIN, which was given up, or the queue has another owner")
 }
 
-// explainStatus is why Stats shows nothing of the kernel's counters.
+// explainStatus explains why Stats contains no counters of the kernel.
 func explainStatus(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
 		return explain(err, "the counters are for root and group root (systemd: SupplementaryGroups=root) or CAP_DAC_READ_SEARCH")
@@ -169,10 +173,11 @@ func explainStatus(err error) error {
 	return err
 }
 
-// portOwner names a netlink port and the process that holds it. Where that cannot
-// be seen, for example in another namespace, it is guessed: the first socket of a
-// process has the process's number for its port, unless it chose another, as ours
-// for nfnetlink_queue do.
+// portOwner returns a description of a netlink port and the process that owns
+// it. If the process cannot be found, for example in another namespace,
+// portOwner guesses: the port of the first socket of a process is the process
+// id, unless the process chose another one, as this package does for
+// nfnetlink_queue.
 func (q *binding) portOwner(protocol int, port uint32) string {
 	process, gone := int64(port), false
 	if q.cfg.NetNS == 0 {
@@ -189,7 +194,8 @@ func (q *binding) portOwner(protocol int, port uint32) string {
 	return fmt.Sprintf("%s (process %d, netlink port %d)", printable(comm), process, port)
 }
 
-// printable is the name of a process, which may be any 15 bytes.
+// printable returns the name of a process, which may contain any bytes, as
+// printable text.
 func printable(comm []byte) string {
 	name := strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

@@ -87,7 +87,7 @@ func protocolName(protocol uint8) string {
 	return fmt.Sprintf("protocol %d", protocol)
 }
 
-// ports are 0 where there are none.
+// ports returns the ports of the packet, 0 if it has none.
 func ports(h *ip.Headers, b []byte) (source, destination uint16) {
 	switch h.Protocol {
 	case protoTCP, protoUDP, protoDCCP, protoSCTP, protoUDPLite:
@@ -98,7 +98,7 @@ func ports(h *ip.Headers, b []byte) (source, destination uint16) {
 	return 0, 0
 }
 
-// transport returns the part of b behind its headers, nil if there is none.
+// transport returns the part of b after its IP headers, nil if there is none.
 func transport(h *ip.Headers, b []byte) []byte {
 	if h.Transport == 0 || h.Transport == len(b) {
 		return nil

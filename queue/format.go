@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// idText shows a number as a number and an address of ip_queue as an address.
+// idText formats the id: as a number, or for ip_queue as an address.
 func idText(p *Packet) string {
 	if q := p.Queue(); q != nil && q.Backend() == IPQueue {
 		return fmt.Sprintf("%#x", p.ID)
@@ -13,7 +13,7 @@ func idText(p *Packet) string {
 	return fmt.Sprint(p.ID)
 }
 
-// join joins those parts that are not empty.
+// join joins the parts that are not empty.
 func join(separator string, parts ...string) string {
 	var said []string
 	for _, part := range parts {
@@ -24,17 +24,17 @@ func join(separator string, parts ...string) string {
 	return strings.Join(said, separator)
 }
 
-// parts are what a line about something says, one by one.
+// A parts is a list of parts of a text.
 type parts []string
 
-// add says one thing more if that is worth showing.
+// add adds a part if show is set.
 func (p *parts) add(show bool, format string, values ...any) {
 	if show {
 		*p = append(*p, fmt.Sprintf(format, values...))
 	}
 }
 
-// about is the packet's flow, or what it is if not IP.
+// about returns the packet's flow or, if it is not IP, its protocol.
 func about(p *Packet) string {
 	if f := p.Flow(); f != (Flow{}) {
 		return f.String()
@@ -42,7 +42,7 @@ func about(p *Packet) string {
 	return fmt.Sprintf("protocol %#04x", p.HWProtocol)
 }
 
-// detail returns what distinguishes packets of one flow.
+// detail returns what distinguishes packets of the same flow.
 func detail(p *Packet) string {
 	protocol, b := p.Transport()
 	switch {
@@ -58,7 +58,8 @@ func detail(p *Packet) string {
 	return ""
 }
 
-// tcpFlags names the flags of RFC 9293, section 3.1, from the lowest bit up.
+// tcpFlags returns the names of the flags (RFC 9293, section 3.1), starting
+// with the lowest bit.
 func tcpFlags(flags byte) string {
 	var said []string
 	for i, flag := range []string{"FIN", "SYN", "RST", "PSH", "ACK", "URG", "ECE", "CWR"} {

@@ -31,8 +31,8 @@ type Group struct {
 	queues  []*Queue
 	start   sync.Once
 	merged  chan Packet
-	streams atomic.Int32 // that feed it
-	refused bool         // some stream does not
+	streams atomic.Int32 // number of streams that feed merged
+	refused bool         // a stream does not, because its packets are received in another way
 }
 
 // OpenGroup opens a queue for each Config, as Open does. Limits and buffers are
@@ -78,7 +78,7 @@ func checkGroup(configs []Config) error {
 	return nil
 }
 
-// guard closes all when q has failed.
+// guard closes all queues when q has failed.
 func (g *Group) guard(q *Queue) {
 	<-q.life.done
 	if q.life.hasFailed() {
@@ -111,7 +111,7 @@ func (g *Group) Packets() <-chan Packet {
 	return g.merged
 }
 
-// merge makes the channel and has every queue feed it.
+// merge creates the channel and makes every queue feed it.
 func (g *Group) merge() {
 	capacity, expire := 0, false
 	for _, q := range g.queues {
@@ -131,7 +131,7 @@ func (g *Group) merge() {
 	}
 }
 
-// streamEnded closes the channel with the last stream.
+// streamEnded closes the channel when the last stream has ended.
 func (g *Group) streamEnded() {
 	if g.streams.Add(-1) == 0 {
 		close(g.merged)
@@ -172,7 +172,7 @@ func (g *Group) Stats() Stats {
 // that a loop over it ends. It always returns nil.
 func (g *Group) Close() error {
 	g.closeAll()
-	g.start.Do(g.merge) // what it starts ends at once
+	g.start.Do(g.merge) // if it starts goroutines, they end at once
 	for range g.merged {
 	}
 	return nil

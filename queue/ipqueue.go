@@ -17,17 +17,17 @@ import (
 type ipqueue struct {
 	family  Family
 	mode    Mode
-	words   wire.Layout // the kernel's
-	known   bool        // words is certain
+	words   wire.Layout // the layout of the kernel
+	known   bool        // words is known to be right
 	port    uint32
-	seq     uint32         // of the last verdict; the sender's
-	message wire.IPQPacket // decoded last; the reader's
+	seq     uint32         // of the last verdict; used only by the sender
+	message wire.IPQPacket // the last one decoded; used only by the reader
 	devices devices
-	in, out numberedName // of that packet
+	in, out numberedName // interfaces of that packet
 }
 
-// Requests and verdicts count their sequence numbers in different halves, so
-// that an answer tells which it is for.
+// verdictSeq is a bit in the sequence numbers of verdicts, which requests do
+// not have. So an answer shows which of both it is for.
 const verdictSeq = 1 << 31
 
 func newIPQueue(c *Config) *ipqueue {
@@ -73,9 +73,9 @@ func (k *ipqueue) protocol() int {
 	return sock.ProtoFirewall
 }
 
-// bind makes this socket the kernel's one peer. The first request does that,
-// whatever its outcome; if the layout must still be found it is one that only
-// a 32-bit kernel takes.
+// bind makes this socket the only peer of the kernel's queue. The first request
+// does that, whether or not it succeeds. If the layout is unknown, the first
+// request is one that only a 32-bit kernel accepts.
 func (k *ipqueue) bind(ctx context.Context, q *binding) error {
 	k.port = q.sock.Port()
 	patience := q.patience(k.protocol())
@@ -98,7 +98,7 @@ func (k *ipqueue) bind(ctx context.Context, q *binding) error {
 	}
 }
 
-// setLength sets the machine's one limit of the queue's length.
+// setLength sets the queue length, which is a limit of the whole machine.
 func (k *ipqueue) setLength(kernel sock.Kernel, n int) error {
 	file := "/proc/sys/net/ipv4/ip_queue_maxlen"
 	if k.family == IPv6 {
@@ -119,8 +119,8 @@ func (k *ipqueue) tryBind(ctx context.Context, q *binding) error {
 	return q.request(ctx, func(seq uint32) []byte { return k.appendMode(nil, seq, k.mode) })
 }
 
-// probe finds the size of the kernel's unsigned long: a request for mode NONE
-// as a 32-bit kernel wants it is too short for a 64-bit one.
+// probe determines the size of the kernel's unsigned long: a request for mode
+// NONE in the format of a 32-bit kernel is too short for a 64-bit kernel.
 func (k *ipqueue) probe(ctx context.Context, q *binding) error {
 	k.setWordSize(32)
 	k.known = false
@@ -154,7 +154,8 @@ func (k *ipqueue) explain(q *binding, err error) error {
 	return err
 }
 
-// explainTaken is about the kernel's one peer.
+// explainTaken explains that another socket is the only peer of the kernel's
+// queue.
 func (k *ipqueue) explainTaken(q *binding, err error, port uint32) error {
 	owner := "another socket"
 	if port != 0 {
@@ -178,14 +179,14 @@ func (k *ipqueue) appendMode(b []byte, seq uint32, m Mode) []byte {
 
 func (k *ipqueue) answers(e *wire.ErrorMessage, seq uint32) bool { return e.Request.Seq == seq }
 
-// stop makes the kernel drop further packets. It has no way to let them pass.
+// stop makes the kernel drop new packets. ip_queue cannot let them pass.
 func (k *ipqueue) stop(bool) [][]byte {
 	return [][]byte{k.appendMode(nil, 0, DropAll)}
 }
 
 func (k *ipqueue) acceptAll(KernelStats) []byte { return nil }
 
-// Batches implements ledger.Encoder: ip_queue takes one verdict at a time.
+// Batches implements ledger.Encoder: ip_queue has no batch verdicts.
 func (k *ipqueue) Batches(ledger.Verdict) bool { return false }
 
 // Reaches implements ledger.Encoder. It is not called.
@@ -197,13 +198,13 @@ func (k *ipqueue) AppendBatch(b []byte, _ uint64, _ ledger.Verdict, _ int) []byt
 func (k *ipqueue) packetType() uint16  { return wire.IPQPacketType }
 func (k *ipqueue) layout() wire.Layout { return k.words }
 
-// OneEach implements ledger.Encoder: the kernel looks at the first message of a
-// datagram only.
+// OneEach implements ledger.Encoder: the kernel reads only the first message of
+// a datagram.
 func (k *ipqueue) OneEach() bool   { return true }
 func (k *ipqueue) maxPayload() int { return wire.IPQMaxPayload }
 func (k *ipqueue) reusesIDs() bool { return true }
 
-// Stamp implements ledger.Encoder. It numbers a verdict, after the header's length, type and flags.
+// Stamp implements ledger.Encoder. It writes the sequence number of a verdict.
 func (k *ipqueue) Stamp(message []byte) {
 	_ = k.words.AppendHeader(message[:0], wire.Header{
 		Len:   uint32(len(message)),
@@ -219,7 +220,8 @@ func (k *ipqueue) nextSeq() uint32 {
 	return k.seq | verdictSeq
 }
 
-// refused finds the id in the request, which ip_queue always sends back.
+// refused reads the id from the request, which ip_queue always repeats in the
+// reply.
 func (k *ipqueue) refused(e *wire.ErrorMessage) (id, n uint64) {
 	if e.Request.Seq&verdictSeq == 0 {
 		return 0, 0
@@ -247,8 +249,8 @@ func (k *ipqueue) decode(body []byte, p *Packet, x *extra) (bool, error) {
 	return true, err
 }
 
-// fullLength is the length of a packet that may be cut: ip_queue does not
-// tell, so the IP header has to.
+// fullLength returns the length of a packet whose copy may be shorter. ip_queue
+// does not report it, so it is read from the IP header.
 func fullLength(f Family, b []byte) uint32 {
 	n := len(b)
 	switch {
@@ -260,8 +262,8 @@ func fullLength(f Family, b []byte) uint32 {
 	return uint32(n)
 }
 
-// ipqWords are the verdicts of ip_queue, which knows no queue numbers. Stolen
-// is not among them: kernels before 3.4 lose the packet and its memory.
+// ipqWords maps actions to the verdicts of ip_queue, which do not contain queue
+// numbers. NF_STOLEN is not among them: kernels before 3.4 leak the packet.
 var ipqWords = [actions]wire.Verdict{
 	Accept:  wire.VerdictAccept,
 	Drop:    wire.VerdictDrop,

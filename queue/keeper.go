@@ -5,22 +5,24 @@ import (
 	"time"
 )
 
-// A keeper sees to it that Config.Deadline holds for packets that nobody reads
-// because the consumer of the channel, or the body of a loop over All, hangs: it
-// reads on. What it reads waits with the reader, or expires there.
+// A keeper makes Config.Deadline work if the application hangs, so that nobody
+// takes packets from the channel or the body of a loop over All does not
+// return. It then reads packets itself. They wait in the reader, or expire
+// there.
 //
-// Without a deadline it does nothing. With one it is a timer that finds, as long
-// as the application keeps up, that there has just been a read. The timer stops
-// while somebody waits for packets.
+// Without a deadline it does nothing. With one it is a timer that normally
+// finds that there was a read recently. The timer is stopped while a goroutine
+// waits for packets.
 type keeper struct {
 	reader *reader
-	every  time.Duration // between two looks
+	every  time.Duration // interval of the timer
 	timer  *time.Timer
-	idle   atomic.Bool // the timer does not run, because somebody was reading
-	stale  atomic.Bool // a packet has expired since the last look at reader.ready
+	idle   atomic.Bool // the timer is stopped, because a goroutine was reading
+	stale  atomic.Bool // a packet has expired since reader.ready was last checked
 }
 
-// readsAtOnce is how many reads a keeper makes before others may read.
+// readsAtOnce is the number of reads that a keeper makes before it releases the
+// token.
 const readsAtOnce = 64
 
 func (k *keeper) init(r *reader) {
@@ -35,7 +37,8 @@ func (k *keeper) start() {
 	}
 }
 
-// look reads if nobody has read for a while.
+// look is the function of the timer: it reads packets if there was no read
+// recently.
 func (k *keeper) look() {
 	r := k.reader
 	if r.life.isAt(closing) {
@@ -43,9 +46,9 @@ func (k *keeper) look() {
 	}
 	select {
 	case r.token <- struct{}{}:
-	default: // somebody reads
+	default: // another goroutine is reading
 		if !k.idle.Swap(true) {
-			k.look() // who read may have ended just before
+			k.look() // it may have ended just before idle was set
 		}
 		return
 	}
@@ -63,12 +66,14 @@ func (k *keeper) look() {
 	k.timer.Reset(again)
 }
 
-// goOn starts the timer again. It is called when somebody has ended reading.
+// goOn restarts the timer. It is called after a goroutine has released the
+// token.
 func (k *keeper) goOn() {
 	if k.idle.Load() && k.idle.Swap(false) {
 		k.timer.Reset(k.every)
 	}
 }
 
-// stop ends the timer. look ends by itself when the queue is closing.
+// stop stops the timer. A call of look that has started ends by itself when the
+// queue is closing.
 func (k *keeper) stop() { k.timer.Stop() }

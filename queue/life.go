@@ -5,25 +5,25 @@ import (
 	"sync/atomic"
 )
 
-// The states that a queue's life goes through, in order and never back.
+// The states of a queue. It goes through them in this order and never back.
 const (
 	running  int32 = iota
-	draining       // the context ended: no new packets, those received may be decided
-	closing        // no more verdicts
+	draining       // the context has ended: no new packets, but those received can be decided
+	closing        // no more verdicts are accepted
 )
 
-// A life is how far a queue has come on the way to its end, and why it ends.
+// A life is the state of a queue between Open and its end, and why it ends.
 type life struct {
 	state   atomic.Int32
 	stopped chan struct{} // closed when the queue begins to close
-	done    chan struct{} // closed when nothing is left to do
+	done    chan struct{} // closed when the queue is closed
 
 	mu     sync.Mutex
-	known  bool
-	reason error       // why the stream ends, once known
-	failed bool        // reason is a failure, not how the context ended
+	known  bool        // reason is set
+	reason error       // why the stream ends
+	failed bool        // reason is a failure, not the end of the context
 	over   bool        // the stream has ended
-	disarm func() bool // keeps the context or, after that has ended, Config.Grace from ending the queue
+	disarm func() bool // stops what will end the queue: first the context, then the timer of Config.Grace
 }
 
 func (l *life) init() {
@@ -31,10 +31,10 @@ func (l *life) init() {
 	l.done = make(chan struct{})
 }
 
-// isAt reports whether the life has come to state, or beyond.
+// isAt reports whether the queue has reached state.
 func (l *life) isAt(state int32) bool { return l.state.Load() >= state }
 
-// advance moves the life on to state and reports whether this call did it.
+// advance moves the queue to state, and reports whether this call did it.
 func (l *life) advance(state int32) bool {
 	for {
 		now := l.state.Load()
@@ -47,11 +47,11 @@ func (l *life) advance(state int32) bool {
 	}
 }
 
-// because records why the stream ends. The first reason counts.
+// because records why the stream ends. Only the first reason counts.
 func (l *life) because(err error) { l.record(err, false) }
 
-// instead replaces the reason with a failure that followed from it, unless the
-// application has seen the end.
+// instead replaces the reason by a failure that it caused, unless the
+// application has already seen the end.
 func (l *life) instead(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,7 +60,7 @@ func (l *life) instead(err error) {
 	}
 }
 
-// failure records a failure as the reason.
+// failure records a failure as the reason. Only the first reason counts.
 func (l *life) failure(err error) { l.record(err, true) }
 
 func (l *life) record(err error, failed bool) {
@@ -78,7 +78,7 @@ func (l *life) hasFailed() bool {
 	return l.failed
 }
 
-// why returns the reason, as far as it is known.
+// why returns the reason, or nil if it is not known yet.
 func (l *life) why() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -102,8 +102,9 @@ func (l *life) ended() (over bool, reason error) {
 	return true, l.reason
 }
 
-// endBy calls start for something that will end the queue, and has it disarmed
-// as soon as the queue ends otherwise: it would keep the queue's memory.
+// endBy calls start, which arranges that something ends the queue later. disarm
+// is called as soon as the queue closes for another reason; otherwise the
+// arrangement would keep the memory of the queue alive.
 func (l *life) endBy(start func() (disarm func() bool)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,7 +114,7 @@ func (l *life) endBy(start func() (disarm func() bool)) {
 	}
 }
 
-// disarmed disarms what was to end the queue.
+// disarmed calls disarm.
 func (l *life) disarmed() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -46,27 +46,27 @@ func (d Device) String() string {
 	return name
 }
 
-// A links remembers the names of the network interfaces in the queue's
-// namespace. What it remembers it forgets, all of it, whenever the kernel says
-// that something changed, or that it could not say what.
+// A links caches the names of the network interfaces in the queue's namespace.
+// It empties the cache whenever the kernel reports a change, or that it could
+// not report one.
 type links struct {
 	sock sock.Socket // the queue's
 
 	mu      sync.RWMutex
 	names   map[uint32]string
-	changes uint64 // how often names was emptied
+	changes uint64 // number of times that names was emptied
 	watch   sock.Socket
-	watched chan struct{} // closed at the end of the goroutine that watches
+	watched chan struct{} // closed when the goroutine that watches ends
 	state   watchState
 }
 
-// A watchState says whether names may be remembered.
+// A watchState is whether interfaces are watched, so that names can be cached.
 type watchState uint8
 
 const (
-	unwatched watchState = iota // no name has been asked for yet
+	unwatched watchState = iota // no name has been looked up yet
 	watching
-	unwatchable // the kernel has no way: each name is asked for
+	unwatchable // the kernel does not support it: names are not cached
 	ended       // the queue is closed
 )
 
@@ -75,7 +75,7 @@ func (l *links) init(s sock.Socket) {
 	l.names = make(map[uint32]string)
 }
 
-// name returns the interface's name, empty if there is no such interface.
+// name returns the name of the interface, or "" if there is no such interface.
 func (l *links) name(index uint32) string {
 	l.mu.RLock()
 	name, known := l.names[index]
@@ -94,8 +94,9 @@ func (l *links) name(index uint32) string {
 	return name
 }
 
-// remember keeps a name that was asked for after that many changes. There must
-// have been none since: the answer may be older.
+// remember caches a name that was looked up when the number of changes was as
+// given. If there was a change since, the name may be out of date, and remember
+// ignores it.
 func (l *links) remember(index uint32, name string, changes uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -104,8 +105,8 @@ func (l *links) remember(index uint32, name string, changes uint64) {
 	}
 }
 
-// start begins to watch, before the first name is asked for. It returns the
-// number of changes so far, and why there is no watch.
+// start starts to watch interfaces, before the first name is looked up. It
+// returns the number of changes so far, and an error if they cannot be watched.
 func (l *links) start() (changes uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -122,8 +123,9 @@ func (l *links) start() (changes uint64, err error) {
 	return l.changes, nil
 }
 
-// follow forgets the names whenever an interface changed. The message itself
-// is of no interest; ENOBUFS says that there were more than the socket held.
+// follow empties the cache whenever an interface has changed. It ignores the
+// content of the message. ENOBUFS means that there were more messages than the
+// socket could hold.
 func (l *links) follow() {
 	defer close(l.watched)
 	batch := [1]sock.Datagram{{Buf: make([]byte, 64)}}
@@ -138,8 +140,8 @@ func (l *links) follow() {
 	}
 }
 
-// forget empties the names. It reports false, and remembers no more of them, if
-// err says that the watch is over.
+// forget empties the cache. If err means that the socket is broken, it stops
+// caching and returns false.
 func (l *links) forget(err error) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -154,7 +156,7 @@ func (l *links) forget(err error) bool {
 	return false
 }
 
-// close ends the watch, and returns when its goroutine has ended.
+// close stops watching, and returns when the goroutine has ended.
 func (l *links) close() {
 	l.mu.Lock()
 	watch := l.watch

@@ -16,10 +16,10 @@ type nfqueue struct {
 	length  uint32
 	flags   wire.ConfigFlags
 	batches bool // batch verdicts may be used
-	created bool // the queue may be there
+	created bool // the queue may exist
 	native  wire.Layout
 	lastID  uint32
-	message wire.NFQPacket // decoded last; the reader's
+	message wire.NFQPacket // the last one decoded; used only by the reader
 	limits  nfqueueLimits
 }
 
@@ -29,7 +29,7 @@ func newNFQueue(c *Config) *nfqueue {
 		mode:   c.Mode,
 		length: uint32(min(c.QueueLength, 1<<31-1)),
 		native: wire.Native(),
-		// Of a batch verdict the kernel refuses only the whole.
+		// The kernel does not report a refusal of a part of a batch.
 		batches: c.OnRefused == nil,
 	}
 	setDefault(&n.length, defaultQueueLength)
@@ -44,7 +44,8 @@ func newNFQueue(c *Config) *nfqueue {
 	return n
 }
 
-// A configFlag is a field of Config that is a flag of the kernel's queue.
+// A configFlag is a field of Config that corresponds to a flag of the kernel's
+// queue.
 type configFlag struct {
 	field
 	flag  wire.ConfigFlags
@@ -68,7 +69,7 @@ func (n *nfqueue) socket(c *Config) sock.Config {
 	return s
 }
 
-// config is a configuration message that sets the mode.
+// config returns a configuration message that sets the mode.
 func (n *nfqueue) config(m Mode) wire.NFQConfig {
 	c := wire.NFQConfig{Queue: n.number, SetMode: true, Mode: wire.CopyPacket, Range: wire.NFQMaxPayload}
 	switch {
@@ -91,9 +92,9 @@ func (n *nfqueue) answers(e *wire.ErrorMessage, seq uint32) bool {
 	return e.Request.Type == wire.NFQConfigType && e.Request.Seq == seq
 }
 
-// stop makes the kernel drop further packets, or let them pass: a queue that
-// is always full and fails open. The kernel takes the length before the flags
-// of one message, so it takes two to lose nothing in between.
+// stop makes the kernel drop new packets, or accept them: then the queue is
+// always full and fails open. In one message the kernel would apply the length
+// before the flags, so it takes two messages to lose no packet in between.
 func (n *nfqueue) stop(accept bool) [][]byte {
 	if !accept {
 		c := n.config(DropAll)
@@ -105,8 +106,8 @@ func (n *nfqueue) stop(accept bool) [][]byte {
 	return [][]byte{wire.AppendNFQConfig(b, 0, 0, 0, &full)}
 }
 
-// acceptAll accepts all packets up to the last one that the kernel has numbered
-// or, if that is not known, to one far in the future.
+// acceptAll accepts all packets up to the last one that the kernel has
+// numbered. If that is unknown, it accepts all up to an id far ahead.
 func (n *nfqueue) acceptAll(row KernelStats) []byte {
 	last := row.LastID
 	if row.Err != nil {
@@ -122,8 +123,8 @@ func (n *nfqueue) layout() wire.Layout { return n.native }
 func (n *nfqueue) maxPayload() int     { return wire.NFQMaxPayload }
 func (n *nfqueue) reusesIDs() bool     { return false }
 
-// refused reads the sequence number: of a single verdict it is the packet's
-// id, of a batch verdict the number of packets.
+// refused uses the sequence number of the request: for a single verdict it is
+// the id of the packet, for a batch verdict the number of packets.
 func (n *nfqueue) refused(e *wire.ErrorMessage) (id, count uint64) {
 	switch e.Request.Type {
 	case wire.NFQVerdictType:
@@ -162,7 +163,7 @@ func (n *nfqueue) decode(body []byte, p *Packet, x *extra) (bool, error) {
 	return true, err
 }
 
-// familyOf translates the kernel's number of a protocol family.
+// familyOf returns the Family with that number in the kernel.
 func familyOf(nfproto uint8) Family {
 	switch nfproto {
 	case 2:
@@ -177,8 +178,8 @@ func familyOf(nfproto uint8) Family {
 	return OtherFamily
 }
 
-// missed counts the ids between the last packet and this one. The kernel
-// takes the number before it tries to deliver the packet.
+// missed returns the number of ids between the last packet and this one. The
+// kernel assigns the id before it tries to deliver the packet.
 func (n *nfqueue) missed(id uint32) uint64 {
 	gap := id - n.lastID - 1
 	if int32(gap) < 0 {
@@ -188,8 +189,8 @@ func (n *nfqueue) missed(id uint32) uint64 {
 	return uint64(gap)
 }
 
-// words are the verdicts as the kernel wants them: ACCEPT and REPEAT are
-// recognised only if no other bit is set.
+// words maps actions to the kernel's verdicts. The kernel recognizes ACCEPT and
+// REPEAT only if no other bit is set.
 var words = [actions]wire.Verdict{
 	Accept: wire.VerdictAccept,
 	Drop:   wire.VerdictDrop,
@@ -209,14 +210,14 @@ func (n *nfqueue) AppendVerdict(b []byte, id uint64, v ledger.Verdict) []byte {
 	return wire.AppendNFQVerdict(b, 0, uint32(id), 0, &w)
 }
 
-// Stamp implements ledger.Encoder. appendVerdict leaves nothing to add.
+// Stamp implements ledger.Encoder. There is nothing to complete.
 func (n *nfqueue) Stamp([]byte) {}
 
 // OneEach implements ledger.Encoder.
 func (n *nfqueue) OneEach() bool { return false }
 
-// Batches implements ledger.Encoder. Of a batch verdict the kernel takes the
-// word, the mark and, since Linux 5.18, the priority.
+// Batches implements ledger.Encoder. A batch verdict can change the mark and,
+// since Linux 5.18, the priority.
 func (n *nfqueue) Batches(v ledger.Verdict) bool {
 	return n.batches && (Action(v.Action) == Accept || Action(v.Action) == Drop)
 }
@@ -225,7 +226,8 @@ func (n *nfqueue) Batches(v ledger.Verdict) bool {
 // differences (nfnetlink_queue.c, nfq_id_after).
 func (n *nfqueue) Reaches(first, last uint64) bool { return uint32(last-first) <= farID }
 
-// farID is how far apart the ids of packets may be that are decided together.
+// farID is the largest difference of the ids of packets that one batch verdict
+// decides.
 const farID = 1 << 30
 
 // AppendBatch implements ledger.Encoder.

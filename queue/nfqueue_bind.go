@@ -11,8 +11,9 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// bind creates the queue and sets it up. Before Linux 3.8 it also takes the
-// packets of each family that nobody has: they would not come otherwise.
+// bind creates the queue and configures it. Before Linux 3.8 it also registers
+// nfnetlink_queue for each family without a handler; otherwise the queue would
+// get no packets.
 func (n *nfqueue) bind(ctx context.Context, q *binding) error {
 	n.limits = limitsOf(q)
 	handlers := handlersOf(q.host)
@@ -35,8 +36,9 @@ func (n *nfqueue) bind(ctx context.Context, q *binding) error {
 	return err
 }
 
-// bindFamilies takes the packets of IPv4 and IPv6, unless another module has
-// them, for ever: what other programs have bound depends on it, too.
+// bindFamilies registers nfnetlink_queue for the packets of IPv4 and IPv6,
+// unless another module is registered. The registration is permanent, because
+// the queues of other programs depend on it as well.
 func (n *nfqueue) bindFamilies(ctx context.Context, q *binding, handlers map[uint8]string) error {
 	for _, family := range []Family{IPv4, IPv6} {
 		if handlers[family.number()] != "" {
@@ -62,14 +64,14 @@ func (n *nfqueue) configure(ctx context.Context, q *binding, c wire.NFQConfig) e
 	})
 }
 
-// create creates the queue, with all settings. Linux 3.6 to 4.4 looks at the
-// flags last: the queue is there although they are refused.
+// create creates the queue with all settings. Linux 3.6 to 4.4 checks the flags
+// last, so the queue exists although they are refused.
 func (n *nfqueue) create(ctx context.Context, q *binding) error {
 	err := n.own(ctx, q, true)
 	if !errors.Is(err, eopnotsupp) {
 		return err
 	}
-	n.created = true // perhaps
+	n.created = true // possibly
 	for _, f := range nfqueueFlags(&q.cfg) {
 		if f.set && n.refuses(ctx, q, f.flag) {
 			return unsupportedFlag(f)
@@ -78,12 +80,12 @@ func (n *nfqueue) create(ctx context.Context, q *binding) error {
 	if n.flags&wire.ConfigGSO == 0 || !n.refuses(ctx, q, wire.ConfigGSO) {
 		return err
 	}
-	n.flags &^= wire.ConfigGSO // before Linux 3.10 there are no GSO packets to ask for
+	n.flags &^= wire.ConfigGSO // before Linux 3.10 the kernel queues no GSO packets
 	return n.own(ctx, q, false)
 }
 
-// refuses reports whether the kernel refuses a flag. Where the flags come first
-// it need not have the queue for that.
+// refuses reports whether the kernel refuses a flag. If the kernel checks flags
+// first, the queue need not exist.
 func (n *nfqueue) refuses(ctx context.Context, q *binding, f wire.ConfigFlags) bool {
 	return errors.Is(n.configure(ctx, q, wire.NFQConfig{Flags: f, Mask: f}), eopnotsupp)
 }
@@ -91,9 +93,8 @@ func (n *nfqueue) refuses(ctx context.Context, q *binding, f wire.ConfigFlags) b
 // noFlag is a flag that no kernel knows.
 const noFlag wire.ConfigFlags = 1 << 31
 
-// checkFlags refuses the fields of Config that are flags if the kernel passed
-// over them without an error, as before Linux 3.6. It then passes over noFlag, as
-// well.
+// checkFlags fails if Config contains flags that the kernel has ignored without
+// an error, as before Linux 3.6. Such a kernel also ignores noFlag.
 func (n *nfqueue) checkFlags(ctx context.Context, q *binding) error {
 	for _, f := range nfqueueFlags(&q.cfg) {
 		if !f.set {
@@ -111,9 +112,10 @@ func (n *nfqueue) checkFlags(ctx context.Context, q *binding) error {
 	return nil
 }
 
-// checkNamespace refuses a queue that gets no packet because it is outside the
-// initial network namespace, as before Linux 3.10. The kernel's status file is
-// then not there, and there is no flag for GSO. Without /proc nothing is known.
+// checkNamespace fails if the queue would get no packets because it is not in
+// the initial network namespace, as before Linux 3.10. There the kernel's
+// status file does not exist, and there is no GSO flag. Without /proc,
+// checkNamespace cannot know and does not fail.
 func (n *nfqueue) checkNamespace(ctx context.Context, q *binding) error {
 	if !errors.Is(q.status.missing(), fs.ErrNotExist) {
 		return nil
@@ -121,10 +123,10 @@ func (n *nfqueue) checkNamespace(ctx context.Context, q *binding) error {
 	if _, err := q.host.ReadFile("/proc/net/netlink"); err != nil {
 		return nil
 	}
-	// Flags that are not in the mask are checked, but not set.
+	// The kernel checks flags outside the mask, but does not set them.
 	err := n.configure(ctx, q, wire.NFQConfig{Flags: wire.ConfigGSO, Mask: noFlag})
 	if err == nil && n.configure(ctx, q, wire.NFQConfig{Flags: noFlag, Mask: noFlag}) == nil {
-		return errForeignNamespace // it knows no flags
+		return errForeignNamespace // the kernel supports no flags
 	}
 	if errors.Is(err, eopnotsupp) {
 		return errForeignNamespace
@@ -132,17 +134,18 @@ func (n *nfqueue) checkNamespace(ctx context.Context, q *binding) error {
 	return nil
 }
 
-// leave gives the queue up. The kernel does so when the socket closes, but before
-// Linux 3.10 only in the initial network namespace.
+// leave destroys the queue. The kernel also does so when the socket closes, but
+// before Linux 3.10 only in the initial network namespace.
 func (n *nfqueue) leave(ctx context.Context, q *binding) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	_ = n.configure(ctx, q, wire.NFQConfig{Command: wire.CommandUnbind})
 }
 
-// own sends the queue's configuration in one message, so that there is no moment
-// in which it drops packets for want of a mode. If the queue belongs to another
-// socket it waits for that to go.
+// own makes the socket the owner of the queue. It sends the complete
+// configuration in one message, so that the queue never drops packets because
+// it has no mode yet. If the queue belongs to another socket, own waits for its
+// end.
 func (n *nfqueue) own(ctx context.Context, q *binding, create bool) error {
 	patience, privileged := q.patience(sock.ProtoNetfilter), false
 	for {
@@ -167,8 +170,8 @@ func (n *nfqueue) own(ctx context.Context, q *binding, create bool) error {
 	}
 }
 
-// tryOwn asks once. After a lost answer the request is repeated, and the queue may
-// be there already, or not.
+// tryOwn sends the configuration. If the answer was lost, the request is
+// repeated, and the first one may or may not have created the queue.
 func (n *nfqueue) tryOwn(ctx context.Context, q *binding, create bool) error {
 	for {
 		created := create
@@ -184,8 +187,8 @@ func (n *nfqueue) tryOwn(ctx context.Context, q *binding, create bool) error {
 	}
 }
 
-// privileged fails with EPERM if the caller has no CAP_NET_ADMIN. The kernel
-// answers EPERM for a queue that belongs to another socket, too, but not to a
+// privileged fails with EPERM if the caller lacks CAP_NET_ADMIN. The kernel
+// also answers EPERM if the queue belongs to another socket, but not to a
 // message without a body, which it ignores (net/netfilter/nfnetlink.c,
 // nfnetlink_rcv_msg).
 func (n *nfqueue) privileged(ctx context.Context, q *binding) (bool, error) {
@@ -207,8 +210,8 @@ func (n *nfqueue) appendBind(seq uint32, create bool) []byte {
 	return wire.AppendNFQConfig(nil, wire.FlagAck, seq, 0, &c)
 }
 
-// owner returns the port of the socket that owns the queue, 0 if nobody does,
-// it is this one, or it cannot be found out.
+// owner returns the port of the socket that owns the queue. It returns 0 if
+// there is none, if it is this socket, or if it is unknown.
 func (n *nfqueue) owner(q *binding) uint32 {
 	row, err := q.status.row(n.number)
 	if err != nil || row.Port == q.sock.Port() {
@@ -232,8 +235,8 @@ func (n *nfqueue) explain(q *binding, err error) error {
 	return err
 }
 
-// explainTaken is about a queue that belongs to the socket of that port, which is
-// 0 where it cannot be seen.
+// explainTaken explains that the queue belongs to the socket with that port, 0
+// if it is unknown.
 func (n *nfqueue) explainTaken(q *binding, err error, port uint32) error {
 	if port == 0 {
 		return explain(err, "taken by another socket (root sees whose): stop that program or set another Config.Number")

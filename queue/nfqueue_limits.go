@@ -8,9 +8,9 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// nfqueueLimits are what nfnetlink_queue of Linux 7.2 and later leaves out of a
-// verdict, or drops the packet for, without an error. The zero value is that of
-// older kernels.
+// nfqueueLimits describes what nfnetlink_queue of Linux 7.2 and later leaves
+// out of a verdict, or drops the packet for, without an error. The zero value
+// is for older kernels.
 type nfqueueLimits struct {
 	// guarded: the headers of a replacement must agree with those of the
 	// packet, and the Bridge family has no replacements (nfnetlink_queue.c,
@@ -19,8 +19,8 @@ type nfqueueLimits struct {
 	// noReplace: every replaced packet is dropped, because the network
 	// namespace does not belong to the initial user namespace (nfqnl_mangle).
 	noReplace bool
-	// noHelperChange: an NFQA_CT that takes the helper away is carried out up to
-	// there, and neither labels nor mark are changed.
+	// noHelperChange: the kernel stops at an NFQA_CT attribute that removes the
+	// helper, and does not change labels and mark.
 	noHelperChange bool
 	// sameProtocol: a tracked packet cannot get another protocol (Linux 7.3).
 	sameProtocol bool
@@ -36,7 +36,7 @@ func limitsOf(q *binding) nfqueueLimits {
 	}
 }
 
-// check refuses what the kernel would do to no packet.
+// check refuses a verdict that the kernel would carry out for no packet.
 func (l *nfqueueLimits) check(v *Verdict) error {
 	if v.Conntrack.NoHelper && l.noHelperChange {
 		return fmt.Errorf("%w: Linux 7.2 and later take no connection's helper away", ErrUnsupported)
@@ -44,8 +44,8 @@ func (l *nfqueueLimits) check(v *Verdict) error {
 	return nil
 }
 
-// suits refuses what the kernel would not do to this packet. The payload is
-// valid, and not repaired yet.
+// suits refuses a verdict that the kernel would not carry out for this packet.
+// The payload is valid, but not repaired yet.
 func (l *nfqueueLimits) suits(p *Packet, v *Verdict) error {
 	switch {
 	case v.Payload == nil || !l.guarded:
@@ -69,8 +69,9 @@ func (l *nfqueueLimits) suits(p *Packet, v *Verdict) error {
 	return fmt.Errorf("%w: Linux 7.2 and later drop a packet whose replacement changes %s", ErrUnsupported, changed)
 }
 
-// changedHeader returns what b changes of the packet's IP headers that has to
-// stay, or "". What the copy does not hold cannot be compared.
+// changedHeader returns a description of what b changes in the IP headers of
+// the packet although it must not, or "". If the copy does not contain all
+// headers, they cannot be compared, which counts as a change.
 func changedHeader(p *Packet, b []byte) string {
 	switch {
 	case len(p.Payload) < minPayload(p.version()) || len(b) < minPayload(p.version()):
@@ -111,9 +112,10 @@ func changedIPv6(old, b []byte) string {
 	return ""
 }
 
-// extensionsEnd returns where the extension headers of an IPv6 packet end, as
-// the kernel walks them: also in the data of a fragment. It reports false if
-// that is behind the end of b, or there are more than the kernel looks at.
+// extensionsEnd returns where the extension headers of an IPv6 packet end,
+// following the rules of the kernel, which also parses the data of fragments.
+// It reports false if that is beyond the end of b, or if there are more headers
+// than the kernel parses.
 func extensionsEnd(b []byte) (end int, ok bool) {
 	const most = 12 // IP6_MAX_EXT_HDRS_CNT
 	next, end := b[6], 40
@@ -142,7 +144,7 @@ func extensionsEnd(b []byte) (end int, ok bool) {
 	return 0, false
 }
 
-// exactLength reports whether the IP length is that of b.
+// exactLength reports whether the IP length equals the length of b.
 func exactLength(b []byte) bool {
 	n := int(lengthField(b))
 	if b[0]>>4 == 6 {

@@ -34,7 +34,7 @@ func (s *Stats) counters() []counter {
 		{"refused", &s.Refused},
 		{"late", &s.Late},
 		{"lost_answers", &s.LostAnswers},
-		{"untold", &s.Untold},
+		{"calls_skipped", &s.CallsSkipped},
 		{"conntrack_skipped", &s.ConntrackSkipped},
 		{"malformed", &s.Malformed},
 		{"foreign", &s.Foreign},

@@ -50,7 +50,8 @@ func Open(ctx context.Context, c Config) (*Queue, error) {
 	return openEither(ctx, k, c)
 }
 
-// openError is an error of Open that no queue has had a part in.
+// openError wraps an error of Open that occurred before a kind of queue was
+// chosen.
 func (c *Config) openError(err error) error {
 	name := newNFQueue(c).name()
 	if c.Backend == IPQueue {
@@ -59,9 +60,9 @@ func (c *Config) openError(err error) error {
 	return &OpError{Op: "open", Queue: name, Err: err}
 }
 
-// choose returns the kernel queue to open, or Auto if that must be tried. Linux
-// 3.5 removed ip_queue: trying it would make a later kernel run modprobe each
-// time a queue is opened (net/netlink/af_netlink.c, netlink_create).
+// choose returns the kind of queue to open, or Auto if Open must try both.
+// Linux 3.5 removed ip_queue. On later kernels, trying it would run modprobe at
+// each Open (net/netlink/af_netlink.c, netlink_create).
 func (c *Config) choose(k sock.Kernel) Backend {
 	if c.Backend != Auto {
 		return c.Backend
@@ -78,8 +79,9 @@ func (c *Config) choose(k sock.Kernel) Backend {
 	return Auto
 }
 
-// handlersOf returns who takes the packets of each family that anybody takes,
-// and nil where the kernel does not say: since Linux 3.8 it is nfnetlink_queue.
+// handlersOf returns the module that handles the packets of each family, as far
+// as there is one. It returns nil if the kernel does not report that: since
+// Linux 3.8 it is always nfnetlink_queue.
 func handlersOf(k sock.Kernel) map[uint8]string {
 	text, err := k.ReadFile("/proc/net/netfilter/nf_queue")
 	if err != nil {
@@ -89,7 +91,7 @@ func handlersOf(k sock.Kernel) map[uint8]string {
 	return handlers
 }
 
-// number is the kernel's number of the family.
+// number returns the kernel's number of the family.
 func (f Family) number() uint8 {
 	if f == IPv6 {
 		return 10
@@ -97,8 +99,9 @@ func (f Family) number() uint8 {
 	return 2
 }
 
-// openEither opens ip_queue if this kernel has it, else nfnetlink_queue. What
-// ip_queue cannot honour is refused only where it is there.
+// openEither opens ip_queue if this kernel has it, otherwise nfnetlink_queue.
+// If ip_queue cannot honour a field of c, openEither fails only if this kernel
+// has ip_queue.
 func openEither(ctx context.Context, k sock.Kernel, c Config) (*Queue, error) {
 	if err := c.refusedByIPQueue(); err != nil {
 		if hasIPQueue(k, &c) {
@@ -119,8 +122,8 @@ func hasIPQueue(k sock.Kernel, c *Config) bool {
 	return !absent(err)
 }
 
-// absent reports whether err means that the kernel has no such queue, or that it
-// was not reached at all: no socket could be made.
+// absent reports whether err means that the kernel does not have the queue, or
+// that no socket could be opened to ask it.
 func absent(err error) bool {
 	var call *os.SyscallError
 	if errors.As(err, &call) && call.Syscall != "sendmmsg" {

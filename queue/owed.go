@@ -8,29 +8,30 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
-// A packet that is not ChecksumReady (CHECKSUM_PARTIAL) has an unfinished
-// checksum: the kernel owes it the rest. Where the checksum is, the kernel keeps
-// in csum_start and csum_offset of the sk_buff. nfnetlink_queue does not report
-// them, and replacing the packet ends their use (nfqnl_mangle sets
-// CHECKSUM_NONE), so a replacement must come with the finished checksum. Replace
-// computes it if it is that of the packet's own transport.
+// A packet that is not ChecksumReady (CHECKSUM_PARTIAL) contains an unfinished
+// checksum, which the kernel or the device would complete later: the checksum
+// is owed. The kernel keeps its place in csum_start and csum_offset of the
+// sk_buff, which nfnetlink_queue does not report. Replacing the packet cancels
+// the completion (nfqnl_mangle sets CHECKSUM_NONE), so the replacement must
+// contain the finished checksum. Replace computes it if it is that of the
+// packet's own transport.
 //
-// In the packets of a tunnel that ends in this host it is another one: the kernel
-// leaves the checksum of the inner packet to the device. The outer checksum is
-// left out, or is computed beforehand as if the inner one were finished
+// In packets of a tunnel that ends in this host, the owed checksum is that of
+// the inner packet. The outer checksum is absent, or was computed in advance as
+// if the inner one were finished
 // (Documentation/networking/checksum-offloads.rst, Local Checksum Offload).
 
 var errOwed = fmt.Errorf("%w: the packet has an unfinished checksum that Replace cannot complete, inside a tunnel for example; with Config.NoGSO the kernel completes it first", ErrUnsupported)
 
-// isOwed reports whether b, given for the packet, may contain a checksum that the
-// packet is owed and that is not the one of b's own transport. In mode MetaOnly it
-// cannot: the caller has seen no byte of the packet.
+// isOwed reports whether b, the replacement for the packet, may contain an owed
+// checksum that is not that of b's own transport. In mode MetaOnly it cannot,
+// because the caller has seen no byte of the packet.
 func isOwed(p *Packet, b []byte) bool {
 	return !p.ChecksumReady() && len(p.Payload) > 0 && owesElsewhere(p.Payload) && owesElsewhere(b)
 }
 
-// owesElsewhere reports whether a checksum that the kernel owes to b may be
-// another one than that of the transport of b.
+// owesElsewhere reports whether an owed checksum of b may be another one than
+// that of its transport.
 func owesElsewhere(b []byte) bool {
 	var h ip.Headers
 	h.Parse(b)
@@ -48,16 +49,16 @@ func owesElsewhere(b []byte) bool {
 	return true
 }
 
-// maxTunnelHeaders is how far into a UDP datagram holdsUnfinished searches. The
-// longest headers in front of an inner packet are Geneve's, of up to 260 bytes
+// maxTunnelHeaders is how far holdsUnfinished searches in a UDP datagram. The
+// longest headers before an inner packet are those of Geneve, up to 260 bytes
 // (RFC 8926), and tunnels may be nested.
 const maxTunnelHeaders = 512
 
-// holdsUnfinished reports whether data, of a UDP datagram, holds a packet whose
-// transport checksum is unfinished. The port does not tell a tunnel or its kind,
-// so every even offset is tried: the headers in front of the inner packet have an
-// even length, or the kernel could not sum past them. cut reports that the copy
-// ends before data does.
+// holdsUnfinished reports whether data, the data of a UDP datagram, contains a
+// packet whose transport checksum is unfinished. The port does not identify a
+// tunnel or its type, so holdsUnfinished tries every even offset: the headers
+// before the inner packet have an even length, because the kernel could not sum
+// them otherwise. cut reports that the copy ends before the data does.
 func holdsUnfinished(data []byte, cut bool) bool {
 	const least = 20 + 8
 	for at := 0; at+least <= len(data) && at < maxTunnelHeaders; at += 2 {
@@ -68,9 +69,9 @@ func holdsUnfinished(data []byte, cut bool) bool {
 	return false
 }
 
-// unfinished reports whether b is a packet of TCP or UDP with the sum of its
-// pseudo-header for a checksum, to which the device adds the rest, or of SCTP
-// with none.
+// unfinished reports whether b is a TCP or UDP packet whose checksum is the sum
+// of its pseudo-header, to which the device adds the rest, or an SCTP packet
+// without a checksum.
 func unfinished(b []byte, cut bool) bool {
 	var h ip.Headers
 	h.Parse(b)

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// Open waits for an owner that is going: a process gives up its queues when the
-// kernel closes its sockets, which is after its last system call, and after its
-// memory is freed. An owner that nobody can tell to be going gets ownerDying;
-// one that is gets ownerGoing.
+// Open waits for an owner that is exiting. The kernel releases the queues of a
+// process when it closes its sockets, which is after it has freed the memory of
+// the process. Open waits shortWait for any owner, and longWait if it sees that
+// the owner is exiting.
 const (
-	ownerDying = 500 * time.Millisecond
-	ownerGoing = 10 * time.Second
+	shortWait = 500 * time.Millisecond
+	longWait  = 10 * time.Second
 )
 
-// A patience is how long Open has waited for an owner to go.
+// A patience keeps track of how long Open has waited for an owner to exit.
 type patience struct {
 	q        *binding
 	protocol int
@@ -27,24 +27,25 @@ func (q *binding) patience(protocol int) patience {
 	return patience{q: q, protocol: protocol, start: time.Now()}
 }
 
-// wait waits a little and reports whether it is worth while to try again: the
-// queue belongs to the socket of that port, 0 if that is not known.
+// wait waits for a short time and reports whether to try again. port is that of
+// the socket that owns the queue, 0 if it is unknown.
 func (p *patience) wait(ctx context.Context, port uint32) (again bool, err error) {
 	waited, delay := time.Since(p.start), 10*time.Millisecond
-	if waited > ownerDying {
-		delay = 100 * time.Millisecond // to look for the owner takes time
-		if waited > ownerGoing || !p.q.going(p.protocol, port) {
+	if waited > shortWait {
+		delay = 100 * time.Millisecond // looking for the owner takes time
+		if waited > longWait || !p.q.going(p.protocol, port) {
 			return false, nil
 		}
 	}
 	return true, pause(ctx, delay)
 }
 
-// going reports whether the owner of the socket of that port is seen to go: the
-// kernel has the queue, but the socket no longer, or its process is exiting.
+// going reports whether the owner, the socket with that port, is seen to be
+// going away: either the kernel still has the queue but no longer the socket,
+// or its process is exiting.
 func (q *binding) going(protocol int, port uint32) bool {
 	if port == 0 || q.cfg.NetNS != 0 {
-		return false // Holder sees the caller's namespace only
+		return false // Holder finds only sockets in the caller's namespace
 	}
 	p, err := q.host.Holder(protocol, port)
 	return p.Exiting || errors.Is(err, fs.ErrNotExist)

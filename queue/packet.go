@@ -44,7 +44,7 @@ type Packet struct {
 	// ip_queue it is an address that the kernel uses again.
 	ID uint64
 
-	micros int64 // receive time, microseconds since 1970, 0 if there is none
+	micros int64 // receive time in microseconds since 1970, 0 if unknown
 
 	// Mark is the firewall mark.
 	Mark uint32
@@ -54,7 +54,7 @@ type Packet struct {
 	// length in the IP header, if Payload contains that.
 	Length uint32
 
-	in, out, physIn, physOut uint32 // interface index, for ip_queue a position in its names
+	in, out, physIn, physOut uint32 // interface index, or for ip_queue a number of devices
 
 	// Priority is the queueing priority of the packet (Linux 5.18; 0 before).
 	Priority uint32
@@ -220,7 +220,7 @@ func (p Packet) SecurityContext() string {
 	return string(bytes.TrimRight(p.beside().secctx, "\x00"))
 }
 
-// beside returns what the packet's message had beside the payload.
+// beside returns the metadata of the packet that is kept in its slot.
 func (p *Packet) beside() aside {
 	if a, ok := p.slot.Memo.(*aside); ok {
 		return *a
@@ -385,8 +385,8 @@ func (p Packet) String() string {
 	return b.String()
 }
 
-// headers reads the packet's headers into h, which is zero. It returns the
-// packet without what follows its end, as far as the copy goes.
+// headers parses the packet's headers into h, which must be zero. It returns
+// Payload up to the end of the packet.
 func (p *Packet) headers(h *ip.Headers) []byte {
 	if p.ipVersion() == 0 {
 		return nil
@@ -397,7 +397,8 @@ func (p *Packet) headers(h *ip.Headers) []byte {
 	return b
 }
 
-// ipVersion is what the first byte of Payload says, 0 if the packet is not IP.
+// ipVersion returns the version in the first byte of Payload, 0 if the packet
+// is not IP.
 func (p *Packet) ipVersion() int {
 	if len(p.Payload) == 0 {
 		return 0
@@ -409,7 +410,8 @@ func (p *Packet) ipVersion() int {
 	return v
 }
 
-// version is the IP version of the packet, 0 if it is no IP packet.
+// version returns the IP version of the packet according to its family, 0 if it
+// is not an IP packet.
 func (p *Packet) version() int {
 	switch {
 	case p.Family == IPv4, p.Family == Bridge && p.HWProtocol == 0x0800:
@@ -420,8 +422,9 @@ func (p *Packet) version() int {
 	return 0
 }
 
-// wholeLen is the length that the IP header gives the packet, of which it shows
-// the fixed part. A field of 0 means as long as the packet.
+// wholeLen returns the length of the packet according to its IP header, whose
+// fixed part Payload contains. A length field of 0 means the length of the
+// packet.
 func (p *Packet) wholeLen() int {
 	n, _ := ip.Length(p.Payload)
 	switch field := int(lengthField(p.Payload)); {
@@ -440,19 +443,21 @@ func (p *Packet) isIP(version int) error {
 	return nil
 }
 
-// entry decodes the packet's entry. It returns false if there is none.
+// entry decodes the packet's conntrack entry. It returns false if there is
+// none.
 func (p *Packet) entry(w *wire.Conntrack) bool {
 	return p.has&wire.HasConntrack != 0 && w.Parse(p.beside().conntrack) == nil
 }
 
-// An aside is what a slot keeps of a packet beside the payload.
+// An aside is the metadata of a packet that is kept in its slot, because Packet
+// has no room for it.
 type aside struct {
 	link, secctx, conntrack []byte
 	packet                  *Packet // nil without Config.OnExpired
 }
 
-// remember keeps what Config.OnExpired is called with: the packet as it is
-// after its verdict, without a payload.
+// remember keeps the argument for Config.OnExpired: the packet after its
+// verdict, without a payload.
 func (a *aside) remember(p *Packet, spent *ledger.Slot) {
 	if a.packet == nil {
 		a.packet = new(Packet)

@@ -17,15 +17,15 @@ type Queue struct {
 	cfg  Config
 	name string
 
-	backend  backend
-	life     life
-	ledger   *ledger.Ledger
-	reader   reader
-	stream   stream
-	keeper   keeper
-	links    links
-	refusals teller[refusal]
-	expiries teller[Packet]
+	backend   backend
+	life      life
+	ledger    *ledger.Ledger
+	reader    reader
+	stream    stream
+	keeper    keeper
+	links     links
+	onRefused callback[refusal]
+	onExpired callback[Packet]
 
 	conntrackSkipped atomic.Uint64
 
@@ -33,21 +33,21 @@ type Queue struct {
 	lastStatus KernelStats
 }
 
-// newQueue puts a queue together that is not yet open.
+// newQueue returns a queue that is not open yet.
 func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
 	q := &Queue{cfg: c, name: name, backend: b}
 	q.life.init()
 	listener := ledger.Listener{
-		Refused: q.tellRefused,
+		Refused: q.verdictRefused,
 		Expired: q.packetExpired,
 		Dead:    func(err error) { q.fail("verdict", q.explain(err)) },
 		Drained: func() { go q.shut() },
 	}
 	if c.OnRefused != nil {
-		q.refusals.call = func(r refusal) { c.OnRefused(r.id, r.err) }
+		q.onRefused.f = func(r refusal) { c.OnRefused(r.id, r.err) }
 	}
 	if c.OnExpired != nil {
-		q.expiries.call = c.OnExpired
+		q.onExpired.f = c.OnExpired
 	}
 	var clock func() int64
 	if c.Deadline > 0 || c.TrackAge {
@@ -73,7 +73,7 @@ func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
 		backend: b, life: &q.life, ledger: l, intake: ledger.NewIntake(l), clock: clock,
 		released: q.keeper.goOn,
 		fail:     q.fail,
-		refused:  func(id uint64, errno errno) { q.tellRefused(id, errno) },
+		refused:  func(id uint64, errno errno) { q.verdictRefused(id, errno) },
 	}
 	if c.OnExpired != nil {
 		q.reader.spent = l.Spent()
@@ -85,8 +85,9 @@ func newQueue(c Config, host sock.Kernel, b backend, name string) *Queue {
 	return q
 }
 
-// openSlack is how many packets may come before the kernel's answer to Open
-// without regard to MaxUndecided: nobody could decide them. No queue holds more.
+// openSlack is the number of packets, in addition to MaxUndecided, that may be
+// received before the kernel's answer to Open: the application cannot decide
+// any yet. No kernel queue holds more.
 const openSlack = 1 << 16
 
 // open opens the socket and makes it the queue's owner.
@@ -109,20 +110,20 @@ func (q *Queue) open(ctx context.Context, c sock.Config) error {
 	if err != nil {
 		_ = q.Close()
 	} else {
-		_, _ = s.Status(nil, 0) // opens the file now if bind had the module loaded
+		_, _ = s.Status(nil, 0) // opens the file, which appears when bind loads the module
 	}
 	r.room, r.slack = 0, 0
 	return err
 }
 
-// watchDevices begins what the first call of Device.Name would.
+// watchDevices starts what the first call of Device.Name starts otherwise.
 func (q *Queue) watchDevices() error {
 	_, err := q.links.start()
 	return explainWatch(err)
 }
 
-// explain adds to an error what to do about it. If the queue died of another
-// error meanwhile, it explains that one.
+// explain adds to an error what to do about it. If err is ErrClosed because
+// another error closed the queue, explain explains that one.
 func (q *Queue) explain(err error) error {
 	if died := q.life.why(); died != nil && errors.Is(err, ErrClosed) {
 		err = errors.Unwrap(died)
@@ -134,7 +135,7 @@ func (q *Queue) explain(err error) error {
 	return q.backend.explain(&q.reader.binding, err)
 }
 
-// opened is the end of Open.
+// opened completes Open.
 func (q *Queue) opened(ctx context.Context, err error) (*Queue, error) {
 	if err != nil {
 		return nil, q.opError("open", err)
@@ -144,12 +145,13 @@ func (q *Queue) opened(ctx context.Context, err error) (*Queue, error) {
 	return q, nil
 }
 
-// packetExpired is told by the ledger of a packet that the deadline decided.
+// packetExpired is called by the ledger, with its mutex held, for a packet that
+// the deadline decided.
 func (q *Queue) packetExpired(s *ledger.Slot) {
 	q.keeper.stale.Store(true)
 	q.stream.packetExpired()
-	if q.cfg.OnExpired != nil {
-		q.tellExpired(s)
+	if q.onExpired.f != nil {
+		q.onExpired.later(*s.Memo.(*aside).packet)
 	}
 }
 
@@ -227,12 +229,12 @@ func (q *Queue) Stats() Stats {
 	s.ReadBuffer = q.readBuffer
 	s.Kernel = q.kernelRow()
 	s.LostAnswers = q.reader.counts.lostAnswers.Load()
-	s.Untold = q.refusals.untold.Load() + q.expiries.untold.Load()
+	s.CallsSkipped = q.onRefused.skipped.Load() + q.onExpired.skipped.Load()
 	return s
 }
 
-// kernelRow is the kernel's row, or the last one once the queue closes. What
-// cannot be read may have gone by that.
+// kernelRow returns the row of the kernel, or the last one if the queue is
+// closing: an error of reading may then be a result of the closing.
 func (q *Queue) kernelRow() KernelStats {
 	if !q.life.isAt(closing) {
 		k := q.status()
@@ -244,8 +246,8 @@ func (q *Queue) kernelRow() KernelStats {
 	return q.lastStatus
 }
 
-// status reads the kernel's row. Errors that come from the end of the queue are
-// not told apart from others.
+// status reads the row of the kernel. If the queue closes meanwhile, Err is the
+// resulting error.
 func (q *Queue) status() KernelStats {
 	drops, dropsErr := q.reader.sock.Drops()
 	delivered := q.reader.counts.delivered()
@@ -263,16 +265,12 @@ type refusal struct {
 	err error
 }
 
-// tellRefused calls Config.OnRefused soon.
-func (q *Queue) tellRefused(id uint64, err error) {
-	if q.refusals.call != nil {
-		q.refusals.tell(refusal{id, q.opError("verdict", err)})
+// verdictRefused makes the callback call Config.OnRefused.
+func (q *Queue) verdictRefused(id uint64, err error) {
+	if q.onRefused.f != nil {
+		q.onRefused.later(refusal{id, q.opError("verdict", err)})
 	}
 }
-
-// tellExpired calls Config.OnExpired soon. The slot's packet was received when the
-// function was known.
-func (q *Queue) tellExpired(s *ledger.Slot) { q.expiries.tell(*s.Memo.(*aside).packet) }
 
 // opError wraps err, and maps nil to nil.
 func (q *Queue) opError(op string, err error) error {

@@ -12,9 +12,9 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// A reader turns datagrams into packets. Whoever holds the token may read:
-// the goroutine of Packets, the caller of All, whoever waits in SetMode for
-// the kernel's answer, and at last Close.
+// A reader receives datagrams and decodes them into packets. Only the holder of
+// the token may read: the goroutine of Packets, the caller of All, a caller of
+// SetMode that waits for the kernel's answer, the keeper, and finally Close.
 //
 //	socket -> fill: decode, copy into a slot -> enter -> ready -> channel or yield
 type reader struct {
@@ -22,34 +22,34 @@ type reader struct {
 	backend    backend
 	life       *life
 	ledger     *ledger.Ledger
-	clock      func() int64 // nanoseconds; nil if nobody needs it
+	clock      func() int64 // returns nanoseconds; nil if no time is needed
 	mayWait    func() bool  // isIdle, bound once
-	mayNotWait func() bool  // the same, and false
+	mayNotWait func() bool  // calls isIdle, but returns false
 
-	released func()                       // the token was given back
+	released func()                       // called after the token was released
 	fail     func(op string, err error)   // ends the queue
-	refused  func(id uint64, errno errno) // the kernel refused a verdict
+	refused  func(id uint64, errno errno) // called if the kernel refused a verdict
 	counts   readCounts
 
-	answers chan error    // the kernel's answer to the request under way
-	wanted  atomic.Uint64 // that request's sequence number, and asked; 0 for none
-	turn    chan struct{} // holds one value while a request is under way
-	seq     uint32        // of the last request; the holder of turn's
+	answers chan error    // the kernel's answer to the present request
+	wanted  atomic.Uint64 // sequence number of the present request, with the bit asked; 0 for none
+	turn    chan struct{} // holds one value while there is a request
+	seq     uint32        // sequence number of the last request; guarded by turn
 
-	token chan struct{} // holds one value while somebody reads
+	token chan struct{} // holds one value while a goroutine reads
 
-	// The rest belongs to the holder of the token.
+	// The following fields are guarded by the token.
 	buffers             buffers
-	ready               []Packet // decoded and entered, not yet taken by next
+	ready               []Packet // decoded and entered, not yet returned by next
 	intake              *ledger.Intake
-	room                int           // at least so many packets may be taken
-	every               time.Duration // how long packets may be unread, with Config.Deadline
-	lastRead, lastEmpty int64         // when there was a read, and the socket was found empty, by the clock
-	waited              bool          // the socket was found empty in the read under way
-	lastID              uint32        // of the packet decoded last
-	slack               int           // packets that may be taken beyond MaxUndecided
-	extra               extra         // what lay beside the packet decoded last
-	spent               *ledger.Slot  // of packets for Config.OnExpired; nil without
+	room                int           // at least this many more packets may be received
+	every               time.Duration // the longest time between two reads, with Config.Deadline
+	lastRead, lastEmpty int64         // times of the last read, and when the socket was last empty
+	waited              bool          // the socket was empty during the present read
+	lastID              uint32        // id of the packet decoded last
+	slack               int           // packets that may be received in addition to MaxUndecided
+	extra               extra         // the metadata of the packet decoded last
+	spent               *ledger.Slot  // slot of packets for Config.OnExpired; nil without it
 }
 
 // errStop ends the stream: the queue is closing, or it is draining and
@@ -71,7 +71,7 @@ func (r *reader) init() {
 	r.buffers.init(&r.cfg, func() {
 		r.wake()
 		select {
-		case r.token <- struct{}{}: // nobody reads who would do it
+		case r.token <- struct{}{}: // no reader that would trim
 			r.trim()
 			r.release()
 		default:
@@ -79,9 +79,10 @@ func (r *reader) init() {
 	})
 }
 
-// next returns the packets that have been received, waiting for some. The
-// slice handed in gives its memory for later ones. It may return none, to be
-// called again; the error is errStop at the end of the stream.
+// next returns packets that have been received, and waits if there are none. It
+// reuses the memory of spent, a slice that it returned before. It may return no
+// packets; then it must be called again. The error is errStop at the end of the
+// stream.
 func (r *reader) next(spent []Packet) ([]Packet, error) {
 	r.token <- struct{}{}
 	var err error
@@ -100,8 +101,8 @@ func (r *reader) next(spent []Packet) ([]Packet, error) {
 		}
 		return batch, err
 	}
-	// Wait for a verdict without the token: an answer to a request can still
-	// be waited for.
+	// Wait for a verdict without the token, so that a request can still read
+	// its answer.
 	select {
 	case <-r.ledger.Vacancy():
 		return batch, nil
@@ -110,14 +111,15 @@ func (r *reader) next(spent []Packet) ([]Packet, error) {
 	}
 }
 
-// release gives the token back.
+// release releases the token.
 func (r *reader) release() {
 	<-r.token
 	r.released()
 }
 
-// hasRoom reports whether a packet may be taken without exceeding
-// MaxUndecided. If not, the ledger's Vacancy receives when one may.
+// hasRoom reports whether a packet may be received without exceeding
+// MaxUndecided. If not, the channel ledger.Vacancy receives a value when that
+// changes.
 func (r *reader) hasRoom() bool {
 	if r.room <= 0 {
 		r.room = r.ledger.Room(r.cfg.MaxUndecided + r.slack)
@@ -125,9 +127,8 @@ func (r *reader) hasRoom() bool {
 	return r.room > 0
 }
 
-// isIdle is called by the socket when there is nothing to read, and reports
-// whether to wait. Verdicts that wait for others are sent before the reader
-// sleeps.
+// isIdle is called by the socket when it is empty, and reports whether to wait.
+// It sends verdicts that wait for others, before the reader sleeps.
 func (r *reader) isIdle() bool {
 	r.waited = true
 	r.buffers.socketEmpty()
@@ -135,8 +136,9 @@ func (r *reader) isIdle() bool {
 	return !r.life.isAt(draining)
 }
 
-// fill receives one batch. The caller holds the token and there is room. It
-// returns nil if it is worth calling again, also when nothing came.
+// fill receives one batch. The caller holds the token, and hasRoom has returned
+// true. fill returns nil if it may be called again, even if it received
+// nothing.
 func (r *reader) fill(idle func() bool) error {
 	if r.life.isAt(closing) {
 		return errStop
@@ -149,7 +151,7 @@ func (r *reader) fill(idle func() bool) error {
 	case err != nil:
 		return r.receiveFailed(err)
 	case n == 0:
-		return errStop // it did not wait: draining, and all is read
+		return errStop // isIdle returned false: draining, and the socket is empty
 	}
 	arrived, before := r.arrival(n < len(batch)), len(r.ready)
 	for i := range batch[:n] {
@@ -160,10 +162,11 @@ func (r *reader) fill(idle func() bool) error {
 	return nil
 }
 
-// arrival returns when packets arrived of which one read brought all there were,
-// or did not. That is known if the reader waited for them; else they may have
-// arrived as early as the socket was last found empty. Unless MaxUndecided kept
-// the reader from it, there was a read since, at most every ago.
+// arrival returns the time when the packets of the last read arrived. all
+// reports whether the read emptied the socket. If the reader waited for the
+// packets, the time is now. Otherwise they may have arrived at any time since
+// the socket was last empty. With a deadline the last read was at most every
+// ago, unless MaxUndecided prevented it.
 func (r *reader) arrival(all bool) int64 {
 	if r.clock == nil {
 		return 0
@@ -179,8 +182,8 @@ func (r *reader) arrival(all bool) int64 {
 	return max(empty, now-int64(r.every))
 }
 
-// readOn receives what is there, in at most so many reads, without waiting. It
-// returns how many there were. The caller holds the token.
+// readOn makes up to most reads, without waiting, until the socket is empty. It
+// returns the number of reads. The caller holds the token.
 func (r *reader) readOn(most int) (reads int) {
 	for reads < most && r.hasRoom() && r.fill(r.mayNotWait) == nil {
 		reads++
@@ -188,26 +191,26 @@ func (r *reader) readOn(most int) (reads int) {
 	return reads
 }
 
-// dropExpired forgets the packets that expired before the application took
-// them. The caller holds the token.
+// dropExpired removes packets that expired before next returned them. The
+// caller holds the token.
 func (r *reader) dropExpired() {
 	r.ready = slices.DeleteFunc(r.ready, func(p Packet) bool { return !p.slot.Open(p.seq) })
 }
 
-// trim drops memory that a burst needed long ago.
+// trim frees memory that has not been needed for some time.
 func (r *reader) trim() {
 	if r.buffers.reduce() {
 		r.intake.Trim()
 	}
 }
 
-// receiveFailed decides whether the stream survives an error of Receive.
+// receiveFailed returns nil if the stream continues after an error of Receive.
 func (r *reader) receiveFailed(err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		// Whoever wants the reader's attention sets its condition first and
-		// the deadline then: the condition is seen after this, or the
-		// deadline ends the next wait.
+		// The callers of wake first set a condition and then the deadline. So
+		// either the condition is checked after this, or the deadline ends the
+		// next wait.
 		if r.waited && r.clock != nil {
 			r.lastEmpty = r.clock()
 		}
@@ -222,10 +225,10 @@ func (r *reader) receiveFailed(err error) error {
 	return errStop
 }
 
-// wake ends a wait for packets, so that conditions are looked at again.
+// wake ends a wait for packets, so that the reader checks its conditions again.
 func (r *reader) wake() { _ = r.sock.SetReadDeadline(time.Unix(1, 0)) }
 
-// now reads the clock, if it is on.
+// now returns the time of the clock, or 0 without a clock.
 func (r *reader) now() int64 {
 	if r.clock == nil {
 		return 0
@@ -233,14 +236,14 @@ func (r *reader) now() int64 {
 	return r.clock()
 }
 
-// enter makes the packets of a batch of n datagrams known to the ledger: from
-// here on they can be decided and are accounted for.
+// enter passes the packets of a batch of n datagrams to the ledger: from then
+// on they can be decided and are counted.
 func (r *reader) enter(n int) {
 	r.counts.lastID.Store(r.lastID)
 	r.room = r.cfg.MaxUndecided + r.slack - r.intake.Enter(n > 1)
 }
 
-// datagram takes one datagram apart. It holds one message.
+// datagram handles one datagram, which contains one message.
 func (r *reader) datagram(d *sock.Datagram, now int64) {
 	if d.From != 0 {
 		r.counts.foreign.Add(1)
@@ -258,10 +261,9 @@ func (r *reader) datagram(d *sock.Datagram, now int64) {
 	}
 }
 
-// packet decodes a packet message, in the place where next will find it, and
-// moves what it held into a slot: it is copied, or the slot and the datagram
-// exchange buffers. The ledger decides a damaged packet if it at least shows
-// its id.
+// packet decodes a packet message into r.ready and moves its bytes into a slot:
+// either it copies them, or the slot and the datagram exchange buffers. If the
+// message is damaged but contains an id, the ledger decides the packet.
 func (r *reader) packet(d *sock.Datagram, body []byte, damaged bool, now int64) {
 	r.ready = append(r.ready, Packet{})
 	last := len(r.ready) - 1
@@ -312,15 +314,15 @@ func (r *reader) packet(d *sock.Datagram, body []byte, damaged bool, now int64) 
 	}
 }
 
-// appendTo copies b behind the first n bytes of buf.
+// appendTo copies b into buf at offset n.
 func appendTo(buf []byte, n int, b []byte) (in []byte, end int) {
 	end = n + copy(buf[n:], b)
 	return buf[n:end:end], end
 }
 
-// errorReply handles the kernel's answer to a request or its refusal of a
+// errorReply handles the kernel's answer to a request, or its refusal of a
 // verdict. EPERM for a verdict means that the kernel discarded the whole
-// datagram, and will discard the next.
+// datagram, and will discard later ones.
 func (r *reader) errorReply(h wire.Header, body []byte) {
 	e, err := r.backend.layout().ParseError(h, body)
 	if err != nil {
@@ -345,14 +347,15 @@ func (r *reader) errorReply(h wire.Header, body []byte) {
 	r.refused(id, why)
 }
 
-// readOut reads, for Close, what the socket still holds. The kernel adds no
-// packets any more; the bound is for other processes that might send.
+// readOut reads for Close what is still in the socket. The kernel adds no more
+// packets. The number of reads is limited in case another process keeps
+// sending.
 func (r *reader) readOut(handle func(*sock.Datagram)) {
 	for range 1 << 12 {
 		batch := r.buffers.next(sock.MaxBatch)
 		n, err := r.sock.Receive(batch, func() bool { return false })
 		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded): // of a call to wake that came late
+		case errors.Is(err, os.ErrDeadlineExceeded): // from a late call of wake
 			_ = r.sock.SetReadDeadline(time.Time{})
 		case n == 0 && !errors.Is(err, enobufs):
 			return
@@ -360,19 +363,18 @@ func (r *reader) readOut(handle func(*sock.Datagram)) {
 		for i := range batch[:n] {
 			handle(&batch[i])
 		}
-		r.buffers.filled(n) // mostly answers
+		r.buffers.filled(n)
 		r.enter(n)
 		clear(r.ready)
 		r.ready = r.ready[:0]
 	}
 }
 
-// received handles a datagram as fill does.
+// received handles a datagram in readOut as fill does.
 func (r *reader) received(d *sock.Datagram) { r.datagram(d, r.now()) }
 
-// lateReply handles what the kernel said to the last verdicts. Packets that
-// come with it were never received: the kernel decides them when the socket
-// closes.
+// lateReply handles a datagram that arrives after the last verdicts. It only
+// counts packets: the kernel decides them when the socket closes.
 func (r *reader) lateReply(d *sock.Datagram) {
 	var h wire.Header
 	_, err := h.Parse(r.backend.layout(), d.Buf[:d.N])
@@ -385,17 +387,18 @@ func (r *reader) lateReply(d *sock.Datagram) {
 }
 
 const (
-	// readsPerDeadline is how often in the time of a deadline packets are read,
-	// whoever hangs.
+	// readsPerDeadline is how often packets are read during a deadline, even if
+	// the application hangs.
 	readsPerDeadline = 8
-	// looksPerRead is how often in that time a keeper looks whether there was
-	// a read.
+	// looksPerRead is how often the keeper checks, per read due, whether there
+	// was a read.
 	looksPerRead = 2
-	// leastEvery bounds how often the timer fires.
+	// leastEvery is the shortest interval of the keeper's timer.
 	leastEvery = time.Millisecond
 )
 
-// readEvery is how long packets may be unread. It is 0 without a deadline.
+// readEvery returns the longest time between two reads, or 0 without a
+// deadline.
 func readEvery(deadline time.Duration) time.Duration {
 	if deadline == 0 {
 		return 0

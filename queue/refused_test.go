@@ -69,8 +69,9 @@ func TestLate(t *testing.T) {
 	})
 }
 
-// TestRefusedUntold counts without a callback, batch verdicts included.
-func TestRefusedUntold(t *testing.T) {
+// TestRefusedNoCallback counts refusals without a callback, of batch verdicts
+// as well.
+func TestRefusedNoCallback(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
 		for i := range 10 {

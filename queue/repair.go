@@ -10,9 +10,8 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ip"
 )
 
-// checkPayload refuses a replacement that the kernel would ignore, drop or be
-// harmed by, that would arrive damaged, or that is not what the caller can have
-// meant. It changes nothing.
+// checkPayload refuses a replacement that the kernel would ignore or drop, that
+// would harm the kernel, or that would arrive damaged. It changes nothing.
 func checkPayload(p *Packet, v *Verdict, limit int) error {
 	b := v.Payload
 	switch {
@@ -43,8 +42,8 @@ func checkPayload(p *Packet, v *Verdict, limit int) error {
 	return nil
 }
 
-// checkOther is checkPayload for what is no IP packet, or not as far as the
-// kernel says: one with a VLAN tag in front in the Bridge family, for example.
+// checkOther is checkPayload for packets that are not IP, or that the kernel
+// does not report as IP, such as bridged packets with a VLAN tag.
 func checkOther(p *Packet, v *Verdict) error {
 	switch {
 	case p.GSO():
@@ -59,7 +58,7 @@ func tooLong(n, limit int) error {
 	return fmt.Errorf("%w: payload of %d bytes, the kernel takes %d", ErrInvalid, n, limit)
 }
 
-// minPayload is the length of the shortest packet of an IP version.
+// minPayload returns the length of the shortest packet of an IP version.
 func minPayload(version int) int {
 	switch version {
 	case 4:
@@ -70,8 +69,9 @@ func minPayload(version int) int {
 	return 1
 }
 
-// checkHeaders refuses what the kernel cannot take in place of the packet,
-// whatever its checksums: the kernel keeps what it knew of the old headers.
+// checkHeaders refuses a replacement whose headers differ from the packet's in
+// a way that the kernel cannot handle, because it keeps positions in the old
+// headers.
 func checkHeaders(p *Packet, b []byte, old, given *ip.Headers) error {
 	if len(b) < old.Transport {
 		// nfnetlink_queue.c, nfqnl_mangle
@@ -86,16 +86,16 @@ func checkHeaders(p *Packet, b []byte, old, given *ip.Headers) error {
 	return nil
 }
 
-// isDelivered reports whether the packet is on its way in, as an IP packet: the
-// kernel has read its headers up to notedLen, and goes on from there when it
-// delivers the packet to this host (linux 6.12: net/ipv4/ip_input.c,
-// ip_local_deliver_finish; net/ipv6/ip6_input.c, ip6_protocol_deliver_rcu).
+// isDelivered reports whether the packet may be on its way to a socket of this
+// host. The kernel has already read its IP headers, up to notedLen, and
+// continues there (linux 6.12: net/ipv4/ip_input.c, ip_local_deliver_finish;
+// net/ipv6/ip6_input.c, ip6_protocol_deliver_rcu).
 func isDelivered(p *Packet) bool {
 	return p.Family != Bridge && (p.Hook == HookPrerouting || p.Hook == HookInput)
 }
 
-// notedLen is the length of the headers that the kernel has read of a packet
-// that comes in.
+// notedLen returns the length of the headers that the kernel has read of an
+// incoming packet.
 func notedLen(b []byte, h *ip.Headers) int {
 	const hopByHop = 0
 	if h.Version == 6 && b[6] == hopByHop && len(b) >= h.Length+2 {
@@ -106,12 +106,13 @@ func notedLen(b []byte, h *ip.Headers) int {
 
 const gsoRemedy = "Config.NoGSO avoids such packets"
 
-// checkGSO is for a super-packet. Its replacement is cut into segments by what
-// the kernel knew of it, so it must have the same headers and the same length.
-// That works for TCP, whose checksums are made anew for the segments (linux
-// 6.12: net/ipv4/tcp_offload.c, tcp4_gso_segment). The segments of UDP get
-// theirs from the old one, which must be unfinished then as a replaced packet's
-// cannot be; Linux 5.10 panics (net/ipv4/udp_offload.c, __udp_gso_segment).
+// checkGSO refuses replacements of a GSO packet that would break its segments.
+// The kernel splits the replacement by what it knows of the old packet, so the
+// headers and the length must be the same. This works for TCP, because the
+// kernel computes new checksums for the segments (linux 6.12:
+// net/ipv4/tcp_offload.c, tcp4_gso_segment). For UDP it derives them from the
+// old checksum, which must be unfinished, but that of a replaced packet is not;
+// Linux 5.10 panics (net/ipv4/udp_offload.c, __udp_gso_segment).
 func checkGSO(p *Packet, b []byte, old, given *ip.Headers) error {
 	switch {
 	case len(b) != int(p.Length):
@@ -124,18 +125,18 @@ func checkGSO(p *Packet, b []byte, old, given *ip.Headers) error {
 	return nil
 }
 
-// completes reports whether b, given for a cut copy, is a whole packet by its
-// own length.
+// completes reports whether b, a replacement for a truncated copy, is complete
+// according to its own length.
 func completes(p *Packet, b []byte) bool {
 	n, _ := ip.Length(b)
 	if lengthField(b) == 0 && n == len(b) {
-		n = int(p.Length) // as long as the packet
+		n = int(p.Length) // 0 means the length of the packet
 	}
 	return n <= len(b)
 }
 
-// lengthField is the total length of an IPv4 packet or the payload length of an
-// IPv6 packet.
+// lengthField returns the total length field of an IPv4 packet or the payload
+// length field of an IPv6 packet.
 func lengthField(b []byte) uint16 {
 	if b[0]>>4 == 4 {
 		return binary.BigEndian.Uint16(b[2:])
@@ -143,9 +144,9 @@ func lengthField(b []byte) uint16 {
 	return binary.BigEndian.Uint16(b[4:])
 }
 
-// repair makes lengths and checksums of b right, which is a copy of the
-// replacement for p. What checksum leaves alone on purpose (fragments, unknown
-// protocols) is sent as it is.
+// repair sets the lengths and checksums of b, a copy of the replacement for p.
+// If package checksum does not know the transport checksum (fragments, unknown
+// protocols), it stays as it is.
 func repair(p *Packet, b []byte) error {
 	var err error
 	if !keepsLengths(p, b) {
@@ -162,8 +163,8 @@ func repair(p *Packet, b []byte) error {
 }
 
 // keepsLengths reports whether b has as many bytes as the packet and the same
-// lengths in its headers, which then stay as they are: an IP length may be 0, or
-// leave out padding, and a UDP length may leave out the end of the IP packet.
+// lengths in its headers. These then stay as they are: an IP length may be 0 or
+// exclude padding, and a UDP length may exclude the end of the IP packet.
 func keepsLengths(p *Packet, b []byte) bool {
 	if len(b) != int(p.Length) || len(p.Payload) < minPayload(p.version()) || lengthField(b) != lengthField(p.Payload) {
 		return false
@@ -186,8 +187,9 @@ func keepsLengths(p *Packet, b []byte) bool {
 	return given >= 8 && given <= len(udp) && bytes.Equal(length, p.Payload[h.Transport+4:][:2])
 }
 
-// coverAll lets the checksum of UDP-Lite cover all of b if it did cover all of the
-// packet, as Linux sends it: in the same field as UDP has its length.
+// coverAll makes the UDP-Lite checksum cover all of b if it covered all of the
+// packet, as Linux sends it. UDP-Lite has its coverage where UDP has its
+// length.
 func coverAll(p *Packet, b []byte) {
 	var old, h ip.Headers
 	whole := p.headers(&old)
@@ -201,8 +203,8 @@ func coverAll(p *Packet, b []byte) {
 	}
 }
 
-// fix makes the checksums of b right. A UDP checksum that the sender left out
-// is not added, which tunnels may do in IPv6 as well (RFC 6935).
+// fix sets the checksums of b. It adds no UDP checksum that the sender left
+// out, which tunnels may do in IPv6 as well (RFC 6935).
 func fix(p *Packet, b []byte) error {
 	absent := p.ChecksumReady() && b[0]>>4 == 6 && noChecksum(p.Payload) && noChecksum(b)
 	err := checksum.Fix(b)

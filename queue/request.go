@@ -8,19 +8,21 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// Requests are what the kernel answers. Answers arrive among the packets, so
-// whoever waits for one reads packets too, unless somebody else is reading.
+// A request is a message that the kernel answers. Answers arrive among the
+// packets, so a goroutine that waits for one also reads packets, unless another
+// goroutine is reading.
 
-// repeatAfter is how long an answer may take before the request is repeated:
-// the kernel loses answers when the receive buffer is full, and with
-// NETLINK_NO_ENOBUFS nothing tells of it.
+// repeatAfter is how long to wait for an answer before the request is repeated.
+// The kernel loses answers when the receive buffer is full, and with
+// NETLINK_NO_ENOBUFS it does not report that.
 const repeatAfter = 250 * time.Millisecond
 
-// asked is set in reader.wanted while an answer is waited for.
+// asked is a bit that is set in reader.wanted while a request waits for its
+// answer.
 const asked = 1 << 32
 
-// ask sends what encode makes and waits for the kernel's answer, which it
-// returns. Each repetition has a sequence number of its own.
+// ask sends the request that encode returns, and returns the kernel's answer.
+// Each repetition has a new sequence number.
 func (r *reader) ask(ctx context.Context, encode func(seq uint32) []byte) error {
 	select {
 	case r.turn <- struct{}{}:
@@ -45,7 +47,8 @@ func (r *reader) ask(ctx context.Context, encode func(seq uint32) []byte) error 
 	}
 }
 
-// answered takes an error message that answers the request under way.
+// answered passes an error message on if it answers the present request, and
+// reports whether it does.
 func (r *reader) answered(e *wire.ErrorMessage) bool {
 	w := r.wanted.Load()
 	if w == 0 || !r.backend.answers(e, uint32(w)) || !r.wanted.CompareAndSwap(w, 0) {
@@ -59,8 +62,8 @@ func (r *reader) answered(e *wire.ErrorMessage) bool {
 	return true
 }
 
-// await waits for the answer to the request under way. ok is false if there
-// was none in time and nobody will take it any more.
+// await waits for the answer to the present request. ok is false if there was
+// none in time; then the request must be repeated.
 func (r *reader) await(ctx context.Context) (err error, ok bool) {
 	late := time.NewTimer(repeatAfter)
 	defer late.Stop()
@@ -87,8 +90,8 @@ func (r *reader) await(ctx context.Context) (err error, ok bool) {
 	}
 }
 
-// giveUp stops waiting. An answer that came at the last moment is taken; err
-// nil means to try again.
+// giveUp stops waiting with err, unless the answer has just arrived. If err is
+// nil, the request must be repeated.
 func (r *reader) giveUp(err error) (error, bool) {
 	if r.wanted.Swap(0) == 0 {
 		return <-r.answers, true
@@ -96,8 +99,8 @@ func (r *reader) giveUp(err error) (error, bool) {
 	return err, err != nil
 }
 
-// readForAnswer reads, with the token held, until the answer came, ctx ended
-// or the time is over. Packets that it meets are kept for next.
+// readForAnswer reads, with the token held, until the answer has arrived, ctx
+// ends or the time is over. It keeps packets for next.
 func (r *reader) readForAnswer(ctx context.Context, limit time.Duration) error {
 	end := time.Now().Add(limit)
 	defer r.sock.SetReadDeadline(time.Time{})
@@ -116,7 +119,7 @@ func (r *reader) readForAnswer(ctx context.Context, limit time.Duration) error {
 	return nil
 }
 
-// setMode asks the kernel for another mode, with buffers that fit its messages.
+// setMode requests another mode, after enlarging the buffers for its messages.
 func (r *reader) setMode(ctx context.Context, m Mode) error {
 	if err := r.enlarge(ctx, messageSize(&r.cfg, m)); err != nil {
 		return err
@@ -124,8 +127,8 @@ func (r *reader) setMode(ctx context.Context, m Mode) error {
 	return r.ask(ctx, func(seq uint32) []byte { return r.backend.appendMode(nil, seq, m) })
 }
 
-// enlarge has all later reads use buffers of at least that size: whoever reads
-// sees the size before the next read, which the wake brings about.
+// enlarge makes all later reads use buffers of at least that size. It returns
+// when the reader, woken by it, has seen the new size.
 func (r *reader) enlarge(ctx context.Context, size int) error {
 	b := &r.buffers
 	for {

@@ -59,9 +59,9 @@ type Stats struct {
 	// after Close it is exact. It is 0 with ip_queue, before Linux 4.12, and if
 	// Kernel.Err is set, because the row of the kernel is needed to compute it.
 	LostAnswers uint64
-	// Untold counts calls of Config.OnRefused and Config.OnExpired that were
-	// left out because 65536 calls waited.
-	Untold uint64
+	// CallsSkipped counts calls of Config.OnRefused and Config.OnExpired that
+	// were left out because 65536 calls waited.
+	CallsSkipped uint64
 	// ConntrackSkipped counts verdicts that were sent without all or part of
 	// their Verdict.Conntrack, because the packet had no entry, or an entry
 	// that does not allow the change.
@@ -111,7 +111,7 @@ type KernelStats struct {
 	LastID uint32
 }
 
-// statsOf puts the counters of the ledger and of the reader together.
+// statsOf combines the counters of the ledger and of the reader.
 func statsOf(c ledger.Counts, r *readCounts) Stats {
 	return Stats{
 		Received:        c.Received,
@@ -140,28 +140,27 @@ func statsOf(c ledger.Counts, r *readCounts) Stats {
 	}
 }
 
-// readCounts count what is rare, as it happens.
+// readCounts are the counters of the reader. They count rare events.
 type readCounts struct {
 	missed, overruns, refused, late, malformed, foreign atomic.Uint64
 
-	lastID      atomic.Uint32 // of the packet received last, stored after missed
-	unread      atomic.Uint64 // packets that Close found in the socket and left there
+	lastID      atomic.Uint32 // id of the last packet received; stored after missed
+	unread      atomic.Uint64 // packets that Close found in the socket and did not receive
 	lostAnswers atomic.Uint64
 }
 
 // delivered returns how many packets the kernel has put into the receive
 // buffer, as far as is known. The number wraps at 32 bits, as the ids do.
 func (c *readCounts) delivered() uint32 {
-	last := c.lastID.Load() // before missed: see lastID
+	last := c.lastID.Load() // loaded before missed: see lastID
 	return last - uint32(c.missed.Load()) + uint32(c.unread.Load())
 }
 
-// note finds out how many answers of the kernel found no room in the receive
-// buffer. drops is how many messages did not. What is not a packet was an
-// answer; and how many packets were not delivered shows in their numbers. drops
-// and delivered were read before row, and while packets wait to be read these
-// look as if they were lost. So the result is too small for the moment, never
-// too large.
+// note updates the number of lost answers. drops is the number of messages that
+// did not fit in the receive buffer. Those that were not packets were answers,
+// and the ids show how many packets were not delivered. drops and delivered were
+// read before row. Packets that still wait to be read look like lost ones, so
+// the result may be too small for the moment, but never too large.
 func (c *readCounts) note(drops, delivered uint32, row KernelStats) {
 	lost := int32(drops - (row.LastID - delivered))
 	for {

@@ -14,24 +14,24 @@ type statusReader struct {
 	sock sock.Socket
 
 	mu  sync.Mutex // guards buf, and reading
-	buf []byte     // made when it is first needed
+	buf []byte     // allocated by the first read
 }
 
 const (
-	// statusSize is how much is read at a time: the whole file of ip_queue, or
-	// about 150 rows of nfnetlink_queue.
+	// statusSize is the number of bytes to read at a time: the whole file of
+	// ip_queue, or about 150 rows of nfnetlink_queue.
 	statusSize = 8 << 10
-	// rowTries is how often a row is looked for.
+	// rowTries is the number of times that the file is searched for a row.
 	rowTries = 10
 )
 
 var errNoRow = errors.New("the kernel no longer has such a queue")
 
 // row returns the row of a queue of nfnetlink_queue, or errNoRow. The kernel
-// gives a page of the file at a time and finds the next one by counting rows, so
-// that a row is passed over when one before it goes away meanwhile
-// (fs/seq_file.c, seq_read_iter). So the file is read again before a row is
-// held to be missing.
+// returns one page of the file at a time, and finds the next page by counting
+// rows. If an earlier row is removed between two pages, it skips one
+// (fs/seq_file.c, seq_read_iter). So row searches the file several times before
+// it returns errNoRow.
 func (f *statusReader) row(number uint16) (row wire.NFQStatus, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -48,7 +48,8 @@ func (f *statusReader) row(number uint16) (row wire.NFQStatus, err error) {
 	return row, errNoRow
 }
 
-// ipq returns the content of the status file of ip_queue, which is one piece.
+// ipq returns the content of the status file of ip_queue, which fits in one
+// read.
 func (f *statusReader) ipq() (s wire.IPQStatus, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -66,8 +67,8 @@ func (f *statusReader) missing() error {
 	return f.pieces(func([]byte) (done bool, err error) { return true, nil })
 }
 
-// pieces calls parse with whole lines of the file until that is done or has an
-// error, or the file ends.
+// pieces calls parse with whole lines of the file, until parse is done or
+// fails, or the file ends.
 func (f *statusReader) pieces(parse func(lines []byte) (done bool, err error)) error {
 	if f.buf == nil {
 		f.buf = make([]byte, statusSize)

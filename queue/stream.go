@@ -7,8 +7,9 @@ import (
 	"github.com/ipqueue/ipqueue/internal/ledger"
 )
 
-// A stream hands the reader's packets to the application, in one of three
-// ways. The first use decides which.
+// A stream delivers the packets that the reader receives to the application:
+// through its own channel, through the channel of a Group, or to a loop over
+// All. The first use decides which.
 type stream struct {
 	reader   *reader
 	life     *life
@@ -17,28 +18,28 @@ type stream struct {
 
 	use   atomic.Int32
 	start sync.Once
-	out   atomic.Pointer[outlet] // nil until a channel is asked for
-	last  func()                 // what the goroutine that feeds the channel does last with it
-	done  chan struct{}          // closed at the end of that goroutine
+	out   atomic.Pointer[outlet] // nil until there is a channel
+	last  func()                 // called after the last packet was sent to the channel
+	done  chan struct{}          // closed when the goroutine that feeds the channel ends
 
-	batch []Packet // of a loop over All
-	at    int
+	batch []Packet // packets for a loop over All
+	at    int      // index of the next one
 
 	expired atomic.Bool // the deadline has decided a packet
-	suspect int         // so many batches may have packets that have expired
+	suspect int         // number of batches that may contain expired packets
 }
 
-// An outlet is the channel that the streams of one or several queues feed.
+// An outlet is a channel that the streams of one or several queues feed.
 type outlet struct {
 	to      chan Packet
-	expired chan struct{} // receives when a packet has expired, which may be in the channel
-	turn    chan struct{} // nil, or holds one value while a stream sends
-	full    chan struct{} // delivers while the stream whose turn it is waits for room
-	kept    []Packet      // memory of sweep
+	expired chan struct{} // receives a value when a packet expires, which may be in the channel
+	turn    chan struct{} // holds one value while a stream sends; nil if streams need not take turns
+	full    chan struct{} // delivers values while the stream that has the turn waits for the application
+	kept    []Packet      // scratch memory of sweep
 }
 
-// newOutlet returns an outlet. Where several streams feed it they take turns if
-// packets may expire.
+// newOutlet returns an outlet. takeTurns must be set if several streams feed it
+// and packets may expire.
 func newOutlet(capacity int, takeTurns bool) *outlet {
 	o := &outlet{to: make(chan Packet, capacity), expired: make(chan struct{}, 1)}
 	if takeTurns {
@@ -47,9 +48,10 @@ func newOutlet(capacity int, takeTurns bool) *outlet {
 	return o
 }
 
-// begin waits for the stream's turn to send. It returns false if the queue is
-// stopped before, or if another stream waits for room, and this one, with
-// whenFull, must not.
+// begin waits until no other stream is sending, and excludes others until end.
+// It returns false if the queue is stopped first. With whenFull it also returns
+// false, instead of waiting, if the stream that is sending waits for the
+// application.
 func (s *stream) begin(o *outlet) bool {
 	if o.turn == nil {
 		return true
@@ -68,14 +70,15 @@ func (s *stream) begin(o *outlet) bool {
 	}
 }
 
+// end lets other streams send.
 func (o *outlet) end() {
 	if o.turn != nil {
 		<-o.turn
 	}
 }
 
-// sweep takes the packets that have expired out of the channel. It is the
-// caller's turn to send, so that the others keep their order.
+// sweep removes expired packets from the channel and keeps the order of the
+// others. The caller has called begin.
 func (o *outlet) sweep() {
 	for n := len(o.to); n > 0; n-- {
 		select {
@@ -87,13 +90,13 @@ func (o *outlet) sweep() {
 		}
 	}
 	for _, p := range o.kept {
-		o.to <- p // has room: nobody else sends
+		o.to <- p // does not block: no other stream sends
 	}
 	clear(o.kept)
 	o.kept = o.kept[:0]
 }
 
-// How a queue's packets are taken.
+// The ways to receive the packets of a queue.
 const (
 	unused int32 = iota
 	byChannel
@@ -104,27 +107,29 @@ const (
 
 func (s *stream) init() { s.done = make(chan struct{}) }
 
-// hasBacklog reports whether packets in the channel wait for the application.
+// hasBacklog reports whether the channel contains packets.
 func (s *stream) hasBacklog() bool {
 	o := s.out.Load()
 	return o != nil && len(o.to) > 0
 }
 
-// packetExpired is told that the deadline has decided a packet, which may be on
-// its way to the application.
+// packetExpired is called when the deadline has decided a packet, which may
+// still be in the channel or in a batch.
 func (s *stream) packetExpired() {
 	s.expired.Store(true)
 	if o := s.out.Load(); o != nil {
 		select {
 		case o.expired <- struct{}{}:
 			s.reader.wake()
-		default: // whoever has the last call to answer will sweep for both
+		default: // the sweep for an earlier packet is still due, and is for both
 		}
 	}
 }
 
-// isLive reports whether the next packet has not expired. The packets of the
-// batch at hand may have, and those that the reader has ready, when some has.
+// isLive reports whether the packet has not expired. A packet that expires may
+// be in the present batch, or among those that the reader has ready, which are
+// the next batch. So isLive checks only the packets of these two batches,
+// because the check takes the ledger's mutex.
 func (s *stream) isLive(p *Packet) bool {
 	if s.expired.Load() {
 		s.expired.Store(false)
@@ -133,7 +138,7 @@ func (s *stream) isLive(p *Packet) bool {
 	return s.suspect == 0 || p.slot.Open(p.seq)
 }
 
-// next is reader.next.
+// next returns the next batch of packets: see reader.next.
 func (s *stream) next(spent []Packet) ([]Packet, error) {
 	batch, err := s.reader.next(spent)
 	if s.suspect > 0 && len(batch) > 0 {
@@ -142,7 +147,7 @@ func (s *stream) next(spent []Packet) ([]Packet, error) {
 	return batch, err
 }
 
-// channel returns the queue's own channel.
+// channel returns the channel of the queue itself. The first call creates it.
 func (s *stream) channel(capacity int) <-chan Packet {
 	s.start.Do(func() {
 		o := newOutlet(capacity, false)
@@ -154,9 +159,10 @@ func (s *stream) channel(capacity int) <-chan Packet {
 	return s.out.Load().to
 }
 
-// feed starts the goroutine that sends the packets to a channel and calls last
-// after the last one. It returns false if they are taken already. It is called
-// by start alone.
+// feed starts the goroutine that sends the packets to a channel. The goroutine
+// calls last after the last packet. feed returns false if the packets are
+// already received in another way. Only the function passed to s.start may call
+// feed.
 func (s *stream) feed(use int32, o *outlet, last func()) bool {
 	if s.use.Load() != unused {
 		return false
@@ -170,8 +176,9 @@ func (s *stream) feed(use int32, o *outlet, last func()) bool {
 	return true
 }
 
-// run is the reader goroutine: it alone ends the channel. Close waits for its
-// end, so it never waits for the application once the queue is closing.
+// run is the goroutine that reads packets and sends them to the channel. It
+// alone ends the channel. Close waits for its end, so run must not wait for the
+// application once the queue is closing.
 func (s *stream) run(o *outlet) {
 	defer close(s.done)
 	defer s.ledger.Drain()
@@ -197,8 +204,8 @@ func (s *stream) run(o *outlet) {
 	s.life.streamEnded()
 }
 
-// deliver sends a packet to the application, or does what is to be done when
-// the channel is full.
+// deliver sends a packet to the channel. If the channel is full, it follows
+// Config.WhenFull.
 func (s *stream) deliver(o *outlet, p *Packet) {
 	if !s.begin(o) {
 		s.overflow(p)
@@ -230,21 +237,21 @@ func (s *stream) deliver(o *outlet, p *Packet) {
 	}
 }
 
-// overflow decides a packet for which the channel has no room, with whenFull.
-// Without, the queue is stopped, and the packet is settled with the others.
+// overflow decides a packet for which the channel has no room, by whenFull.
+// Without whenFull, the queue is stopped, and Close decides the packet.
 func (s *stream) overflow(p *Packet) {
 	if s.whenFull != 0 {
 		p.slot.Impose(p.seq, ledger.Action(s.whenFull), ledger.ByWhenFull)
 	}
 }
 
-// each calls yield with every packet, on the caller's goroutine.
+// each calls yield with every packet, on the goroutine of the caller.
 func (s *stream) each(yield func(Packet) bool) {
 	if !s.use.CompareAndSwap(unused, byPullNow) && !s.use.CompareAndSwap(byPull, byPullNow) {
 		panic("queue: All is ranged over on a Queue whose packets are taken already, by another loop or with Packets")
 	}
 	defer func() {
-		s.ledger.Rest() // the last verdicts wait for no others
+		s.ledger.Rest() // send the last verdicts now
 		s.use.Store(byPull)
 	}()
 	for s.more() {
@@ -258,7 +265,8 @@ func (s *stream) each(yield func(Packet) bool) {
 	s.ledger.Drain()
 }
 
-// more reports whether there is a packet at s.at, reading if it must.
+// more reports whether there is a packet at s.at. It reads packets if
+// necessary.
 func (s *stream) more() bool {
 	for s.at == len(s.batch) {
 		var err error
@@ -270,8 +278,8 @@ func (s *stream) more() bool {
 	return !s.life.isAt(closing)
 }
 
-// empty waits for the end of the reader's goroutine, and takes the packets that
-// can no longer be decided out of the channel, so that a loop over it ends at
+// empty waits for the end of run and removes the remaining packets, which can
+// no longer be decided, from the channel. A loop over the channel then ends at
 // once.
 func (s *stream) empty() {
 	switch s.use.Load() {
@@ -280,6 +288,6 @@ func (s *stream) empty() {
 		for range s.out.Load().to {
 		}
 	case byGroup:
-		<-s.done // the group empties its channel
+		<-s.done // Group.Close empties the channel
 	}
 }

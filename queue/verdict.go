@@ -166,7 +166,7 @@ func (p Packet) Drop() error { return p.judge(Drop) }
 // It fails only as Accept does.
 func (p Packet) Repeat() error { return p.judge(Repeat) }
 
-// judge decides with nothing but an action.
+// judge gives a verdict that consists of an action only.
 func (p *Packet) judge(a Action) error {
 	if p.slot == nil {
 		return p.refuse(a.op(), ErrClosed)
@@ -290,7 +290,7 @@ func (p *Packet) decide(v *Verdict) error {
 		return err
 	}
 	claimed := true
-	defer func() { // also of a panic
+	defer func() { // also after a panic
 		if claimed {
 			s.GiveBack()
 		}
@@ -307,8 +307,8 @@ func (p *Packet) decide(v *Verdict) error {
 	return err
 }
 
-// encode makes up the verdict's message in the slot, which is claimed. Its
-// payload is repaired there.
+// encode encodes the verdict into the slot's message, and repairs the payload
+// there. The caller has the claim.
 func (p *Packet) encode(v *Verdict) error {
 	s, b := p.slot, p.Queue().backend
 	if v.data {
@@ -330,13 +330,14 @@ func (p *Packet) encode(v *Verdict) error {
 	return repair(p, s.Message[len(s.Message)-len(v.Payload):])
 }
 
-// room is the most that the verdict's message takes.
+// room returns the maximum length of the verdict's message.
 func (v *Verdict) room() int { return len(v.Payload) + len(v.LinkHeader) + 3*sizeVerdict }
 
-// sizeVerdict is at least the size of a verdict that is one for any packet.
+// sizeVerdict is at least the length of a verdict without payload, link header
+// and conntrack changes.
 const sizeVerdict = 64
 
-// refuse wraps the error of a verdict.
+// refuse wraps an error of a verdict.
 func (p *Packet) refuse(op string, err error) error {
 	if p.slot == nil {
 		return &OpError{Op: op, Err: err}

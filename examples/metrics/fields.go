@@ -45,11 +45,11 @@ func outcomes() []field {
 			func(s *queue.Stats) uint64 { return s.Received }),
 		counter("decided_packets_total", "Packets whose verdict came from the application.",
 			func(s *queue.Stats) uint64 { return s.Decided }),
-		gauge("undecided_packets", "Packets that wait for a verdict, or for its sending.",
+		gauge("undecided_packets", "Packets that wait for a verdict, or whose verdict has not been sent yet.",
 			func(s *queue.Stats) float64 { return float64(s.Undecided) }),
 		counter("expired_packets_total", "Packets decided by the deadline, because the application had not decided them in time.",
 			func(s *queue.Stats) uint64 { return s.Expired }),
-		counter("overflowed_packets_total", "Packets decided because the channel had no room for them.",
+		counter("overflowed_packets_total", "Packets decided because the channel was full.",
 			func(s *queue.Stats) uint64 { return s.Overflowed }),
 		counter("damaged_packets_total", "Packets decided because their message could not be decoded.",
 			func(s *queue.Stats) uint64 { return s.Damaged }),
@@ -67,13 +67,13 @@ func verdicts() []field {
 			func(s *queue.Stats) uint64 { return s.Accepted }),
 		counter("dropped_packets_total", "Verdicts sent that drop the packet.",
 			func(s *queue.Stats) uint64 { return s.Dropped }),
-		counter("repeated_packets_total", "Verdicts sent that repeat the packet's hook.",
+		counter("repeated_packets_total", "Verdicts sent that repeat the chain.",
 			func(s *queue.Stats) uint64 { return s.Repeated }),
-		counter("stopped_packets_total", "Verdicts sent that accept the packet past the hook's remaining chains.",
+		counter("stopped_packets_total", "Verdicts sent that accept the packet and skip the remaining chains of the hook.",
 			func(s *queue.Stats) uint64 { return s.Stopped }),
 		counter("requeued_packets_total", "Verdicts sent that move the packet to another queue.",
 			func(s *queue.Stats) uint64 { return s.Requeued }),
-		counter("replaced_packets_total", "Verdicts sent with a payload in place of the packet's.",
+		counter("replaced_packets_total", "Verdicts sent that replace the packet.",
 			func(s *queue.Stats) uint64 { return s.Replaced }),
 	}
 }
@@ -81,27 +81,27 @@ func verdicts() []field {
 // troubles are losses before and after the library, and near misses.
 func troubles() []field {
 	return []field{
-		counter("missed_packets_total", "Packets that the kernel numbered for this queue and could not deliver.",
+		counter("missed_packets_total", "Packets that the kernel numbered for this queue but could not deliver.",
 			func(s *queue.Stats) uint64 { return s.Missed }),
 		counter("overruns_total", "Times that the kernel reported a full receive buffer (ENOBUFS).",
 			func(s *queue.Stats) uint64 { return s.Overruns }),
-		counter("refused_verdicts_total", "Verdicts that the kernel refused after they were sent.",
+		counter("refused_verdicts_total", "Verdicts that the kernel refused.",
 			func(s *queue.Stats) uint64 { return s.Refused }),
-		counter("late_verdicts_total", "Verdicts refused because the kernel had already given the packet up (ENOENT).",
+		counter("late_verdicts_total", "Verdicts refused because the kernel no longer had the packet (ENOENT).",
 			func(s *queue.Stats) uint64 { return s.Late }),
-		counter("lost_answers_total", "Answers of the kernel, nearly all refusals of verdicts, that found no room in the receive buffer.",
+		counter("lost_answers_total", "Answers of the kernel, nearly all refusals of verdicts, that did not fit in the receive buffer.",
 			func(s *queue.Stats) uint64 { return s.LostAnswers }),
-		counter("untold_calls_total", "Calls of OnRefused and OnExpired left out because too many others waited.",
-			func(s *queue.Stats) uint64 { return s.Untold }),
-		counter("skipped_conntrack_changes_total", "Verdicts sent without their change of the connection, which the packet's entry did not admit.",
+		counter("skipped_calls_total", "Calls of OnRefused and OnExpired left out because too many calls waited.",
+			func(s *queue.Stats) uint64 { return s.CallsSkipped }),
+		counter("skipped_conntrack_changes_total", "Verdicts sent without their change of the connection, because the packet's entry did not allow it.",
 			func(s *queue.Stats) uint64 { return s.ConntrackSkipped }),
-		counter("malformed_messages_total", "Messages that made no sense and showed no packet id.",
+		counter("malformed_messages_total", "Messages that could not be decoded and contained no packet id.",
 			func(s *queue.Stats) uint64 { return s.Malformed }),
 		counter("foreign_messages_total", "Messages that came from another process instead of the kernel.",
 			func(s *queue.Stats) uint64 { return s.Foreign }),
-		counter("send_retries_total", "Times that the kernel had no memory to take verdicts, which were sent again.",
+		counter("send_retries_total", "Times that the kernel had no memory for verdicts, which were then sent again.",
 			func(s *queue.Stats) uint64 { return s.SendRetries }),
-		counter("left_buffers_total", "Packet buffers left to the garbage collector because they may have been in use.",
+		counter("left_buffers_total", "Packet buffers not reused because the program may have been reading them.",
 			func(s *queue.Stats) uint64 { return s.BuffersLeft }),
 	}
 }
@@ -110,7 +110,7 @@ func states() []field {
 	return []field{
 		gauge("oldest_undecided_seconds", "Age of the packet that has waited longest for a verdict.",
 			func(s *queue.Stats) float64 { return s.OldestUndecided.Seconds() }),
-		gauge("read_buffer_bytes", "Size of the socket's receive buffer, as the kernel accounts it.",
+		gauge("read_buffer_bytes", "Size of the socket's receive buffer, as the kernel counts it.",
 			func(s *queue.Stats) float64 { return float64(s.ReadBuffer) }),
 	}
 }
@@ -118,9 +118,9 @@ func states() []field {
 // kernels is the row in /proc/net/netfilter/nfnetlink_queue.
 func kernels() []field {
 	return []field{
-		kernel("kernel_pending_packets", "Packets in the kernel that wait for a verdict, read or not.",
+		kernel("kernel_pending_packets", "Packets that wait for a verdict in the kernel, including those not read yet.",
 			prometheus.GaugeValue, func(k *queue.KernelStats) uint32 { return k.Pending }),
-		kernel("kernel_queue_dropped_packets_total", "Packets that the kernel dropped because the queue had reached its length.",
+		kernel("kernel_queue_dropped_packets_total", "Packets that the kernel dropped because the queue was full.",
 			prometheus.CounterValue, func(k *queue.KernelStats) uint32 { return k.QueueDropped }),
 		kernel("kernel_socket_dropped_packets_total", "Packets that the kernel dropped because the receive buffer was full.",
 			prometheus.CounterValue, func(k *queue.KernelStats) uint32 { return k.SocketDropped }),

@@ -35,7 +35,7 @@ var losses = []counter{
 	{"Refused", func(s *queue.Stats) uint64 { return s.Refused }},
 	{"Late", func(s *queue.Stats) uint64 { return s.Late }},
 	{"LostAnswers", func(s *queue.Stats) uint64 { return s.LostAnswers }},
-	{"Untold", func(s *queue.Stats) uint64 { return s.Untold }},
+	{"CallsSkipped", func(s *queue.Stats) uint64 { return s.CallsSkipped }},
 	{"ConntrackSkipped", func(s *queue.Stats) uint64 { return s.ConntrackSkipped }},
 	{"Malformed", func(s *queue.Stats) uint64 { return s.Malformed }},
 	{"Foreign", func(s *queue.Stats) uint64 { return s.Foreign }},

@@ -6,26 +6,26 @@ import (
 	"testing/synctest"
 )
 
-// TestUntold has more calls wait for the application than are kept.
-func TestUntold(t *testing.T) {
+// TestCallsSkipped makes more calls wait than are kept.
+func TestCallsSkipped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var release sync.WaitGroup
 		release.Add(1)
 		called := 0
-		c := teller[int]{call: func(n int) {
+		c := callback[int]{f: func(n int) {
 			if called++; n != called {
 				t.Errorf("call %d is for %d", called, n)
 			}
 			release.Wait()
 		}}
-		c.tell(1)
+		c.later(1)
 		synctest.Wait()
 		const more = 100
 		for n := range maxWaiting + more {
-			c.tell(n + 2)
+			c.later(n + 2)
 		}
-		if got := c.untold.Load(); got != more {
-			t.Errorf("%d untold, want %d", got, more)
+		if got := c.skipped.Load(); got != more {
+			t.Errorf("%d calls skipped, want %d", got, more)
 		}
 		release.Done()
 		synctest.Wait()
