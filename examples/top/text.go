@@ -137,6 +137,21 @@ func (k look) bar(part float64, width int) (used, rest string) {
 	return strings.Repeat(full, n), strings.Repeat(empty, width-n)
 }
 
+// part draws a part of a whole, from 0 to 1, as exactly as the characters allow.
+func (k look) part(part float64, width int) string {
+	if !k.unicode {
+		used, _ := k.bar(part, width)
+		return used
+	}
+	eighths := []string{"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"}
+	n := int(part*float64(8*width) + 0.5)
+	if part > 0 {
+		n = max(n, 1)
+	}
+	n = min(n, 8*width)
+	return strings.Repeat("█", n/8) + eighths[n%8]
+}
+
 // short shows a number in seven characters, exactly if that is enough.
 func short(n uint64) string {
 	if n < 10_000_000 {
@@ -152,5 +167,12 @@ func si(v float64, unit string) string {
 	for ; v >= 999.5 && i < len(prefixes)-1; i++ {
 		v /= 1000
 	}
-	return strings.TrimRight(fmt.Sprintf("%.3g %s%s", v, prefixes[i], unit), " ")
+	format := "%.3g %s%s"
+	switch {
+	case i > 0 && v < 9.995:
+		format = "%.2f %s%s"
+	case i > 0 && v < 99.95:
+		format = "%.1f %s%s"
+	}
+	return strings.TrimRight(fmt.Sprintf(format, v, prefixes[i], unit), " ")
 }

@@ -159,8 +159,7 @@ func (m model) flows(lines int) []line {
 		all.packets += t.packets
 		all.bytes += t.bytes
 	}
-	var shown []line
-	add := func(s style, packets, bits, bar, name string) {
+	row := func(s style, packets, bits, bar, name string) []line {
 		var l line
 		if m.width >= 50 {
 			l.add(s, "%8s  ", packets)
@@ -169,27 +168,50 @@ func (m model) flows(lines int) []line {
 		if share > 0 {
 			l.add(good, "%-*s  ", share, bar)
 		}
-		l.add(s, "%s", name)
-		shown = append(shown, l)
+		return m.name(l, s, name)
 	}
-	one := func(name string, c count) {
+	one := func(name string, c count) []line {
 		bar := ""
 		if all.bytes > 0 {
-			bar, _ = m.look.bar(float64(c.bytes)/float64(all.bytes), share)
+			bar = m.look.part(float64(c.bytes)/float64(all.bytes), share)
 		}
-		add(plain, si(m.rate(0, c.packets), ""), si(8*m.rate(0, c.bytes), ""), bar, name)
+		return row(plain, si(m.rate(0, c.packets), ""), si(8*m.rate(0, c.bytes), ""), bar, name)
 	}
-	add(faint, "pkt/s", "bit/s", "", "flow")
+	shown := row(faint, "pkt/s", "bit/s", "", "flow")
+	rows := make([][]line, len(m.now.talkers))
+	fits := len(shown)
 	for i, t := range m.now.talkers {
-		if i < lines-2 || len(m.now.talkers) <= lines-1 && m.now.others.packets == 0 {
-			one(t.flow.String(), t.count)
+		rows[i] = one(t.flow.String(), t.count)
+		fits += len(rows[i])
+	}
+	if fits > lines || rest.packets > 0 {
+		lines-- // for all others
+	}
+	for i, t := range m.now.talkers {
+		if rest.packets == m.now.others.packets && len(shown)+len(rows[i]) <= lines {
+			shown = append(shown, rows[i]...)
 			continue
 		}
 		rest.packets += t.packets
 		rest.bytes += t.bytes
 	}
 	if rest.packets > 0 {
-		one("all others", rest)
+		shown = append(shown, one("all others", rest)...)
 	}
 	return shown
+}
+
+// name adds the name of a flow to the line. If there is no room for both ends
+// of the flow, the second one is on a line of its own.
+func (m model) name(l line, s style, name string) []line {
+	left := l.width()
+	source, destination, two := strings.Cut(name, " > ")
+	if !two || left+len(name) <= m.width {
+		l.add(s, "%s", name)
+		return []line{l}
+	}
+	l.add(s, "%s", source)
+	var second line
+	second.add(s, "%*s  > %s", left, "", destination)
+	return []line{l, second}
 }

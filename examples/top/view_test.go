@@ -98,6 +98,7 @@ func TestView(t *testing.T) {
 		{"busy", busy()},
 		{"crowded", crowded()},
 		{"narrow", sized(busy(), 40, 24)},
+		{"narrow_crowded", sized(crowded(), 40, 30)},
 		{"wide", sized(busy(), 200, 24)},
 		{"low", sized(crowded(), 80, 10)},
 		{"high", sized(crowded(), 100, 30)},
@@ -193,8 +194,8 @@ func TestSI(t *testing.T) {
 		v    float64
 		want string
 	}{
-		{0, "0 B"}, {0.25, "0.25 B"}, {999.4, "999 B"}, {999.5, "1 kB"}, {1234, "1.23 kB"}, {8 << 20, "8.39 MB"},
-		{5e9, "5 GB"}, {2e12, "2 TB"}, {18446744073709551615, "18.4 EB"}, {1e24, "1e+06 EB"},
+		{0, "0 B"}, {0.25, "0.25 B"}, {999.4, "999 B"}, {999.5, "1.00 kB"}, {1234, "1.23 kB"}, {8 << 20, "8.39 MB"},
+		{5e9, "5.00 GB"}, {2e12, "2.00 TB"}, {18446744073709551615, "18.4 EB"}, {1e24, "1e+06 EB"},
 	} {
 		if got := si(test.v, "B"); got != test.want {
 			t.Errorf("si(%v) = %q, want %q", test.v, got, test.want)
@@ -203,7 +204,7 @@ func TestSI(t *testing.T) {
 }
 
 func TestShort(t *testing.T) {
-	for n, want := range map[uint64]string{0: "0", 9_999_999: "9999999", 10_000_000: "10 M", 1<<64 - 1: "18.4 E"} {
+	for n, want := range map[uint64]string{0: "0", 9_999_999: "9999999", 10_000_000: "10.0 M", 1<<64 - 1: "18.4 E"} {
 		if got := short(n); got != want {
 			t.Errorf("short(%d) = %q, want %q", n, got, want)
 		}
