@@ -77,6 +77,14 @@ type Config struct {
 	// larger than the MTU, but bulk TCP is several times slower. NoGSO is for
 	// programs that change the length of packets, or that replace large UDP
 	// packets or packets of tunnels that end in this host (see Packet.Replace).
+	//
+	// All segments of a packet are queued at the same moment, so the receive
+	// buffer must have room for them. On the loopback interface, whose MTU is
+	// 65536, a receive buffer of 212992 bytes (the usual net.core.rmem_max) has
+	// room for three. The kernel then drops the others each time, and TCP
+	// stalls. If a program needs only the headers, Mode Range avoids that. A
+	// smaller MTU also does. With the usual one, packets of more than 65531
+	// bytes are Truncated, so that Replace refuses them with ErrTruncated.
 	NoGSO bool
 
 	// FailOpen makes nfnetlink_queue accept packets that it cannot queue

@@ -36,6 +36,32 @@ func newBulk(t *testing.T, family int, c queue.Config) *bulk {
 
 const mtu = 1500
 
+// With copies that are short, a small receive buffer has room for the segments
+// of the loopback interface, which are of 64 KiB.
+func TestKernelNoGSOLoopback(t *testing.T) {
+	for _, lo := range loopbacks {
+		t.Run(lo.name, func(t *testing.T) {
+			l := newLab(t)
+			client, server := testutil.TCP(t, l.ns, l.ns, lo.addr)
+			if err := client.SetWriteBuffer(256 << 10); err != nil { // bounds what is on its way
+				t.Fatal(err)
+			}
+			port := server.LocalAddr().(interface{ AddrPort() netip.AddrPort }).AddrPort().Port()
+			l.chain(netns.Output, 0, netns.Rule{Protocol: netns.TCP, DstPort: port, Action: netns.Enqueue})
+			q := l.open(queue.Config{NoGSO: true, ReadBuffer: smallBuffer / 2, Mode: queue.Range(128)})
+			var longest atomic.Uint32
+			l.judge(channel(q), func(p queue.Packet) error {
+				longest.Store(max(longest.Load(), p.Length))
+				return p.Accept()
+			})
+			testutil.EchoTCP(t, client, server, bytes.Repeat([]byte("0123456789abcdef"), 1<<17))
+			if s := settled(t, q); s.Missed > 0 || longest.Load() < 10*mtu {
+				t.Errorf("%d packets found no room, the longest that came has %d bytes", s.Missed, longest.Load())
+			}
+		})
+	}
+}
+
 // A packet whose segmentation is left to the device is larger than the MTU,
 // unless that is not wanted.
 func TestKernelGSO(t *testing.T) {
