@@ -19,7 +19,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/ipqueue/ipqueue/examples/internal/cli"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
@@ -37,7 +36,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	report := diagnose.Run(ctx, c)
-	if err := show(os.Stdout, report, quiet); err != nil {
+	if err := show(os.Stdout, cli.ScreenOf(os.Stdout, os.Getenv), report, quiet); err != nil {
 		fmt.Fprintln(os.Stderr, "doctor:", err)
 		os.Exit(2)
 	}
@@ -55,23 +54,49 @@ var words = map[diagnose.Severity]string{
 	diagnose.Fault:   "FAULT",
 }
 
+// colors are those of the words.
+var colors = map[diagnose.Severity]cli.Color{
+	diagnose.Good:    cli.Green,
+	diagnose.Warning: cli.Yellow,
+	diagnose.Fault:   cli.Red,
+}
+
 // show writes a row for each finding, with the advice below it, and the
 // result. Quiet leaves out what is good.
-func show(w io.Writer, r diagnose.Report, quiet bool) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+func show(w io.Writer, screen cli.Screen, r diagnose.Report, quiet bool) error {
+	var findings []diagnose.Finding
+	word, subject := 0, 0 // the widest
 	for _, f := range r.Findings {
 		if quiet && f.Severity == diagnose.Good {
 			continue
 		}
+		findings = append(findings, f)
+		word = max(word, len(words[f.Severity]))
+		subject = max(subject, len(f.Subject.String()))
+	}
+	var b strings.Builder
+	margin := word + 2 + subject + 2
+	for _, f := range findings {
 		advice := f.Advice
 		f.Advice = ""
-		fmt.Fprintf(t, "%s\t%v\t%v\n", words[f.Severity], f.Subject, f)
+		shown := words[f.Severity]
+		if c, ok := colors[f.Severity]; ok {
+			shown = screen.Paint(c, shown)
+		}
+		shown += strings.Repeat(" ", word-len(words[f.Severity]))
+		lines := screen.Wrap(f.String(), margin)
+		fmt.Fprintf(&b, "%s  %-*v  %s\n", shown, subject, f.Subject, lines[0])
+		lines = lines[1:]
 		if advice != "" {
-			fmt.Fprintf(t, "\t\t-> %s\n", advice)
+			lines = append(lines, screen.Wrap("-> "+advice, margin)...)
+		}
+		for _, line := range lines {
+			fmt.Fprintf(&b, "%*s%s\n", margin, "", line)
 		}
 	}
-	fmt.Fprintf(t, "\n%s\n", result(r))
-	return t.Flush()
+	fmt.Fprintf(&b, "\n%s\n", result(r))
+	_, err := io.WriteString(w, b.String())
+	return err
 }
 
 // result is the diagnosis in a sentence.
