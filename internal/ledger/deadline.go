@@ -2,9 +2,8 @@ package ledger
 
 import "time"
 
-// watchDeadline starts the timer for the oldest packet unless it runs. All
-// packets have the same time, so the order of arrival is the order of their
-// deadlines.
+// watchDeadline starts the timer for the oldest packet unless it is running.
+// All packets have the same deadline, so they expire in the order of arrival.
 func (l *Ledger) watchDeadline() {
 	if l.deadline == 0 || l.watching || l.arrivals.oldest == nil {
 		return
@@ -25,8 +24,8 @@ func (l *Ledger) expire() {
 	l.expireNow()
 }
 
-// expireNow decides the packets whose time is over. A packet that somebody has
-// a claim on is looked at again when the claim is given back.
+// expireNow decides the packets whose deadline has passed. If one of them is
+// claimed, GiveBack calls expireNow again.
 func (l *Ledger) expireNow() {
 	if l.out.closed {
 		return

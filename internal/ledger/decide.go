@@ -2,8 +2,8 @@ package ledger
 
 import "time"
 
-// Decide gives the verdict to the packet seq. The errors are ErrDecided,
-// ErrGone and ErrClosed.
+// Decide gives the verdict to the packet seq. The error is ErrDecided, ErrGone
+// or ErrClosed.
 func (s *Slot) Decide(seq uint64, v Verdict) error {
 	l := s.ledger
 	l.mu.Lock()
@@ -15,9 +15,9 @@ func (s *Slot) Decide(seq uint64, v Verdict) error {
 	return err
 }
 
-// Claim gives the caller the right to decide the packet seq, and the duty to
-// call Submit or GiveBack soon. While another goroutine has the claim, Claim
-// waits: only when that verdict stands is the packet decided. The errors are
+// Claim claims the packet seq: the caller gets the exclusive right to decide
+// it, and must call Submit or GiveBack soon. While another goroutine has the
+// claim, Claim waits, because that goroutine may give it back. The errors are
 // those of Decide.
 func (s *Slot) Claim(seq uint64) error {
 	s.ledger.mu.Lock()
@@ -25,8 +25,8 @@ func (s *Slot) Claim(seq uint64) error {
 	return s.claim(seq)
 }
 
-// Submit ends a claim with a verdict. carries reports that Message carries a
-// payload. The error is ErrGone if the kernel gave the packet up meanwhile.
+// Submit ends a claim with a verdict. carries means that Message contains a
+// payload. The error is ErrGone if the kernel dropped the packet meanwhile.
 func (s *Slot) Submit(v Verdict, carries bool) error {
 	l := s.ledger
 	l.mu.Lock()
@@ -52,8 +52,8 @@ func (s *Slot) GiveBack() {
 	}
 }
 
-// Impose decides the packet seq, if it is still open, by one of the owner's
-// own rules. The verdict waits for others.
+// Impose decides the packet seq, if it is still open, by a rule of the ledger's
+// user. The verdict waits for others, at most sendDelay.
 func (s *Slot) Impose(seq uint64, a Action, why Cause) {
 	l := s.ledger
 	l.mu.Lock()
@@ -76,7 +76,7 @@ func (s *Slot) Open(seq uint64) bool {
 	return s.isOpen(seq)
 }
 
-// Age returns how long ago the packet seq arrived, 0 if it has a verdict.
+// Age returns the time since the packet seq arrived, or 0 if it is not open.
 func (s *Slot) Age(seq uint64) time.Duration {
 	l := s.ledger
 	l.mu.Lock()

@@ -2,26 +2,27 @@ package ledger
 
 import "github.com/ipqueue/ipqueue/internal/sock"
 
-// classSize are the sizes of buffers that packets are copied into. A packet is
-// copied into the smallest that fits. The last class has no size of its own:
-// its slots keep the buffer that the packet was received in.
+// classSize contains the sizes of the buffers that packets are copied into. A
+// packet is copied into the smallest that fits. The last class has no size: its
+// slots keep the buffers into which packets were received.
 var classSize = [...]int{256, 768, 1536, 4096}
 
 const (
 	classes  = len(classSize) + 1
 	bigClass = classes - 1
 
-	// chunkBytes is about how much memory slots with small buffers are made of
-	// at once.
+	// chunkBytes is the amount of memory to allocate at once for slots with
+	// small buffers.
 	chunkBytes = 16 << 10
-	// spareSlots may be kept beyond those that can be in use at a time.
+	// spareSlots is the number of slots to keep in addition to MaxUndecided.
 	spareSlots = 256
-	// spareBuffers are receive buffers for packets that could be copied too.
-	// Where packets are decided at once they are enough for all under way: a
-	// batch being read, one in the channel, and one whose verdicts wait.
+	// spareBuffers is the number of receive buffers for packets that are small
+	// enough to copy. If the application decides packets immediately, this
+	// suffices for all: a batch being read, one in the channel, and one in the
+	// outbox.
 	spareBuffers = 3 * sock.MaxBatch
-	// bigKept bounds the receive buffers that are kept, which are of up to
-	// 68 KiB, to 64 MiB.
+	// bigKept is the number of receive buffers to keep. They have up to 68 KiB
+	// each, 64 MiB together.
 	bigKept = 960
 )
 
@@ -33,14 +34,14 @@ func classFor(size int) int {
 	return c
 }
 
-// A freeList holds unused slots by class. Those used last come first, as their
-// memory is the warmest. It is no chain through the slots, whose memory would
-// have to be fetched to follow it.
+// A freeList holds free slots by class. The slots used last are reused first,
+// because their memory is most likely in the cache. The list does not link the
+// slots themselves, because following the links would load their memory.
 type freeList [classes][]*Slot
 
 func (f *freeList) push(s *Slot) { f[s.class] = append(f[s.class], s) }
 
-// pop takes a slot of a class that has some.
+// pop removes a slot of a class, which must not be empty, and returns it.
 func (f *freeList) pop(class int) *Slot {
 	list := f[class]
 	last := len(list) - 1
@@ -50,8 +51,8 @@ func (f *freeList) pop(class int) *Slot {
 	return s
 }
 
-// stock moves slots of each class to another list until that has enough for
-// any batch.
+// stock moves slots of each class to another list until it has enough for any
+// batch.
 func (f *freeList) stock(to *freeList) {
 	for class := range classes {
 		for len(to[class]) < sock.MaxBatch && len(f[class]) > 0 {
@@ -60,8 +61,8 @@ func (f *freeList) stock(to *freeList) {
 	}
 }
 
-// drop forgets up to n slots, those with the largest buffers first, and returns
-// how many.
+// drop drops up to n slots, those with the largest buffers first, and returns
+// their number.
 func (f *freeList) drop(n int) (dropped int) {
 	for class := classes - 1; class >= 0; class-- {
 		list := f[class]
@@ -73,8 +74,8 @@ func (f *freeList) drop(n int) (dropped int) {
 	return dropped
 }
 
-// empty forgets all slots, and the memory of the list, and returns how many
-// there were.
+// empty drops all slots and the memory of the list, and returns the number of
+// slots.
 func (f *freeList) empty() (dropped int) {
 	for _, list := range f {
 		dropped += len(list)

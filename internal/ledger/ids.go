@@ -3,25 +3,25 @@ package ledger
 import "math/bits"
 
 // An ids finds the undecided packets of ip_queue by their id, an address that
-// the kernel uses again. It is a hash table whose chains go through the slots.
+// the kernel reuses. It is a hash table with chains of slots.
 type ids struct {
 	chains []*Slot // a power of two of them
 	n      int
 }
 
-const fewestChains = 1 << 10 // as many as ip_queue holds packets, unless told otherwise
+const fewestChains = 1 << 10 // the default length of ip_queue
 
 func newIDs() *ids { return &ids{chains: make([]*Slot, fewestChains)} }
 
-// chain is where the packet with that id is, if it is there. The product's high
-// bits are used: all bits of the id have a part in them.
+// chain returns the chain for an id. It uses the high bits of the product,
+// which depend on all bits of the id.
 func (t *ids) chain(id uint64) **Slot {
 	const golden = 0x9e3779b97f4a7c15 // 2^64 divided by the golden ratio
 	return &t.chains[id*golden>>(64-bits.TrailingZeros(uint(len(t.chains))))]
 }
 
-// replace puts s in the place of the packet that has its id, which it returns,
-// nil if there is none.
+// replace adds s in place of the packet with the same id. It returns that
+// packet, or nil if there is none.
 func (t *ids) replace(s *Slot) (old *Slot) {
 	if t.n == len(t.chains) {
 		t.grow()
@@ -37,7 +37,7 @@ func (t *ids) push(s *Slot) {
 	s.chained, *head = *head, s
 }
 
-// remove takes the packet with that id out and returns it, nil if there is
+// remove removes the packet with that id and returns it, or nil if there is
 // none.
 func (t *ids) remove(id uint64) *Slot {
 	for at := t.chain(id); *at != nil; at = &(*at).chained {

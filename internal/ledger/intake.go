@@ -1,28 +1,29 @@
 package ledger
 
 // An Intake is the reader's side of a ledger. The reader takes slots for the
-// packets of one read without a lock, and enters them all under one. An Intake
-// belongs to one goroutine at a time.
+// packets of one read without a lock, and then enters all of them while it
+// holds the mutex once. Only one goroutine at a time may use an Intake.
 type Intake struct {
 	ledger  *Ledger
 	stash   freeList // slots for the next packets
-	filled  []*Slot  // taken, not yet entered
-	damaged []*Slot  // those of them that are to be decided at once
-	seq     uint64   // of the packet taken last
-	spares  int      // receive buffers made for packets that could have been copied
-	created int      // slots made since the last Enter
+	filled  []*Slot  // slots taken but not yet entered
+	damaged []*Slot  // those among them to be decided by Enter
+	seq     uint64   // sequence number of the last packet
+	spares  int      // number of slots with a receive buffer made for packets small enough to copy
+	created int      // number of slots made since the last Enter
 }
 
-// NewIntake returns the one Intake of l.
+// NewIntake returns the Intake of l. There must be only one.
 func NewIntake(l *Ledger) *Intake { return &Intake{ledger: l} }
 
-// Slot takes a slot for the next packet, of size bytes, and numbers it. If
-// whole is true the packet stays in the buffer it was received in, for which
-// the slot's buffer, if it has one, is to be exchanged; otherwise it is to be
-// copied.
+// Slot takes a slot for the next packet, which has size bytes, and assigns the
+// sequence number seq to the packet. If whole is true, the packet stays in the
+// buffer into which it was received, and the caller exchanges that buffer for
+// the one of the slot, if it has one. Otherwise the caller copies the packet
+// into the slot.
 //
-// The smallest packets are copied as fast as they are handed over in the buffer
-// they came in. Larger ones keep that while there are spare buffers.
+// Copying the smallest packets is as fast as exchanging buffers. Larger ones
+// are exchanged while there are spare buffers.
 func (in *Intake) Slot(id uint64, size int) (s *Slot, seq uint64, whole bool) {
 	class := classFor(size)
 	if class > 0 && class < bigClass {
@@ -44,7 +45,7 @@ func (in *Intake) Slot(id uint64, size int) (s *Slot, seq uint64, whole bool) {
 	return s, in.seq, class == bigClass
 }
 
-// makeSlots adds slots of a class to the stash, several at once unless they
+// makeSlots adds slots of a class to the stash: several at once, unless they
 // are large.
 func (in *Intake) makeSlots(class int) {
 	size, n := 0, 1
@@ -62,24 +63,24 @@ func (in *Intake) makeSlots(class int) {
 	in.created += n
 }
 
-// Arrived notes when the packet taken last arrived, by the ledger's clock, and
-// whether the kernel had packets just before it that did not arrive.
+// Arrived records when the last packet arrived, by the ledger's clock, and
+// whether packets just before it were not delivered.
 func (in *Intake) Arrived(at int64, gap bool) {
 	s := in.filled[len(in.filled)-1]
 	s.arrived, s.gap = at, gap
 }
 
-// Damaged has the packet taken last decided as soon as it is entered.
+// Damaged makes Enter decide the last packet.
 func (in *Intake) Damaged(a Action) {
 	s := in.filled[len(in.filled)-1]
 	s.cause, s.verdict = ByDamage, Verdict{Action: a}
 	in.damaged = append(in.damaged, s)
 }
 
-// Enter makes the packets known that were taken since the last call: from now
-// on they can be decided and are accounted for. flowing reports that the
-// application is about to see several packets, whose verdicts should travel
-// together. Enter returns how many packets are undecided.
+// Enter adds the packets taken since the last call to the ledger: from now on
+// they can be decided and are counted. flowing means that the application is
+// about to receive several packets, whose verdicts should be sent together.
+// Enter returns the number of undecided packets.
 func (in *Intake) Enter(flowing bool) (undecided int) {
 	l := in.ledger
 	l.mu.Lock()
@@ -108,8 +109,7 @@ func (in *Intake) Enter(flowing bool) (undecided int) {
 	return l.arrivals.n
 }
 
-// Trim forgets the slots that are free. It is for a queue that has been idle
-// for long.
+// Trim drops the free slots of a queue that has been idle for some time.
 func (in *Intake) Trim() {
 	l := in.ledger
 	l.mu.Lock()
@@ -118,8 +118,8 @@ func (in *Intake) Trim() {
 	in.spares = 0
 }
 
-// SocketEmpty reports that nothing was left to read after the packets entered:
-// no more packets are on their way to the application now.
+// SocketEmpty reports that the socket is empty after the packets entered: no
+// more packets are on their way to the application now.
 func (in *Intake) SocketEmpty() {
 	l := in.ledger
 	l.mu.Lock()

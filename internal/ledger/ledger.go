@@ -1,16 +1,24 @@
-// Package ledger keeps the books of a packet queue: every packet that has no
-// verdict yet, who may decide it, since when and in which order, and the
-// verdicts on their way to the kernel.
+// Package ledger keeps track of the packets of a queue that have no verdict
+// yet: in which order and when they arrived, who may decide each, and which
+// verdicts wait to be sent to the kernel.
 //
-// It knows neither the kernel's messages nor the queue's API. It is given an
-// Encoder, which makes messages of verdicts, a function that sends them, a
-// clock, and a Listener, which is told what the ledger finds out.
+// The package depends neither on the kernel's messages nor on the API of
+// package queue. Its user provides an Encoder for the messages, a function that
+// sends them, a clock, and a Listener that is called about events.
 //
 //	Intake.Slot, Intake.Enter -> Slot.Decide -> outbox -> Config.Send
 //
-// One mutex serialises what concerns packets of their whole life: the list of
-// arrivals, the verdicts that wait, the free slots and the counters. It is not
-// held during a system call or while a verdict is made up.
+// The words used here:
+//
+//   - A slot holds one packet from its arrival until its verdict was sent.
+//   - A claim is the exclusive right to decide a packet. A goroutine holds it
+//     while it makes up a verdict, and then submits a verdict or gives the claim
+//     back.
+//   - The outbox holds the verdicts that wait to be sent.
+//
+// One mutex guards the list of arrivals, the state of slots, the outbox, the
+// free slots and the counters. It is not held during a system call, or while a
+// verdict is made up.
 package ledger
 
 import (
@@ -20,50 +28,50 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// A Listener is told what the ledger finds out. Its functions are called with
-// the ledger's mutex held: they must neither wait nor call the ledger.
+// A Listener contains the functions that the ledger calls about events. They
+// are called with the ledger's mutex held, so they must neither block nor call
+// the ledger.
 type Listener struct {
-	// Refused is told of a verdict that no send can carry.
+	// Refused is called for a verdict that is too large to be sent.
 	Refused func(id uint64, err error)
-	// Expired, if not nil, is told of each packet that the deadline decided.
-	// It may read the slot's ID, Mark and Memo, until it returns.
+	// Expired, if not nil, is called for each packet that the deadline decided.
+	// It may read the slot's ID, Mark and Memo until it returns.
 	Expired func(*Slot)
-	// Dead is told that the kernel takes no more verdicts, and why.
+	// Dead is called when the socket is broken, with the reason.
 	Dead func(err error)
-	// Drained is told, after Drain, that every packet has been decided.
+	// Drained is called when, after Drain, every packet has been decided.
 	Drained func()
 }
 
-// A Config is what New makes a Ledger of.
+// A Config configures a Ledger.
 type Config struct {
 	Encoder  Encoder
 	Listener Listener
 	// Send sends datagrams, at most [sock.MaxBatch] of them, and returns how
-	// many the kernel took; the error is about the next one.
+	// many the kernel accepted; the error is about the next one.
 	Send func(datagrams [][]byte) (int, error)
-	// Request is Send for requests, over which the kernel may take long.
+	// Request is like Send, but for requests, which may take the kernel long.
 	Request func(datagrams [][]byte) (int, error)
-	// Clock returns nanoseconds. nil leaves the clock off, for a ledger without
-	// Deadline.
+	// Clock returns nanoseconds. It may be nil if there is no Deadline.
 	Clock func() int64
-	// Backlog reports whether packets that were handed over wait for the
-	// application to see them.
+	// Backlog reports whether delivered packets wait until the application
+	// receives them.
 	Backlog func() bool
 	// Owner is what Slot.Owner returns.
 	Owner any
 
-	// MaxUndecided bounds the slots that are kept for later packets.
+	// MaxUndecided limits the number of slots that are kept for reuse.
 	MaxUndecided int
-	// ReusesIDs says that the kernel gives the id of a packet it has dropped to
-	// a later packet.
+	// ReusesIDs means that the kernel gives the id of a packet that it has
+	// dropped to a later packet.
 	ReusesIDs bool
-	// Deadline, if not 0, is how long a packet may be undecided before the
-	// ledger decides it, with OnDeadline.
+	// Deadline, if not 0, is the time after which the ledger decides a packet
+	// without a verdict, with OnDeadline.
 	Deadline   time.Duration
 	OnDeadline Action
 }
 
-// A Ledger keeps the books of one queue.
+// A Ledger keeps track of the packets of one queue.
 type Ledger struct {
 	listener     Listener
 	clock        func() int64
@@ -72,33 +80,33 @@ type Ledger struct {
 	maxUndecided int
 
 	mu      sync.Mutex
-	changed sync.Cond // a send or a claim has ended, or the ledger closes
+	changed sync.Cond // signalled when a send or a claim ends, and when the ledger closes
 
 	arrivals arrivals
-	ids      *ids // nil unless ids are used again
+	ids      *ids // nil unless the kernel reuses ids
 	out      outbox
 	free     freeList
-	slots    int // slots in use, free, or in the intake's stash
+	slots    int // number of slots: in use, free, and in the intake's stash
 
-	flowing bool // the application is about to see more packets
-	drained bool // nothing will arrive any more
-	closing bool // the application can give no more verdicts
+	flowing bool // the application is about to receive more packets
+	drained bool // no more packets will arrive
+	closing bool // no more verdicts of the application are accepted
 
-	lastRequest bool // no more requests
+	lastRequest bool // no more requests are accepted
 
-	starved bool          // the reader waits for a packet to be decided
-	vacancy chan struct{} // tells the reader
+	starved bool          // the reader waits until a packet is decided
+	vacancy chan struct{} // wakes the reader
 
 	deadline      time.Duration
 	onDeadline    Action
 	deadlineTimer *time.Timer
-	watching      bool // the deadline's timer runs
-	overdue       bool // somebody has a claim on a packet whose time is over
+	watching      bool // the deadline's timer is running
+	overdue       bool // a packet whose deadline has passed is claimed
 
 	count counts
 }
 
-// counts are the counters of packets that have ended.
+// counts are the counters of packets that have left the ledger.
 type counts struct {
 	received, replaced, gone, abandoned, unsendable, buffersLeft uint64
 
@@ -135,12 +143,13 @@ func stoppedTimer(f func()) *time.Timer {
 	return t
 }
 
-// Spent returns a slot whose packet has been decided.
+// Spent returns a slot for packets that have already been decided.
 func (l *Ledger) Spent() *Slot { return &Slot{ledger: l, state: decided} }
 
-// submit takes a claimed slot's verdict for sending. It is sent at once unless
-// a send is in progress, or more packets are on their way to the application:
-// then it joins the next send, at most sendDelay later.
+// submit accepts the verdict for a claimed slot. It sends the verdict
+// immediately, unless a send is in progress, or more packets are on their way
+// to the application. Then the verdict joins the next send, at most sendDelay
+// later.
 func (l *Ledger) submit(s *Slot, v Verdict) error {
 	if s.superseded {
 		l.forget(s)
@@ -164,17 +173,17 @@ func (l *Ledger) push(s *Slot, v Verdict) {
 	l.out.push(s)
 }
 
-// moreComing reports whether the application is about to see more packets,
-// whose verdicts the last one can travel with. The backlog may be that of
-// several queues.
+// moreComing reports whether the application is about to receive more packets,
+// so that their verdicts can be sent together with those in the outbox. The
+// backlog may be that of several queues.
 func (l *Ledger) moreComing() bool {
 	return l.flowing || l.arrivals.n > l.out.waiting && l.backlog()
 }
 
-// DecideUpTo gives the verdict to all packets that arrived up to seq and have
-// none, and returns how many that were. encode, if not nil, makes each slot's
-// Message; it is called without the mutex. The error is ErrClosed, with nothing
-// decided.
+// DecideUpTo gives the verdict to all undecided packets that arrived up to seq,
+// and returns their number. encode, if not nil, writes the Message of each
+// slot; it is called without the mutex. The error is ErrClosed; then nothing
+// was decided.
 func (l *Ledger) DecideUpTo(seq uint64, v Verdict, encode func(*Slot)) (n int, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -182,7 +191,7 @@ func (l *Ledger) DecideUpTo(seq uint64, v Verdict, encode func(*Slot)) (n int, e
 		return 0, ErrClosed
 	}
 	var claims []*Slot
-	defer func() { // of a panic in encode
+	defer func() { // after a panic in encode
 		for _, s := range claims {
 			s.state = open
 		}
@@ -220,9 +229,10 @@ func (l *Ledger) DecideUpTo(seq uint64, v Verdict, encode func(*Slot)) (n int, e
 	}
 }
 
-// claimUpTo claims the open slots from one on that arrived up to seq, as many
-// as claims has room for. It waits for other claims unless it has some itself:
-// a packet whose claim is given back is open again.
+// claimUpTo claims the open slots, starting with from, that arrived up to seq,
+// as many as fit in claims. A packet that is claimed by another goroutine may
+// be given back, so claimUpTo waits for that, unless it has claims itself: then
+// it returns those.
 func (l *Ledger) claimUpTo(from *Slot, seq uint64, claims []*Slot) []*Slot {
 	for s := from; s != nil && s.seq <= seq && len(claims) < cap(claims) && !l.closing; {
 		switch {
@@ -240,7 +250,7 @@ func (l *Ledger) claimUpTo(from *Slot, seq uint64, claims []*Slot) []*Slot {
 	return claims
 }
 
-// unlocked calls encode without the mutex.
+// unlocked calls encode for all claims, without the mutex.
 func (l *Ledger) unlocked(claims []*Slot, encode func(*Slot)) {
 	l.mu.Unlock()
 	defer l.mu.Lock()
@@ -249,9 +259,9 @@ func (l *Ledger) unlocked(claims []*Slot, encode func(*Slot)) {
 	}
 }
 
-// arrive takes a packet into the list of arrivals. An id that is used again
-// proves that the kernel gave up the packet that had it. Unless somebody is
-// deciding that one, it ends here.
+// arrive adds a packet to the list of arrivals. If an undecided packet has the
+// same id, the kernel has dropped that one. Unless it is claimed, it leaves the
+// ledger here.
 func (l *Ledger) arrive(s *Slot, seq uint64) {
 	s.seq, s.state = seq, open
 	l.count.received++
@@ -269,8 +279,8 @@ func (l *Ledger) arrive(s *Slot, seq uint64) {
 	}
 }
 
-// forget implements books. The slot is not used again, so that a late verdict
-// learns why.
+// forget implements books. The slot is not reused, so that a late verdict gets
+// ErrGone.
 func (l *Ledger) forget(s *Slot) {
 	s.state = gone
 	l.count.gone++
@@ -299,7 +309,8 @@ func (l *Ledger) unsendable(s *Slot, err error) {
 // died implements books.
 func (l *Ledger) died(err error) { l.listener.Dead(err) }
 
-// decided counts a packet whose verdict left the outbox, and frees its slot.
+// decided counts a packet whose verdict has left the outbox, and frees its
+// slot.
 func (l *Ledger) decided(s *Slot) {
 	l.count.by[s.cause]++
 	l.count.actions[s.verdict.Action]++
@@ -340,19 +351,20 @@ func (l *Ledger) reusable(s *Slot) bool {
 	return l.slots <= l.maxUndecided+spareSlots
 }
 
-// madeRoom wakes a reader that waits for a packet to be decided.
+// madeRoom wakes a reader that waits until a packet is decided.
 func (l *Ledger) madeRoom() {
 	if l.starved {
 		l.starved = false
 		select {
 		case l.vacancy <- struct{}{}:
-		default: // an earlier call was not waited for
+		default: // the value of an earlier call was not received
 		}
 	}
 }
 
-// Room returns how many packets may still be undecided if most may be. If that
-// is none, the channel Vacancy receives when there is room.
+// Room returns how many more packets may be received if at most most may be
+// undecided. If that is 0 or less, the channel Vacancy receives a value when a
+// packet has been decided.
 func (l *Ledger) Room(most int) int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -362,11 +374,11 @@ func (l *Ledger) Room(most int) int {
 	return room
 }
 
-// Vacancy is the channel that Room names.
+// Vacancy returns the channel described for Room.
 func (l *Ledger) Vacancy() <-chan struct{} { return l.vacancy }
 
-// Rest reports that no more packets are on their way to the application now:
-// verdicts that wait for others are sent.
+// Rest reports that no more packets are on their way to the application now. It
+// sends the verdicts in the outbox.
 func (l *Ledger) Rest() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -378,8 +390,8 @@ func (l *Ledger) rest() {
 	l.out.flushNow()
 }
 
-// Drain reports that nothing will arrive any more. Listener.Drained is called
-// as soon as every packet has been decided.
+// Drain reports that no more packets will arrive. The ledger calls
+// Listener.Drained as soon as every packet has been decided.
 func (l *Ledger) Drain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -395,8 +407,8 @@ func (l *Ledger) endIfDrained() {
 	}
 }
 
-// Request sends a request that is no verdict, in turn with the verdicts. It
-// goes before those that wait.
+// Request sends a request, which is not a verdict. It waits for the send in
+// progress, and goes before the verdicts in the outbox.
 func (l *Ledger) Request(message []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -406,9 +418,9 @@ func (l *Ledger) Request(message []byte) error {
 	return l.out.request([][]byte{message})
 }
 
-// LastRequest is Request for what no later Request may undo: the latter then
-// return ErrClosed. It tries again while the kernel has no memory. LastRequest
-// may be called again.
+// LastRequest is like Request, but later calls of Request return ErrClosed, so
+// that they cannot undo it. It repeats the request while the kernel has no
+// memory for it. LastRequest may be called again.
 func (l *Ledger) LastRequest(messages [][]byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -425,14 +437,14 @@ func (l *Ledger) LastRequest(messages [][]byte) error {
 	}
 }
 
-// pause lets time pass, without the mutex.
+// pause sleeps without the mutex.
 func (l *Ledger) pause() {
 	l.mu.Unlock()
 	defer l.mu.Lock()
 	time.Sleep(retryDelay)
 }
 
-// Shut ends the application's verdicts: later ones get ErrClosed.
+// Shut makes later verdicts of the application fail with ErrClosed.
 func (l *Ledger) Shut() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -444,10 +456,10 @@ func (l *Ledger) Shut() {
 // kernel has no memory for them.
 const maxTries = 100
 
-// Settle waits, after Shut, for the claims that were made before, which are
-// bounded by a copy and a checksum, and sends all verdicts that there are.
-// Packets without one get a, or, with a of 0, are left to the kernel. Settle
-// reports whether all verdicts were sent.
+// Settle is called after Shut. It waits until all claims have ended, which
+// takes no longer than a copy and a checksum, and sends all verdicts. Packets
+// without a verdict get the action a; if a is 0, they are left to the kernel.
+// Settle reports whether all verdicts were sent.
 func (l *Ledger) Settle(a Action) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -471,8 +483,8 @@ func (l *Ledger) Settle(a Action) bool {
 	return l.out.waiting == 0
 }
 
-// takeAll takes all packets that are open, and reports whether nobody else has
-// a claim.
+// takeAll decides all open packets with the action a, and reports whether no
+// packet is claimed by another goroutine.
 func (l *Ledger) takeAll(a Action) bool {
 	free := true
 	var next *Slot
@@ -492,8 +504,9 @@ func (l *Ledger) takeAll(a Action) bool {
 	return free
 }
 
-// Close has nothing more sent, and waits for the send under way. What was not
-// sent is counted as abandoned, with the action a that the kernel then takes.
+// Close ends all sending, and waits for the send in progress. Verdicts that
+// were not sent are counted as abandoned, with the action a that the kernel
+// then takes.
 func (l *Ledger) Close(a Action) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -510,13 +523,13 @@ func (l *Ledger) Close(a Action) {
 type Counts struct {
 	Received, Undecided, Gone, Abandoned uint64
 
-	By      [Causes]uint64  // verdicts sent, by who decided
-	Actions [Actions]uint64 // the same, and those abandoned, by action
+	By      [Causes]uint64  // verdicts sent, by cause
+	Actions [Actions]uint64 // verdicts sent, and packets abandoned, by action
 
 	Replaced    uint64 // verdicts sent with a payload
-	Unsendable  uint64 // verdicts that no send could carry, counted in By all the same
+	Unsendable  uint64 // verdicts too large to be sent, which By also counts
 	Retries     uint64 // sends for which the kernel had no memory
-	BuffersLeft uint64 // buffers left to the garbage collector
+	BuffersLeft uint64 // buffers not reused because the application may be reading them
 
 	Oldest time.Duration // age of the oldest undecided packet
 }

@@ -10,24 +10,24 @@ import (
 // Limits of one send.
 const (
 	maxRun      = sock.MaxBatch // verdicts
-	maxSmall    = 32 << 10      // bytes of verdicts that share a datagram
-	largeOut    = 4 << 10       // a message above this is a datagram of its own, sent from where it is
-	maxCarry    = 2             // sends that one caller makes for others
-	maxSends    = 1 << 20       // sends of the library's own goroutines
+	maxSmall    = 32 << 10      // bytes of verdicts in one send
+	largeOut    = 4 << 10       // a longer message is a datagram by itself, and is not copied
+	maxCarry    = 2             // sends that a verdict call makes, also for verdicts of others
+	maxSends    = 1 << 20       // sends that a goroutine of the library makes: no limit
 	sendDelay   = 100 * time.Microsecond
 	retryDelay  = time.Millisecond // after ENOBUFS
 	sizeVerdict = 64               // at least the size of a verdict without payload
-	minAlike    = 2                // verdicts that are worth a batch verdict instead
+	minAlike    = 2                // fewest equal verdicts to send as a batch verdict
 )
 
-// An outbox sends verdicts. One goroutine sends at a time; it lets go of the
-// ledger's mutex during the system call. The verdicts that others give
-// meanwhile wait and go with its next send.
+// An outbox holds verdicts and sends them. One goroutine sends at a time, and
+// releases the ledger's mutex during the system call. Verdicts that other
+// goroutines give meanwhile wait, and go with its next send.
 //
 //	push -> [wait for others] -> flush: pop -> encode -> send -> books.sent
 //
-// All of it is guarded by the ledger's mutex, except for what the goroutine
-// that sends uses during the call: run, buf, datagrams and counts.
+// The ledger's mutex guards all fields except run, buf, datagrams and counts:
+// the goroutine that sends uses these during the call.
 type outbox struct {
 	mu          *sync.Mutex // the ledger's
 	changed     *sync.Cond  // the ledger's: a send has ended
@@ -39,41 +39,41 @@ type outbox struct {
 
 	first, last *Slot // verdicts that wait to be sent
 	waiting     int
-	sending     bool
-	requests    int  // requests that wait for their turn, before any more verdicts
+	sending     bool // a goroutine is sending
+	requests    int  // requests that wait to be sent, before the verdicts
 	closed      bool // nothing may be sent any more
-	dead        bool // the socket takes nothing any more
+	dead        bool // the socket is broken
 
 	timer *time.Timer
-	armed bool // the timer runs
+	armed bool // the timer is running
 
 	limit     int    // most verdicts in a send: halved by EMSGSIZE, doubled after maxRun good sends
-	good      int    // sends since
-	emptyAt   uint64 // sequence number of the last packet when the socket was found empty
+	good      int    // good sends since limit was halved or doubled
+	emptyAt   uint64 // sequence number of the last packet when the socket was last empty
 	retries   uint64
 	run       [maxRun]*Slot
-	batch     int // so many verdicts at the run's start go as one batch verdict
+	batch     int // number of verdicts at the start of run to send as one batch verdict
 	buf       []byte
 	datagrams [][]byte
 	counts    []int // verdicts in each datagram
 }
 
-// A books is told what became of verdicts. It holds the mutex.
+// A books is what the outbox calls about verdicts, with the mutex held.
 type books interface {
-	// sent ends slots whose verdicts the kernel took.
+	// sent frees slots whose verdicts the kernel accepted.
 	sent(run []*Slot)
-	// unsendable ends a slot whose verdict no send can carry.
+	// unsendable frees a slot whose verdict is too large to be sent.
 	unsendable(s *Slot, err error)
-	// forget ends a slot whose packet the kernel gave up.
+	// forget removes a slot whose packet the kernel dropped.
 	forget(s *Slot)
-	// died reports that the socket takes nothing any more.
+	// died is called when the socket is broken.
 	died(err error)
 }
 
 func (o *outbox) busy() bool { return o.sending || o.dead || o.requests > 0 }
 func (o *outbox) full() bool { return o.waiting >= o.limit }
 
-// push appends a slot to those that wait.
+// push appends a slot.
 func (o *outbox) push(s *Slot) {
 	if o.last == nil {
 		o.first = s
@@ -84,7 +84,7 @@ func (o *outbox) push(s *Slot) {
 	o.waiting++
 }
 
-// pushBack puts slots that were not sent before those that wait.
+// pushBack puts slots that could not be sent in front of the others.
 func (o *outbox) pushBack(run []*Slot) {
 	for i := len(run) - 1; i >= 0; i-- {
 		s := run[i]
@@ -97,7 +97,7 @@ func (o *outbox) pushBack(run []*Slot) {
 	}
 }
 
-// sendWithin starts the timer unless it runs.
+// sendWithin starts the timer unless it is running.
 func (o *outbox) sendWithin(d time.Duration) {
 	if !o.armed {
 		o.armed = true
@@ -113,16 +113,16 @@ func (o *outbox) timeout() {
 	o.flushNow()
 }
 
-// flushNow sends all that waits, unless somebody is sending.
+// flushNow sends everything, unless a goroutine is sending.
 func (o *outbox) flushNow() {
 	if !o.busy() && o.waiting > 0 && !o.closed {
 		o.flush(maxSends)
 	}
 }
 
-// flush sends what waits, and what comes to wait meanwhile, in at most that
-// many sends. The caller has made sure that nobody is sending. What is left
-// then is for the timer, which has a goroutine of its own and sends all.
+// flush sends the verdicts in the outbox, including those that others add
+// meanwhile, in at most that many sends. The caller has checked that no other
+// goroutine is sending. The timer, which has its own goroutine, sends the rest.
 func (o *outbox) flush(sends int) {
 	o.sending = true
 	more := true
@@ -142,8 +142,7 @@ func (o *outbox) flush(sends int) {
 	}
 }
 
-// sendRun makes one send of what waits. It returns false when it is no use to
-// go on at once.
+// sendRun sends some verdicts. It returns false if sending cannot continue now.
 func (o *outbox) sendRun() bool {
 	run := o.pop()
 	if len(run) == 0 {
@@ -169,8 +168,8 @@ func (o *outbox) sendRun() bool {
 	return o.failed(run[sent:], o.counts[datagrams], err)
 }
 
-// pop takes the next verdicts to send: up to limit, and no more bytes than
-// belong into one send.
+// pop removes the next verdicts to send: at most limit, and no more bytes than
+// fit in one send.
 func (o *outbox) pop() []*Slot {
 	n, size := 0, 0
 	for s := o.first; s != nil && n < o.limit && size < maxSmall; s = o.first {
@@ -192,11 +191,11 @@ func (o *outbox) pop() []*Slot {
 	return o.run[:n]
 }
 
-// batchable returns how many verdicts at the start of run may be given as one
-// batch verdict. A batch verdict decides every packet up to an id, so only an
-// unbroken run from the oldest packet without a verdict qualifies. After a gap
-// in the ids the socket must have been found empty once: until then packets of
-// the gap might still be on their way.
+// batchable returns the number of verdicts at the start of run that can be sent
+// as one batch verdict. A batch verdict decides every packet up to an id, so
+// only an unbroken run from the oldest undecided packet qualifies. After a gap
+// in the ids, the socket must have been empty once: until then, packets of the
+// gap might still arrive.
 func (o *outbox) batchable(run []*Slot) int {
 	if len(run) < minAlike || !o.encoder.Batches(run[0].verdict) {
 		return 0
@@ -218,8 +217,8 @@ func (o *outbox) batchable(run []*Slot) int {
 	return n
 }
 
-// encode writes the messages of a run as datagrams: one for all small ones
-// that follow each other, or one each, as the kernel's queue wants it.
+// encode writes the messages of a run as datagrams: one datagram for
+// consecutive small messages, or one for each, depending on the kernel's queue.
 func (o *outbox) encode(run []*Slot) {
 	o.buf, o.datagrams, o.counts = o.buf[:0], o.datagrams[:0], o.counts[:0]
 	start, count := 0, 0 // of the datagram being written
@@ -250,8 +249,8 @@ func (o *outbox) encode(run []*Slot) {
 	o.endDatagram(start, count)
 }
 
-// endDatagram closes the datagram of count verdicts that starts at start, and
-// returns where the next one starts.
+// endDatagram ends the datagram of count verdicts that starts at start, and
+// returns the start of the next one.
 func (o *outbox) endDatagram(start, count int) (next, zero int) {
 	if count > 0 {
 		o.datagrams = append(o.datagrams, o.buf[start:])
@@ -261,16 +260,16 @@ func (o *outbox) endDatagram(start, count int) (next, zero int) {
 	return len(o.buf), 0
 }
 
-// align fills up to the four-byte boundary that messages start on.
+// align pads to the four-byte boundary on which messages must start.
 func (o *outbox) align() {
 	for len(o.buf)&3 != 0 {
 		o.buf = append(o.buf, 0)
 	}
 }
 
-// failed deals with verdicts the kernel did not take, the first count of which
-// were in the datagram that failed with err. It returns false when it is no use
-// to go on at once.
+// failed handles verdicts that the kernel did not accept. The first count of
+// them were in the datagram that failed with err. It returns false if sending
+// cannot continue now.
 func (o *outbox) failed(rest []*Slot, count int, err error) bool {
 	switch {
 	case sock.TooLarge(err) && count > 1:
@@ -293,8 +292,8 @@ func (o *outbox) failed(rest []*Slot, count int, err error) bool {
 	return false
 }
 
-// request sends datagrams that are no verdicts. It waits for the send under
-// way, if any, and goes before all verdicts that wait. The caller holds the
+// request sends datagrams that are not verdicts. It waits for the send in
+// progress, and goes before the verdicts in the outbox. The caller holds the
 // mutex.
 func (o *outbox) request(datagrams [][]byte) error {
 	o.requests++
@@ -312,7 +311,8 @@ func (o *outbox) request(datagrams [][]byte) error {
 	return err
 }
 
-// close has nothing more sent, and returns when the send under way has ended.
+// close prevents further sends, and returns when the send in progress has
+// ended.
 func (o *outbox) close() {
 	o.closed = true
 	for o.sending {

@@ -2,7 +2,8 @@
 
 package ledger
 
-// poison overwrites a packet's bytes, so that a read after the verdict shows.
+// poison overwrites the bytes of a packet, so that a read after the verdict is
+// noticed.
 func poison(b []byte) {
 	if len(b) == 0 {
 		return

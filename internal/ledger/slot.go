@@ -1,19 +1,19 @@
 package ledger
 
-// A state is how far the packet in a slot has come.
+// A state is the state of the packet in a slot.
 type state uint8
 
 const (
 	open    state = iota // waits for a verdict
-	claimed              // a goroutine makes up a verdict
+	claimed              // a goroutine has the claim, and makes up a verdict
 	decided              // the verdict waits to be sent, or was sent
-	gone                 // the kernel gave the packet up
+	gone                 // the kernel no longer has the packet
 )
 
-// A Cause is who decided a packet.
+// A Cause is the reason for a verdict.
 type Cause uint8
 
-// Who can decide a packet.
+// The causes of verdicts.
 const (
 	ByApplication Cause = iota
 	ByDeadline
@@ -24,55 +24,55 @@ const (
 	Causes = int(ByClose) + 1
 )
 
-// A Slot is the state of one packet, from its arrival until its verdict was
-// sent. Then the ledger uses the slot, and its memory, for another packet.
+// A Slot holds one packet from its arrival until its verdict was sent. Then the
+// ledger reuses the slot and its memory for another packet.
 //
-// A packet is named by its slot and the sequence number that [Intake.Slot]
-// returned with it. The number is never used twice, so a verdict for a packet
-// that has left its slot decides nothing.
+// A packet is identified by its slot and the sequence number that [Intake.Slot]
+// returned. Numbers are never reused, so a verdict for a packet that has left
+// its slot decides nothing.
 type Slot struct {
-	// What every verdict touches is in the first two lines of the processor's
-	// cache.
+	// The fields that every verdict uses come first, so that they share two
+	// cache lines.
 
 	ledger *Ledger
-	seq    uint64 // guarded by the ledger's mutex, as what follows up to arrived
+	seq    uint64 // guarded by the ledger's mutex, like the fields up to arrived
 
-	// ID is the kernel's name for the packet, Mark its mark as it arrived. The
-	// reader sets them, and Buf and Memo, before the packet is entered; then
-	// they are read only.
+	// ID is the kernel's id of the packet, and Mark its mark when it arrived.
+	// The reader sets them, Buf and Memo before it enters the packet;
+	// afterwards they do not change.
 	ID   uint64
 	Mark uint32
 
 	state      state
-	gap        bool  // the kernel had packets just before this one that did not arrive
-	superseded bool  // a later packet has the id, so the kernel no longer has this one
-	class      uint8 // of the slot's buffer; never changes
-	cause      Cause // owned, as verdict and carries, by whoever made the slot leave the state open
-	carries    bool  // Message carries a payload
+	gap        bool  // packets just before this one were not delivered
+	superseded bool  // a later packet has the same id, so the kernel no longer has this one
+	class      uint8 // class of the slot's buffer; never changes
+	cause      Cause // like verdict and carries, written by the holder of the claim
+	carries    bool  // Message contains a payload
 
-	prev, next *Slot // neighbours by arrival
+	prev, next *Slot // neighbours in the list of arrivals
 	behind     *Slot // the next slot in the outbox
 	verdict    Verdict
 
-	// Message is the verdict's message, if it says more than a Verdict can.
-	// The goroutine with the claim writes it.
+	// Message is the encoded verdict, if it contains more than a Verdict can.
+	// The holder of the claim writes it.
 	Message []byte
 
-	arrived int64 // nanoseconds of the ledger's clock
+	arrived int64 // time of arrival by the ledger's clock, in nanoseconds
 	chained *Slot // the next slot in a chain of ids
 
 	// Buf is memory for the packet's bytes.
 	Buf []byte
 
-	// Memo is whatever the owner of the ledger keeps with the slot. It stays
-	// when the slot is used again.
+	// Memo is a value that the user of the ledger keeps with the slot. It stays
+	// when the slot is reused.
 	Memo any
 }
 
 // Owner returns Config.Owner of the slot's ledger.
 func (s *Slot) Owner() any { return s.ledger.owner }
 
-// claim is Claim for a caller who holds the mutex.
+// claim implements Claim. The caller holds the mutex.
 func (s *Slot) claim(seq uint64) error {
 	for {
 		switch {
@@ -90,8 +90,8 @@ func (s *Slot) claim(seq uint64) error {
 	}
 }
 
-// take claims the slot for the ledger itself, whichever packet is in it, and
-// reports whether it could. The caller holds the mutex.
+// take claims an open slot for the ledger itself, whichever packet is in it,
+// and reports whether it was open. The caller holds the mutex.
 func (s *Slot) take() bool {
 	if s.state != open {
 		return false
@@ -104,8 +104,7 @@ func (s *Slot) isOpen(seq uint64) bool {
 	return s.seq == seq && (s.state == open || s.state == claimed)
 }
 
-// alike reports whether s and t have the same verdict, and no message that says
-// more.
+// alike reports whether s and t have the same verdict, and no Message.
 func (s *Slot) alike(t *Slot) bool { return len(s.Message) == 0 && s.verdict == t.verdict }
 
 // An arrivals is the list of slots whose verdict was not sent, oldest first.

@@ -5,28 +5,29 @@ import (
 	"net"
 )
 
-// An Action is what becomes of a packet. The ledger counts actions and compares
-// them; it knows the meaning of none.
+// An Action is what a verdict does with a packet. The ledger only counts and
+// compares actions.
 type Action uint8
 
 // Actions is the number of actions that are counted: 0 to Actions-1.
 const Actions = 6
 
-// A Verdict is what can be said of any packet in the same few words.
+// A Verdict is the part of a verdict that every packet can have.
 type Verdict struct {
 	Action Action
 
-	// SetPriority says that Priority is the packet's new priority.
+	// SetPriority means that Priority is the new priority of the packet.
 	SetPriority bool
 	Priority    uint32
 
-	// The packet's mark changes to Mark in the bits of MarkMask. In a verdict
-	// given to an Encoder, Mark is the whole new mark, and MarkMask is 0 if the
-	// mark does not change.
+	// Mark contains the new values of the bits of the mark in MarkMask. In a
+	// verdict passed to an Encoder, Mark is the complete new mark, and MarkMask
+	// is 0 if the mark does not change.
 	Mark, MarkMask uint32
 }
 
-// of returns the verdict as it is for a packet with that mark.
+// of returns the verdict with the complete new mark of a packet whose mark is
+// mark.
 func (v Verdict) of(mark uint32) Verdict {
 	if v.MarkMask != 0 {
 		v.Mark |= mark &^ v.MarkMask
@@ -35,13 +36,13 @@ func (v Verdict) of(mark uint32) Verdict {
 	return v
 }
 
-// An Encoder makes messages of verdicts. One goroutine at a time calls its
+// An Encoder encodes verdicts as messages. One goroutine at a time calls its
 // methods.
 type Encoder interface {
 	// AppendVerdict appends the message of a verdict, ready to be sent.
 	AppendVerdict(b []byte, id uint64, v Verdict) []byte
-	// Stamp writes into a message that was made before, just before it is
-	// sent, what only the sender knows.
+	// Stamp completes a Slot.Message just before it is sent, for example with a
+	// sequence number.
 	Stamp(message []byte)
 	// OneEach reports whether each verdict needs a datagram of its own.
 	OneEach() bool
