@@ -28,7 +28,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-var program = cli.Program{Name: "gopacket", About: "Gopacket accepts VXLAN packets of the listed networks and drops all other packets."}
+var program = cli.Program{Name: "gopacket", About: "Gopacket accepts VXLAN packets of the listed networks and drops all others."}
 
 func main() {
 	number, networks, err := parse(os.Args[1:], os.Stdout)

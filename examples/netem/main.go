@@ -57,7 +57,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-var program = cli.Program{Name: "netem", About: "Netem delays, loses, reorders, duplicates, corrupts or slows the packets of a queue."}
+var program = cli.Program{Name: "netem", About: "Netem delays, loses, reorders, duplicates, corrupts or slows packets."}
 
 func main() {
 	o, err := parse(os.Args[1:], os.Stdout)
@@ -97,6 +97,6 @@ func run(ctx context.Context, o options) error {
 	}
 	fmt.Printf("netem: %s, seed %d\n", cli.QueueName(q, queue.IPv4), o.seed)
 	e.run(q.Packets())
-	fmt.Print(e.report(q.Stats()))
+	fmt.Print("\n" + e.report(q.Stats())) // below the ^C of a terminal
 	return q.Err()
 }

@@ -34,7 +34,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	flags.Var(&o.duplicate, "duplicate", "send `PERCENT` of packets twice")
 	flags.Var(&o.corrupt, "corrupt", "change a bit in `PERCENT` of packets")
 	flags.Func("mark", fmt.Sprintf("set `MARK` on duplicates (default %#x)", defaultMark), numbers.Mark(&o.mark))
-	flags.Var(&o.rate, "rate", "limit of `RATE` bits per second, for example 64kbit or 2mbit (default no limit)")
+	flags.Var(&o.rate, "rate", "limit of `RATE` bits per second, as in 64kbit or 2mbit (default no limit)")
 	flags.IntVar(&o.limit, "limit", 1000, "hold at most `N` packets")
 	flags.Uint64Var(&o.seed, "seed", o.seed, "make the random choices that `NUMBER` determines")
 	flags.Lookup("seed").DefValue = "random" // in the help

@@ -74,7 +74,7 @@ func testNoNamespace(t *testing.T, program string) {
 	}
 	shown := wantSuccess(t, cmd)
 	for _, want := range []string{
-		"The running kernel gives this program no network of its own:\n  netns: ",
+		"This program may not create a network namespace here:\n  netns: ",
 		"\n  network  simulated, in this process\n",
 	} {
 		if !strings.Contains(shown, want) {

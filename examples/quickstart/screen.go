@@ -42,12 +42,12 @@ func (s *screen) paint(colour int, text string) string {
 
 // refused says why the running kernel cannot be the stage.
 func (s *screen) refused(err error) {
-	fmt.Fprintf(s, "The running kernel gives this program no network of its own:\n  %v\n"+
-		"so it runs on one that is part of the program.\n\n", err)
+	fmt.Fprintf(s, "This program may not create a network namespace here:\n  %v\n"+
+		"It runs on a simulated kernel instead.\n\n", err)
 }
 
 func (s *screen) stage(on stage) {
-	fmt.Fprintf(s, "%s\n", s.paint(bold, "Packets that the kernel queued, on a Go channel"))
+	fmt.Fprintf(s, "%s\n", s.paint(bold, "Packets from the kernel's queue, with the verdict on each"))
 	fmt.Fprintf(s, "  network  %s\n  rule     table ip quickstart, hook output: queue to 0\n\n", on.name)
 }
 
@@ -63,7 +63,7 @@ func (s *screen) feed(number uint16) {
 		"      ip protocol icmp queue flags bypass to %d; }; }'\n\n", number)
 }
 
-// columns are id, verdict, protocol, bytes, from > to, and what it says.
+// columns are id, verdict, protocol, bytes, from > to, and content.
 const columns = "%4v  %s  %-6s  %5v  %-33s  %s"
 
 func (s *screen) columns(values ...any) {
@@ -71,7 +71,7 @@ func (s *screen) columns(values ...any) {
 }
 
 func (s *screen) header() {
-	s.columns("id", "verdict", "proto", "bytes", "from > to", "says")
+	s.columns("id", "verdict", "proto", "bytes", "from > to", "content")
 }
 
 func (s *screen) packet(r row, v verdict, err error) {
@@ -110,7 +110,7 @@ func (s *screen) next() {
 	}
 	fmt.Fprintf(s, "\n%s\n\n"+
 		"    examples/hello      a program to copy, and its test\n"+
-		"    examples/doctor     why no packets come\n"+
+		"    examples/doctor     why no packets arrive\n"+
 		"    queue/README.md     rules, tuning, errors\n", s.paint(bold, "Next"))
 }
 

@@ -54,7 +54,7 @@ func TestScreenPacket(t *testing.T) {
 	s.packet(row{8, 40, "UDP", "10.0.0.1:1", "10.0.0.2:2", `"x"`}, replaced, errors.New("already decided"))
 	s.packet(row{id: 9, length: 1500, protocol: "?"}, dropped, nil)
 	const want = `
-  id  verdict  proto   bytes  from > to                          says
+  id  verdict  proto   bytes  from > to                          content
    7  accept   ICMP       28  10.0.0.1 > 10.0.0.2                echo request
    8  replace  UDP        40  10.0.0.1:1 > 10.0.0.2:2            already decided
    9  drop     ?        1500

@@ -74,6 +74,7 @@ func run(ctx context.Context, o options) error {
 	p := newPool(o.workers, queue.Packet.Accept)
 	p.run(group.Packets())
 	group.Close()
+	fmt.Println() // below the ^C of a terminal
 	p.report(os.Stdout)
 	fmt.Println("\n" + group.Stats().String())
 	return group.Err()
