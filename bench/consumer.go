@@ -49,7 +49,7 @@ var decisions = map[string]decision{
 	"accept": queue.Packet.Accept,
 	"drop":   queue.Packet.Drop,
 	"mark": func(p queue.Packet) error {
-		return p.Decide(queue.Verdict{Action: queue.Accept, Mark: 1, MarkMask: 1})
+		return p.Decide(queue.Verdict{Action: queue.Accept, MarkMask: 1})
 	},
 	"replace": func(p queue.Packet) error { return p.Replace(p.Payload) },
 }

@@ -120,10 +120,12 @@ func floodOf(size int, verdict string) scene {
 	return s
 }
 
-// aboutVerdict is what becomes of packets that are not just accepted.
+// aboutVerdict is what becomes of packets that are not just accepted. A mark that
+// changes would have the kernel route each packet again, which takes longer than
+// anything a consumer does.
 var aboutVerdict = map[string]string{
 	"drop":    "dropped",
-	"mark":    "accepted with a bit of the mark set",
+	"mark":    "accepted with the mark they have",
 	"replace": "replaced",
 }
 

@@ -167,7 +167,7 @@ func BenchmarkPackets(b *testing.B) {
 // BenchmarkChannel is the hop alone: packets of the same size through a channel
 // of the same capacity.
 func BenchmarkChannel(b *testing.B) {
-	packets := make(chan queue.Packet, 512)
+	packets := make(chan queue.Packet, 64)
 	go func() {
 		defer close(packets)
 		for range b.N {
