@@ -13,8 +13,8 @@ import "encoding/binary"
 //	16 destination
 const headerLen4 = 20
 
-// headerLength4 returns the length of packet's header, options included, which
-// may be more than len(packet).
+// headerLength4 returns the length of the header including options, which may
+// be more than len(packet).
 func headerLength4(packet []byte) (int, Fault) {
 	if len(packet) < headerLen4 {
 		return 0, HeaderCut
@@ -51,8 +51,8 @@ func (h *Headers) parse4(packet []byte) {
 	}
 }
 
-// IPv4 option types, RFC 791, section 3.1. All but the first two are followed
-// by a byte with their length, the type and itself included.
+// IPv4 option types, RFC 791, section 3.1. In all but the first two, the next
+// byte is the length of the option, including type and length.
 const (
 	optionEnd         = 0
 	optionNop         = 1 // padding
@@ -60,9 +60,9 @@ const (
 	optionStrictRoute = 137
 )
 
-// options4 looks for a source route that is still under way. The header's own
-// destination is just its next stop, and its last address the destination that
-// the pseudo-header has.
+// options4 searches for a source route that is still in progress. The
+// destination in the header is then only the next stop, and the last address of
+// the route is the destination for the pseudo-header.
 func (h *Headers) options4(header []byte) {
 	routes := 0
 	for at := headerLen4; at < len(header); {
@@ -85,8 +85,8 @@ func (h *Headers) options4(header []byte) {
 	}
 }
 
-// option4 returns the first of options, which are not empty. The end of the
-// list is returned as one option with all that follows it.
+// option4 returns the first option of options, which must not be empty. The end
+// of options list and all bytes after it count as one option.
 func option4(options []byte) ([]byte, bool) {
 	switch options[0] {
 	case optionEnd:
@@ -100,9 +100,9 @@ func option4(options []byte) ([]byte, bool) {
 	return options[:options[1]], true
 }
 
-// validRoute4 reports whether a source route option is well formed: type,
-// length, then a pointer, counted from 1, to one of the addresses that follow
-// or past all of them.
+// validRoute4 reports whether a source route option is well formed. It consists
+// of type, length, a pointer and addresses. The pointer, counted from 1, points
+// to one of the addresses, or after all of them.
 func validRoute4(option []byte) bool {
 	if len(option) < 3 || len(option)%4 != 3 {
 		return false

@@ -22,9 +22,8 @@ func (h *Headers) parse6(packet []byte) {
 	}
 }
 
-// isExtension tells the headers that stand between an IPv6 header and the
-// transport and say where they end. ESP is none of them: it hides what
-// follows.
+// isExtension reports whether protocol is an extension header with a length, so
+// that the next header can be found. ESP is not one: it hides what follows.
 func isExtension(protocol uint8) bool {
 	switch protocol {
 	case hopByHop, routing, fragment, authentication, destination:
@@ -33,8 +32,9 @@ func isExtension(protocol uint8) bool {
 	return false
 }
 
-// skipExtension reads the extension header at h.Transport and goes past it. It
-// returns false if there is nothing more to read, with h.Transport at 0.
+// skipExtension parses the extension header at h.Transport and moves
+// h.Transport past it. If nothing more can be parsed, it sets h.Transport to 0
+// and returns false.
 func (h *Headers) skipExtension(packet []byte) bool {
 	at := h.Transport
 	rest := packet[at:]
@@ -56,8 +56,8 @@ func (h *Headers) skipExtension(packet []byte) bool {
 	case routing:
 		h.followRoute(packet[at:at+n], at)
 	case fragment:
-		// Offset 0 and no more fragments make an atomic fragment, which is a
-		// whole packet (RFC 6946).
+		// With offset 0 and no more fragments, it is a whole packet, an "atomic
+		// fragment" (RFC 6946).
 		offset := binary.BigEndian.Uint16(rest[2:])
 		h.Fragment = h.Fragment || offset&^6 != 0
 		if offset&^7 != 0 {
@@ -79,16 +79,16 @@ func extensionLength(protocol uint8, header []byte) int {
 	return 8 + 8*int(header[1])
 }
 
-// IPv6 option types. Pad1 is a single byte; the others are followed by a byte
-// with the length of their data.
+// IPv6 option types. Pad1 is a single byte. In the others, the next byte is the
+// length of the data.
 const (
 	optionPad1        = 0
 	optionJumbo       = 0xc2 // RFC 2675, in hop-by-hop headers
 	optionHomeAddress = 0xc9 // RFC 6275, in destination options headers
 )
 
-// options6 reads the options of the hop-by-hop or destination options header
-// at start, which packet ends with.
+// options6 parses the options of the hop-by-hop or destination options header
+// from start to the end of packet.
 func (h *Headers) options6(kind uint8, packet []byte, start int) {
 	for at := start + 2; at < len(packet); {
 		if packet[at] == optionPad1 {
@@ -104,9 +104,9 @@ func (h *Headers) options6(kind uint8, packet []byte, start int) {
 	}
 }
 
-// option6 takes note of an option whose n bytes of data are at the offset at.
-// Of several options of a type the first one in the packet counts for jumbo,
-// which belongs into the first header, and the last one for the home address.
+// option6 handles an option whose n bytes of data are at offset at. If there
+// are several jumbo options, the first one counts, because it must be in the
+// first header. If there are several home address options, the last one counts.
 func (h *Headers) option6(kind, option uint8, at, n int) {
 	switch {
 	case kind == hopByHop && option == optionJumbo && n != 4:

@@ -2,14 +2,14 @@ package ip
 
 import "encoding/binary"
 
-// Length returns the length of packet that its IP header gives, which may be
-// more or less than len(packet). A length field of 0 means as long as the
-// packet, for which Length takes len(packet): the kernel writes 0 for a packet
-// that is too long for the field, until it is cut into segments (linux 6.3:
-// include/linux/ip.h, iph_totlen; include/linux/ipv6.h, skb_ipv6_totlen). An
-// IPv6 jumbo payload option is followed in its place, if there is one.
+// Length returns the length of packet according to its IP header, which may be
+// more or less than len(packet). If the length field is 0, Length returns the
+// length in an IPv6 jumbo payload option or, if there is none, len(packet): the
+// kernel writes 0 into a packet that is too long for the field, until it splits
+// the packet into segments (linux 6.3: include/linux/ip.h, iph_totlen;
+// include/linux/ipv6.h, skb_ipv6_totlen).
 //
-// With a fault the length is len(packet), or that of the header if it is
+// If there is a fault, the length is len(packet), or that of the header for
 // TotalTooShort.
 func Length(packet []byte) (int, Fault) {
 	n, f := 0, NoFault
@@ -27,7 +27,7 @@ func Length(packet []byte) (int, Fault) {
 	return n, f
 }
 
-// length4 returns 0 for as long as the packet.
+// length4 returns 0 for the length of the slice.
 func length4(packet []byte) (int, Fault) {
 	header, f := headerLength4(packet)
 	if f != NoFault {
@@ -40,11 +40,12 @@ func length4(packet []byte) (int, Fault) {
 	return total, NoFault
 }
 
-// maxPayload is the longest payload that the IPv6 header's own field can give.
+// maxPayload is the largest value of the length field in the IPv6 header.
 const maxPayload = 0xffff
 
-// length6 returns 0 for as long as the packet. The jumbo payload option (RFC
-// 2675) is for lengths beyond the field of the header, which is 0 then.
+// length6 returns 0 for the length of the slice. The jumbo payload option (RFC
+// 2675) is for lengths that do not fit in the field of the header, which is
+// then 0.
 func length6(packet []byte) (int, Fault) {
 	if len(packet) < headerLen6 {
 		return 0, HeaderCut

@@ -8,8 +8,8 @@ const (
 	routeSegment = 4 // RFC 8754
 )
 
-// followRoute finds the end of the route in the routing header at the offset
-// at, which is
+// followRoute finds the end of the route in the routing header at offset at.
+// Its fields are
 //
 //	0 next header
 //	1 length
@@ -18,8 +18,8 @@ const (
 //	4 by type
 //	8 addresses
 //
-// While segments are left, the IPv6 header has the next stop and this one the
-// destination of the pseudo-header (RFC 8200, section 8.1).
+// While segments are left, the IPv6 header contains the next stop, and the
+// routing header the destination for the pseudo-header (RFC 8200, section 8.1).
 func (h *Headers) followRoute(header []byte, at int) {
 	if header[3] == 0 {
 		return
@@ -43,8 +43,9 @@ func (h *Headers) followRoute(header []byte, at int) {
 	h.final, h.finalLen = at+from, n
 }
 
-// lastAddress is for a plain list of addresses, first stop first. Like the next
-// two it returns where the last stop is, 0 if the header is malformed.
+// lastAddress returns the position of the last stop in a plain list of
+// addresses, whose first stop is first. Like lastSegment and lastCompressed, it
+// returns 0 if the header is malformed.
 func lastAddress(header []byte) int {
 	list := len(header) - 8
 	if list%16 != 0 || int(header[3]) > list/16 {
@@ -53,9 +54,9 @@ func lastAddress(header []byte) int {
 	return len(header) - 16
 }
 
-// lastSegment is for a segment routing header, whose list is in reverse order
-// and may lack the first stop, being followed by options. Byte 4 has the index
-// of the last entry.
+// lastSegment returns the position of the last stop in a segment routing
+// header. Its list is in reverse order, may lack the first stop, and is
+// followed by options. Byte 4 contains the index of the last entry.
 func lastSegment(header []byte) int {
 	last := int(header[4])
 	if 8+16*(last+1) > len(header) || int(header[3]) > last+1 {
@@ -64,10 +65,11 @@ func lastSegment(header []byte) int {
 	return 8
 }
 
-// lastCompressed is for an RPL source route. An address in it lacks the leading
-// bytes that it shares with the destination, as many as the high half of
-// byte 4 says, the last one as many as the low half. The high half of byte 5 is
-// the length of the padding at the end.
+// lastCompressed returns the position and the length of the last stop in an RPL
+// source route. Addresses lack the leading bytes that they share with the
+// destination. Their number is in the high half of byte 4, and for the last
+// address in the low half. The high half of byte 5 is the length of the padding
+// at the end.
 func lastCompressed(header []byte) (from, n int) {
 	size := 16 - int(header[4]>>4)
 	n = 16 - int(header[4]&0x0f)

@@ -9,25 +9,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A gate stands between a socket and the runtime's poller. Registered there
-// itself, the socket would wake the poller's thread for nearly every datagram,
-// also while the reader is busy and finds them without being told; and it is
-// the sender of a packet who does the waking. The gate is an epoll instance,
-// registered in the socket's place, that the reader opens before it waits and
-// shuts when it finds some without waiting.
+// A gate is an epoll instance between the socket and the poller of the Go
+// runtime. If the socket itself were registered with the poller, nearly every
+// datagram would wake the poller's thread, even while the reader is busy and
+// would find the datagram anyway. The sender of the packet pays for that. So
+// the runtime polls the gate, and the gate polls the socket. The reader opens
+// the gate before it waits for a datagram, and shuts it while reads succeed
+// without waiting.
 //
-// Whoever uses the socket holds the gate, so that close can wait for all of
-// them. The other methods but setDeadline are the reader's.
+// Every use of the socket goes through hold, so that close can wait until the
+// socket is no longer in use. Only the reader may call the other methods,
+// except setDeadline.
 type gate struct {
 	file   *os.File
 	rc     syscall.RawConn
 	socket int
 	isOpen bool
-	reads  int // since the socket was empty
+	reads  int // successful reads since the socket was empty
 }
 
-// busyReads is how many reads in a row that find something show that waking is
-// not needed just now.
+// busyReads is the number of successful reads in a row after which the gate is
+// closed.
 const busyReads = 2
 
 func newGate(socket int) (*gate, error) {
@@ -35,7 +37,7 @@ func newGate(socket int) (*gate, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	if err := unix.SetNonblock(fd, true); err != nil { // what os.NewFile knows a file to poll by
+	if err := unix.SetNonblock(fd, true); err != nil { // os.NewFile registers only non-blocking files with the poller
 		return nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(fd))
 	}
 	g := &gate{file: os.NewFile(uintptr(fd), "epoll"), socket: socket}
@@ -59,18 +61,18 @@ func (g *gate) hold(f func(socket int)) error {
 	return g.rc.Control(func(uintptr) { f(g.socket) })
 }
 
-// open has datagrams wake the reader, from now on. One that came before may
-// not, and must be looked for once more: a socket that is on the ready list
-// since an earlier wait is not told of again (Linux 6.18, fs/eventpoll.c,
-// ep_modify).
+// open makes later datagrams wake the reader. An earlier one may not, so the
+// reader must read once more afterwards: a socket that has been on epoll's
+// ready list since an earlier wait is not reported again (Linux 6.18,
+// fs/eventpoll.c, ep_modify).
 func (g *gate) open(fd uintptr) error {
 	err := g.control(fd, unix.EPOLL_CTL_MOD, unix.EPOLLIN)
 	g.isOpen = err == nil
 	return err
 }
 
-// passed counts a read that found something, and shuts the gate of a reader
-// that is busy. If that fails it is woken for nothing, and tries again.
+// passed counts a successful read, and shuts the gate if the reader is busy. If
+// that fails, the reader is woken unnecessarily, and tries again.
 func (g *gate) passed(fd uintptr) {
 	if g.reads++; g.isOpen && g.reads >= busyReads {
 		g.isOpen = g.control(fd, unix.EPOLL_CTL_MOD, 0) != nil
@@ -79,5 +81,5 @@ func (g *gate) passed(fd uintptr) {
 
 func (g *gate) setDeadline(t time.Time) error { return g.file.SetReadDeadline(t) }
 
-// close wakes the reader, and returns when nobody holds the gate.
+// close wakes the reader, and returns when no call of hold is running.
 func (g *gate) close() error { return g.file.Close() }

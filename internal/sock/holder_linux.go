@@ -9,8 +9,8 @@ import (
 	"strconv"
 )
 
-// Holder finds the socket's inode in /proc/net/netlink, and the process that
-// has a descriptor of it below /proc.
+// Holder implements Kernel. It finds the inode of the socket in
+// /proc/net/netlink, and then a process in /proc that has a descriptor of it.
 func (host) Holder(protocol int, port uint32) (Process, error) {
 	f, err := openNet("netlink")
 	if err != nil {
@@ -28,8 +28,8 @@ func (host) Holder(protocol int, port uint32) (Process, error) {
 	return holderOf("socket:[" + inode + "]")
 }
 
-// netlinkInode finds a socket in the text of /proc/net/netlink, whose columns
-// are sk, Eth, Pid, Groups, Rmem, Wmem, Dump, Locks, Drops and Inode
+// netlinkInode finds a socket in the text of /proc/net/netlink. The columns are
+// sk, Eth, Pid, Groups, Rmem, Wmem, Dump, Locks, Drops and Inode
 // (net/netlink/af_netlink.c, netlink_seq_show).
 func netlinkInode(table []byte, protocol int, port uint32) (inode string, ok bool) {
 	for line := range bytes.Lines(table) {
@@ -44,8 +44,8 @@ func netlinkInode(table []byte, protocol int, port uint32) (inode string, ok boo
 	return "", false
 }
 
-// holderOf finds a process with a descriptor of the file, if it can one that is
-// not exiting. Those of other users are root's to see.
+// holderOf finds a process with a descriptor of the file, preferably one that
+// is not exiting. Only root can see the descriptors of other users.
 func holderOf(file string) (Process, error) {
 	names, err := os.ReadDir("/proc")
 	if err != nil {
@@ -84,7 +84,7 @@ func holds(dir, file string) bool {
 func exiting(tasks string) bool {
 	threads, err := os.ReadDir(tasks)
 	if err != nil {
-		return true // it has gone
+		return true // it has exited
 	}
 	for _, t := range threads {
 		stat, err := os.ReadFile(tasks + t.Name() + "/stat")
@@ -95,9 +95,9 @@ func exiting(tasks string) bool {
 	return true
 }
 
-// threadExits reads /proc/PID/task/TID/stat: behind the name, which is in
-// parentheses and may hold any byte, the first column is the state, and the
-// seventh the flags (fs/proc/array.c, do_task_stat).
+// threadExits parses /proc/PID/task/TID/stat. The name of the thread is in
+// parentheses and may contain any byte. After it, the first column is the
+// state, and the seventh contains the flags (fs/proc/array.c, do_task_stat).
 func threadExits(stat []byte) bool {
 	const pfExiting = 0x4 // PF_EXITING
 	column := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])

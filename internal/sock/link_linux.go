@@ -9,9 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LinkName asks with SIOCGIFNAME, which a netlink socket answers for its own
-// network namespace since Linux 4.13 (net/netlink/af_netlink.c, netlink_ioctl).
-// Before, the caller's namespace is asked, if the socket was opened there.
+// LinkName implements Socket with SIOCGIFNAME. Since Linux 4.13, a netlink
+// socket answers it for its own network namespace (net/netlink/af_netlink.c,
+// netlink_ioctl). On older kernels LinkName looks in the caller's namespace, if
+// the socket was opened there.
 func (s *conn) LinkName(index uint32) (string, error) {
 	name, err := s.linkName(index)
 	if errors.Is(err, unix.EOPNOTSUPP) && s.here {
@@ -39,8 +40,9 @@ func (s *conn) linkName(index uint32) (string, error) {
 	return request.Name(), cerr
 }
 
-// Links opens the socket in the namespace that SIOCGSKNS tells. Only where
-// the thread is in another one must it move, which takes more privilege.
+// Links implements Socket. It opens the socket in the namespace that SIOCGSKNS
+// returns. If the thread is in another namespace, it must enter that one, which
+// requires more privilege.
 func (s *conn) Links() (Socket, error) {
 	ns, err := s.namespace()
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A mmsghdr is the kernel's struct mmsghdr: a message header and the bytes
-// that went through it. Go's padding after n equals C's.
+// An mmsghdr is the kernel's struct mmsghdr: a message header and the number of
+// bytes transferred. Go adds the same padding after n as C.
 type mmsghdr struct {
 	hdr unix.Msghdr
 	n   uint32
@@ -16,13 +16,14 @@ type mmsghdr struct {
 
 const sizeofSockaddrNetlink = uint32(unix.SizeofSockaddrNetlink)
 
-// A connected socket takes datagrams of its peer alone, so that to ask for the
-// sender of each (which costs 3 % of a packet's way) is needed only for what
-// another process sent before, or was about to queue just then. So many calls
-// of recvmmsg are more than that can take.
+// namedCalls is the number of calls of recvmmsg that ask for the senders of
+// datagrams. A connected socket accepts datagrams only from its peer, so the
+// sender is needed only for datagrams that another process sent before, or was
+// sending, when the socket was connected. After this many calls, all of those
+// have been read. Asking costs 3 % of the time for a packet.
 const namedCalls = 1024
 
-// A receiver runs recvmmsg (Linux 2.6.33). Its arrays live as long as the
+// A receiver calls recvmmsg (Linux 2.6.33). Its arrays live as long as the
 // socket, so that a call allocates nothing.
 type receiver struct {
 	hdrs  [MaxBatch]mmsghdr
@@ -32,10 +33,10 @@ type receiver struct {
 	gate  *gate
 	pulse pulse
 	peer  uint32
-	named bool // senders are asked for
+	named bool // recvmmsg asks for senders
 	batch []Datagram
 	idle  func() bool
-	used  int // iovs that are set
+	used  int // number of iovs that are set
 	n     int
 	err   error
 	calls uint
@@ -56,7 +57,7 @@ func (r *receiver) init(g *gate, peer uint32) {
 	r.call = r.recvmmsg
 }
 
-// unname has recvmmsg tell no senders any more.
+// unname makes recvmmsg no longer ask for senders.
 func (r *receiver) unname() {
 	r.named = false
 	for i := range r.hdrs {
@@ -73,7 +74,7 @@ func (r *receiver) receive(batch []Datagram, idle func() bool) (int, error) {
 			r.hdrs[i].hdr.Namelen = sizeofSockaddrNetlink
 		}
 	}
-	for i := len(batch); i < r.used; i++ { // buffers that the caller may no longer have
+	for i := len(batch); i < r.used; i++ { // buffers that the caller may have dropped
 		r.iovs[i] = unix.Iovec{}
 	}
 	r.used = len(batch)
@@ -89,8 +90,8 @@ func (r *receiver) receive(batch []Datagram, idle func() bool) (int, error) {
 	return r.n, nil
 }
 
-// tryOnce reads what is there. It returns false to be called again when the
-// poller reports the gate, and so the socket, readable.
+// tryOnce reads the datagrams in the socket. If it returns false, the poller
+// calls it again when the gate, and so the socket, is readable.
 func (r *receiver) tryOnce(gate uintptr) bool {
 	for asked := false; ; {
 		n, errno := r.call(uintptr(r.gate.socket), len(r.batch))
@@ -100,7 +101,7 @@ func (r *receiver) tryOnce(gate uintptr) bool {
 			r.pulse.beat()
 			r.gate.passed(gate)
 			return true
-		case unix.EINTR: // the runtime preempts goroutines with a signal
+		case unix.EINTR: // the runtime preempts goroutines with signals
 		case unix.ENOSYS:
 			r.call = r.recvmsg
 		case unix.EAGAIN:
@@ -122,10 +123,10 @@ func (r *receiver) tryOnce(gate uintptr) bool {
 	}
 }
 
-// recvmmsg is a raw call, as sendmmsg is: they never sleep for long, and the
-// runtime would take the processor from a goroutine after 20 µs in the kernel,
-// which a batch takes under load, only to have to give it back. But the first of
-// each beat of the pulse is an ordinary one.
+// recvmmsg makes a raw system call, as sendmmsg does: neither blocks, but under
+// load a batch takes longer than 20 µs. After that time in an ordinary call,
+// the runtime takes the processor from the goroutine, only to give it back
+// soon. The first call of each beat of the pulse is an ordinary one.
 func (r *receiver) recvmmsg(fd uintptr, n int) (int, unix.Errno) {
 	var got uintptr
 	var errno unix.Errno
@@ -145,7 +146,7 @@ func (r *receiver) recvmmsg(fd uintptr, n int) (int, unix.Errno) {
 	return int(got), 0
 }
 
-// recvmsg receives one datagram where recvmmsg is missing or forbidden
+// recvmsg receives one datagram. It is used if recvmmsg is missing or forbidden
 // (s390x before Linux 4.3 has it only inside socketcall).
 func (r *receiver) recvmsg(fd uintptr, _ int) (int, unix.Errno) {
 	n, _, flags, from, err := unix.Recvmsg(int(fd), r.batch[0].Buf, nil, unix.MSG_DONTWAIT)
@@ -170,8 +171,8 @@ func (r *receiver) fill(batch []Datagram) {
 	}
 }
 
-// from is the sender of datagram i: 0 for the peer, and never 0 for a sender
-// without a netlink address.
+// from returns the sender of datagram i: 0 for the peer, and never 0 for a
+// sender without a netlink address.
 func (r *receiver) from(i int) uint32 {
 	switch {
 	case !r.named:
@@ -186,9 +187,9 @@ func (r *receiver) from(i int) uint32 {
 	return r.addrs[i].Pid
 }
 
-// A sender runs sendmmsg (Linux 3.0). Netlink messages to the kernel are
-// processed inside the call, so it does not block; it takes as long as the
-// kernel needs to act on them. The socket is connected, and names no peer.
+// A sender calls sendmmsg (Linux 3.0). The kernel processes netlink messages
+// inside the call, so the call does not block, but takes as long as the kernel
+// needs for them. The socket is connected, so the messages contain no address.
 type sender struct {
 	hdrs [MaxBatch]mmsghdr
 	iovs [MaxBatch]unix.Iovec
@@ -197,7 +198,7 @@ type sender struct {
 	n     int
 	sent  int
 	errno unix.Errno
-	slow  bool               // the kernel may take long
+	slow  bool               // the kernel may take long for the message
 	try   func(gate uintptr) // s.trySend, bound once
 	call  func(fd uintptr, n int) (int, unix.Errno)
 }
@@ -213,14 +214,15 @@ func (s *sender) init(g *gate) {
 	s.call = s.sendmmsg
 }
 
-// request is send with an ordinary system call.
+// request is like send, but makes an ordinary system call.
 func (s *sender) request(datagrams [][]byte) (int, error) {
 	s.slow = true
 	defer func() { s.slow = false }()
 	return s.send(datagrams)
 }
 
-// send holds the gate as gate.hold does, without a closure for each call.
+// send sends datagrams. It holds the gate as gate.hold does, but without
+// allocating a closure.
 func (s *sender) send(datagrams [][]byte) (int, error) {
 	for i, d := range datagrams {
 		s.iovs[i].Base = unsafe.SliceData(d)
@@ -228,7 +230,7 @@ func (s *sender) send(datagrams [][]byte) (int, error) {
 	}
 	s.n, s.sent, s.errno = len(datagrams), 0, 0
 	err := s.gate.rc.Control(s.try)
-	clear(s.iovs[:len(datagrams)]) // memory that the caller may drop
+	clear(s.iovs[:len(datagrams)]) // the caller may drop the memory
 	if err != nil {
 		return 0, err
 	}
@@ -238,9 +240,9 @@ func (s *sender) send(datagrams [][]byte) (int, error) {
 	return s.sent, nil
 }
 
-// trySend sends until all is taken or a datagram is refused. The kernel
-// reports the refusal of the first datagram only, so a short count is
-// followed by a call that begins with the refused one.
+// trySend sends until everything is sent or a datagram is refused. The kernel
+// reports a refusal only for the first datagram of a call. So if it sends fewer
+// than all, trySend calls it again, starting with the refused one.
 func (s *sender) trySend(uintptr) {
 	for s.sent < s.n {
 		n, errno := s.call(uintptr(s.gate.socket), s.n-s.sent)
@@ -257,9 +259,10 @@ func (s *sender) trySend(uintptr) {
 	}
 }
 
-// sendmmsg is a raw call for the reasons that receiver.recvmmsg gives, unless
-// the kernel may take long. It may then also wait for room in the receive buffer
-// of its peer, which only a process has that stands for the kernel in a test.
+// sendmmsg makes a raw system call, for the reasons given at receiver.recvmmsg,
+// unless the kernel may take long. An ordinary call may also wait for space in
+// the receive buffer of the peer: in tests the peer is a process that simulates
+// the kernel.
 func (s *sender) sendmmsg(fd uintptr, n int) (int, unix.Errno) {
 	var sent uintptr
 	var errno unix.Errno
@@ -276,7 +279,7 @@ func (s *sender) sendmmsg(fd uintptr, n int) (int, unix.Errno) {
 	return int(sent), 0
 }
 
-// sendto is sendmmsg's stand-in, as recvmsg is recvmmsg's.
+// sendto sends one datagram. It is used if sendmmsg is missing or forbidden.
 func (s *sender) sendto(fd uintptr, _ int) (int, unix.Errno) {
 	v := &s.iovs[s.sent]
 	if err := unix.Send(int(fd), unsafe.Slice(v.Base, v.Len), unix.MSG_DONTWAIT); err != nil {

@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// An Owner is who holds a netlink port.
+// An Owner is the owner of a netlink port.
 type Owner struct {
 	Port    uint32
-	Process int    // 0 if it is not in sight
-	Name    string // of the process
+	Process int    // process id, 0 if it was not found
+	Name    string // name of the process
 	Nobody  bool   // no socket has the port
 }
 
 // OwnerOf finds the owner of a netlink port in the network namespace netns, a
-// descriptor, 0 for the caller's. In another namespace it guesses: the first
-// socket of a process has the process's number for its port, unless the process
-// chose another.
+// descriptor, or 0 for the caller's. In another namespace it guesses: the port
+// of the first socket of a process is the process id, unless the process chose
+// another one.
 func OwnerOf(k Kernel, netns, protocol int, port uint32) Owner {
 	o := Owner{Port: port}
 	process := int64(port)
@@ -37,7 +37,7 @@ func OwnerOf(k Kernel, netns, protocol int, port uint32) Owner {
 	return o
 }
 
-// String names the port and, if it is in sight, the process.
+// String returns the port and, if it was found, the process.
 func (o Owner) String() string {
 	if o.Process == 0 {
 		return fmt.Sprintf("netlink port %d", o.Port)

@@ -5,23 +5,25 @@ import (
 	"time"
 )
 
-// A pulse has the runtime's monitor at work while datagrams come. The monitor
-// takes the processor from a goroutine that computes for more than 10 ms, and
-// looks after the poller when nobody else does. But it sleeps while no goroutine
-// runs, until an ordinary system call or the next timer that it knows of (Go
-// 1.26, runtime/proc.go, sysmon). Then a datagram that was waited for in the
-// poller, and read with a raw call, could set a goroutine going that nothing
-// takes the only processor from, for as long as it likes.
+// A pulse keeps the runtime's monitor thread (sysmon) awake while datagrams
+// arrive. The monitor preempts a goroutine that has been running for more than
+// 10 ms, and polls the network if no other thread does. But it sleeps while no
+// goroutine runs, until an ordinary system call returns or a known timer fires
+// (Go 1.26, runtime/proc.go, sysmon). A raw system call does not wake it. So if
+// a goroutine waits in the poller for a datagram, reads it with a raw call, and
+// thereby makes another goroutine run, that one could keep the only processor
+// for an unlimited time.
 //
-// So there are beats while datagrams come: the first read of each is an ordinary
-// call, and while it lasts there is a timer that the monitor knows of. An ordinary
-// call for every datagram would keep the monitor awake beside the reader.
+// A pulse prevents this with beats. While datagrams arrive, the first read of
+// each beat is an ordinary system call, and a timer that the monitor knows ends
+// the beat. Making every read an ordinary call would keep the monitor running
+// all the time.
 type pulse struct {
 	beating atomic.Bool
 	timer   *time.Timer
 }
 
-// beatTime is how much longer than it should the monitor sleeps at most.
+// beatTime is the longest time that the monitor sleeps too long.
 const beatTime = 20 * time.Millisecond
 
 func (p *pulse) init() {
@@ -29,7 +31,7 @@ func (p *pulse) init() {
 	p.timer.Stop()
 }
 
-// beat begins a beat unless there is one. It is the reader's.
+// beat starts a beat unless there is one. Only the reader may call it.
 func (p *pulse) beat() {
 	if !p.beating.Load() {
 		p.beating.Store(true)

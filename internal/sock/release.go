@@ -2,22 +2,23 @@ package sock
 
 import "fmt"
 
-// A Release is a version of Linux. The zero Release is an unknown one.
+// A Release is a version of Linux. The zero Release is an unknown version.
 type Release struct{ Major, Minor int }
 
-// Before reports whether the release is known to be older.
+// Before reports whether the release is known and older than major.minor.
 func (r Release) Before(major, minor int) bool {
 	return r != Release{} && (r.Major < major || r.Major == major && r.Minor < minor)
 }
 
-// AtLeast reports whether the release is known to be that or a newer one.
+// AtLeast reports whether the release is known and not older than major.minor.
 func (r Release) AtLeast(major, minor int) bool {
 	return r != Release{} && !r.Before(major, minor)
 }
 
 func (r Release) String() string { return fmt.Sprintf("Linux %d.%d", r.Major, r.Minor) }
 
-// ParseRelease reads a version as uname writes it, "6.12.117+deb12-cloud-amd64".
+// ParseRelease parses a version as uname prints it, for example
+// "6.12.117+deb12-cloud-amd64".
 func ParseRelease(text string) (r Release, ok bool) {
 	if _, err := fmt.Sscanf(text, "%d.%d", &r.Major, &r.Minor); err != nil {
 		return Release{}, false
@@ -25,8 +26,8 @@ func ParseRelease(text string) (r Release, ok bool) {
 	return r, true
 }
 
-// ReleaseOf returns the release of the kernel, the zero Release if /proc does
-// not show it.
+// ReleaseOf returns the release of the kernel, or the zero Release if /proc
+// does not show it.
 func ReleaseOf(k Kernel) Release {
 	text, err := k.ReadFile("/proc/sys/kernel/osrelease")
 	if err != nil {
@@ -36,10 +37,10 @@ func ReleaseOf(k Kernel) Release {
 	return r
 }
 
-// DropsReplaced reports whether the kernel drops every packet of the socket's
+// DropsReplaced reports whether the kernel drops every packet in the socket's
 // network namespace that a verdict replaces. Linux 7.2 and later do so, and
-// acknowledge the verdict, unless the namespace belongs to the initial user
-// namespace (net/netfilter/nfnetlink_queue.c, nfqnl_mangle).
+// still acknowledge the verdict, unless the initial user namespace owns the
+// network namespace (net/netfilter/nfnetlink_queue.c, nfqnl_mangle).
 func DropsReplaced(k Kernel, s Socket) bool {
 	if !ReleaseOf(k).AtLeast(7, 2) {
 		return false

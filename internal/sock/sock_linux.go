@@ -30,7 +30,8 @@ func (host) Glob(pattern string) []string {
 	return names
 }
 
-// WriteFile opens without O_CREATE: the files meant here are the kernel's.
+// WriteFile implements Kernel. It opens the file without O_CREATE, because it
+// is for files of the kernel.
 func (host) WriteFile(name string, data []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
@@ -40,8 +41,9 @@ func (host) WriteFile(name string, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// Open opens the socket and its status file on one thread, because both
-// belong to the network namespace of the thread that opens them.
+// Open implements Kernel. It opens the socket and its status file on one
+// thread, because both belong to the network namespace of the thread that opens
+// them.
 func (host) Open(c Config) (Socket, error) {
 	if c.NetNS == 0 {
 		runtime.LockOSThread()
@@ -51,7 +53,7 @@ func (host) Open(c Config) (Socket, error) {
 	return openIn(c)
 }
 
-// openIn opens in another namespace, on another thread.
+// openIn opens a socket in another namespace, on another thread.
 func openIn(c Config) (Socket, error) {
 	done := make(chan opened)
 	go openThere(c, done)
@@ -59,16 +61,17 @@ func openIn(c Config) (Socket, error) {
 	return r.s, r.err
 }
 
-// opened is what open returns.
+// An opened contains the results of open.
 type opened struct {
 	s   Socket
 	err error
 }
 
-// openThere moves its thread into the namespace and throws it away: a
-// goroutine that ends while locked takes its thread with it. Not so the first
-// thread, whose namespace is the one that /proc/self shows: it is held here
-// while another one moves.
+// openThere moves its thread into the namespace, opens the socket, and ends the
+// thread: when a goroutine that is locked to its thread ends, the runtime ends
+// the thread as well. It must not move the first thread, whose namespace
+// /proc/self shows. If it runs there, it keeps that thread while another one
+// moves.
 func openThere(c Config, done chan<- opened) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
@@ -109,8 +112,8 @@ func open(c Config) (Socket, error) {
 	return newConn(nl, c)
 }
 
-// newConn makes a Socket of a bound socket, and takes it over: the netlink.Conn
-// is closed in any case.
+// newConn makes a Socket from a bound netlink.Conn, which it closes in any
+// case.
 func newConn(nl *netlink.Conn, c Config) (Socket, error) {
 	defer nl.Close()
 	if err := setup(nl, c); err != nil {
@@ -126,9 +129,9 @@ func newConn(nl *netlink.Conn, c Config) (Socket, error) {
 	return s, nil
 }
 
-// takeOver duplicates the descriptor. The new one is not known to the runtime's
-// poller, because it is not in non-blocking mode: each call says that it does
-// not wait.
+// takeOver duplicates the descriptor of nl. The new one is in blocking mode, so
+// that os.NewFile does not register it with the runtime's poller; every call
+// passes MSG_DONTWAIT or cannot block.
 func (s *conn) takeOver(nl *netlink.Conn) error {
 	old, err := nl.SyscallConn()
 	if err != nil {
@@ -151,8 +154,8 @@ func (s *conn) takeOver(nl *netlink.Conn) error {
 	return err
 }
 
-// dial opens and binds. Any local user may hold any port of a netlink
-// protocol, so a taken one is ordinary and the next is tried.
+// dial opens and binds a socket. Any local user may bind any port of a netlink
+// protocol, so a taken port is normal, and dial tries the next one.
 func dial(c Config) (*netlink.Conn, error) {
 	if err := loadProtocol(c.Protocol); err != nil {
 		return nil, err
@@ -166,8 +169,8 @@ func dial(c Config) (*netlink.Conn, error) {
 	return nil, os.NewSyscallError("bind", unix.EADDRINUSE)
 }
 
-// loadProtocol has the kernel load the module of a netlink protocol, which may
-// take seconds. netlink.Dial would do that in a raw system call, during which
+// loadProtocol makes the kernel load the module of a netlink protocol, which
+// may take seconds. netlink.Dial would do so in a raw system call, during which
 // no other goroutine runs on the processor.
 func loadProtocol(protocol int) error {
 	fd, _, errno := unix.Syscall(unix.SYS_SOCKET, unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, uintptr(protocol))
@@ -190,12 +193,13 @@ func choosePort(c Config, attempt int) uint32 {
 	return 1 + rand.Uint32N(1<<31-1)
 }
 
-// freshPort returns a port that no socket is likely to have had lately, in the
-// range from which the kernel gives a process its second one. The first would
-// get the process id, again and again; but the kernel frees a port before it
-// tells its subsystems of the end of the socket, whereupon nfnetlink_queue
-// destroys the queues of that port, also one that a new socket has just bound
-// (Linux 6.18, net/netlink/af_netlink.c, netlink_release).
+// freshPort returns a port that probably no socket has had recently, from the
+// range that the kernel uses for the second socket of a process. The kernel's
+// choice for the first socket is the process id, again and again. That is a
+// problem: the kernel frees a port before it notifies its subsystems of the end
+// of the socket. nfnetlink_queue then destroys the queues of that port,
+// including one that a new socket with the same port has just bound (Linux
+// 6.18, net/netlink/af_netlink.c, netlink_release).
 func freshPort() uint32 { return 1<<31 + rand.Uint32N(1<<31-4096) }
 
 func setup(nl *netlink.Conn, c Config) error {
@@ -232,8 +236,8 @@ func setIfKnown(nl *netlink.Conn, o netlink.ConnOption) error {
 	return nil
 }
 
-// connect names the peer once rather than with each datagram, and has the
-// kernel refuse what any other process sends to this socket
+// connect sets the peer once, so that datagrams need no address, and makes the
+// kernel refuse what other processes send to this socket
 // (net/netlink/af_netlink.c, netlink_getsockbyportid, since Linux 2.4).
 func connect(rc syscall.RawConn, port uint32) (err error) {
 	cerr := rc.Control(func(fd uintptr) {
@@ -281,8 +285,8 @@ func (s *conn) Drops() (uint32, error) {
 	return n, s.closedOr(err)
 }
 
-// A dropsCall asks for SO_MEMINFO, whose last number is that of the datagrams
-// dropped (net/core/sock.c, sk_get_meminfo). It allocates nothing.
+// A dropsCall reads SO_MEMINFO, whose last number is that of the datagrams
+// dropped (net/core/sock.c, sk_get_meminfo). It does not allocate.
 type dropsCall struct {
 	mu    sync.Mutex
 	gate  *gate
@@ -325,8 +329,8 @@ func (s *conn) Close() error {
 	return s.release()
 }
 
-// release closes what has been opened, the gate first: nobody uses the socket
-// any more when that is closed.
+// release closes everything. It closes the gate first: after that, the socket
+// is no longer in use.
 func (s *conn) release() (err error) {
 	if s.gate != nil {
 		err = s.gate.close()
@@ -337,8 +341,8 @@ func (s *conn) release() (err error) {
 	return errors.Join(err, s.status.close())
 }
 
-// closedOr returns err, or ErrClosed for any error after Close: what the
-// poller reports then differs by moment and matches nothing.
+// closedOr returns err, but ErrClosed instead of any error after Close. The
+// poller's own errors after Close vary, and match nothing.
 func (s *conn) closedOr(err error) error {
 	if err != nil && s.closed.Load() {
 		return ErrClosed

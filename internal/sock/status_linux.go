@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A statusFile is the status file of a kernel module, as the network namespace
-// of the thread that calls init shows it. The module may not be loaded before
-// the socket's first request. Then the directory is kept open, and the file is
-// opened, by whatever thread, as soon as it is there.
+// A statusFile is the status file of a kernel module, in the network namespace
+// of the thread that calls init. The module may be loaded only by the socket's
+// first request. Until then the directory is kept open. As soon as the file
+// exists it is opened from there, by any thread.
 type statusFile struct {
 	mu   sync.Mutex // guards dir and file
 	name string
@@ -23,7 +23,7 @@ type statusFile struct {
 	err  error // of init
 }
 
-// init opens the file of that name below /proc/net.
+// init opens the file with that name below /proc/net.
 func (s *statusFile) init(name string) {
 	if name == "" {
 		s.err = fs.ErrNotExist
@@ -35,9 +35,9 @@ func (s *statusFile) init(name string) {
 	}
 }
 
-// openNet opens a file of the calling thread's network namespace.
-// /proc/thread-self came with Linux 3.17; before, only the namespace of the
-// process could be seen.
+// openNet opens a file of the calling thread's network namespace. Before Linux
+// 3.17, /proc/thread-self did not exist, and only the namespace of the process
+// could be seen.
 func openNet(name string) (*os.File, error) {
 	f, err := os.Open("/proc/thread-self/net/" + name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +60,7 @@ func (s *statusFile) readAt(b []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// open returns the file, which stays the same once it is open.
+// open returns the file. It opens the file once.
 func (s *statusFile) open() (*os.File, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

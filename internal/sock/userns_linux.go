@@ -11,10 +11,11 @@ import (
 // (include/linux/proc_ns.h, PROC_USER_INIT_INO).
 const initialUser = 0xEFFFFFFD
 
-// InitialUser asks the namespace of SIOCGSKNS for its owner (Linux 4.9). A
-// kernel without user namespaces answers EPERM, as it does if the owner is
-// outside of the caller's user namespace: a caller there could not use the
-// socket (fs/nsfs.c, ns_ioctl; kernel/user_namespace.c, ns_get_owner).
+// InitialUser implements Socket. It asks the namespace of SIOCGSKNS for the
+// user namespace that owns it (Linux 4.9). A kernel without user namespaces
+// answers EPERM. Others answer EPERM if the owner is outside the caller's user
+// namespace, but then the caller could not use the socket (fs/nsfs.c, ns_ioctl;
+// kernel/user_namespace.c, ns_get_owner).
 func (s *conn) InitialUser() (bool, error) {
 	net, err := s.namespace()
 	if err != nil {
