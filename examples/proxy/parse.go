@@ -14,7 +14,7 @@ func parse(args []string, help io.Writer) (number uint16, c policy, err error) {
 	c = policy{proxy: 1, direct: 2}
 	flags := program.Flags()
 	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
-	flags.Func("to", "proxy connections to `NETWORK`, as 192.0.2.0/24; may be repeated (default all)",
+	flags.Func("to", "proxy to `NETWORK`, as 192.0.2.0/24; may be repeated (default all)",
 		func(s string) error {
 			prefix, err := parsePrefix(s)
 			c.to = append(c.to, prefix)
