@@ -1,18 +1,19 @@
-// Dnssink blocks names: clients that ask a DNS server for one of them get the
-// answer that it does not exist. It is the place to start for a filter of your own.
+// Dnssink blocks DNS names: a client that asks a DNS server for one of them
+// gets the answer that the name does not exist. It is a good start for a filter
+// of your own.
 //
 //	go build ./examples/dnssink
 //	sudo ./dnssink ads.example.com .example.net
 //	sudo ./dnssink -list names.txt -allow mine.txt -answer zero
 //
-// A name stands for itself, ".example.net" for example.net and all names below it.
-// Lists may be in any format that package names in this directory describes:
-// hosts files, adblock rules, dnsmasq, unbound, response policy zones. A line that
-// is not understood ends the program, unless -skip. The names of an -allow list
-// are not blocked. SIGHUP reads all lists again; a list with a mistake changes
-// nothing.
+// A name matches only itself; ".example.net" matches example.net and all names
+// below it. Lists may have any format that package names in this directory
+// describes: hosts files, adblock rules, dnsmasq, unbound, response policy
+// zones. If a line cannot be read, the program ends; with -skip it ignores the
+// line. Names in an -allow list are not blocked. SIGHUP makes the program read
+// all lists again; if a list contains a mistake, nothing changes.
 //
-// The queue gets what comes from DNS servers:
+// These rules send the responses of DNS servers to the queue:
 //
 //	iptables -I INPUT -p udp --sport 53 -j NFQUEUE --queue-num 0 --queue-bypass
 //	iptables -I INPUT -p tcp --sport 53 -j NFQUEUE --queue-num 0 --queue-bypass
@@ -20,28 +21,29 @@
 //	ip6tables -I INPUT -p tcp --sport 53 -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft insert rule inet filter input meta l4proto '{ tcp, udp }' th sport 53 queue flags bypass to 0
 //
-// On a router use FORWARD instead of INPUT.
+// On a router, use FORWARD instead of INPUT.
 //
-// A response is blocked if it is about a listed name, or if its answers lead to one
-// (CNAME, DNAME, HTTPS, SVCB, SRV, MX, NS, PTR and others). A UDP response is
-// replaced by one to the same question, with -answer: nxdomain (no such name), zero
-// (the address 0.0.0.0 or ::, and no other data) or drop (no response at all; rules
-// with --dport 53 in OUTPUT then keep the questions on this machine as well). It
-// keeps the DNS cookie of the response, and names Blocked as the reason. By TCP the
-// connection is reset.
+// The program blocks a response if its question is a listed name, or if its
+// answers lead to one (CNAME, DNAME, HTTPS, SVCB, SRV, MX, NS, PTR and others).
+// It replaces a UDP response by another one to the same question. -answer
+// selects nxdomain (no such name), zero (the address 0.0.0.0 or ::, and no
+// other data) or drop (no response at all; rules with --dport 53 in OUTPUT then
+// also keep the questions on this machine). The new response contains the DNS
+// cookie of the old one, and the reason Blocked. A TCP connection is reset.
 //
-// A message that cannot be read to its end may be readable for its receiver, so it
-// is dropped: what is malformed, a part of a fragmented datagram, a TCP connection
-// that began before the program. "-unreadable accept" lets all that pass. A later
-// fragment, which has no port, passes: without the first it is of no use.
+// The program drops a message that it cannot read completely, because the
+// receiver may be able to read it: a malformed one, the first fragment of a
+// datagram, and TCP connections that began before the program. With
+// "-unreadable accept" all these pass. Later fragments, which have no port,
+// always pass: they are useless without the first.
 //
-// A question cannot be answered by replacing it, because the replacement would go
-// to the server. Names that are asked for by TLS, QUIC or HTTPS are not seen; let
-// other rules refuse those. Neither are responses signed with a key (TSIG, DNSSEC)
-// signed again: their receiver sees a failure instead of the answer.
+// The program cannot answer a question by replacing it, because the replacement
+// would go to the server. It does not see names in questions over TLS, QUIC or
+// HTTPS; refuse those with other rules. It cannot sign responses (TSIG,
+// DNSSEC): their receiver sees a failure instead of the answer.
 //
-// If the program cannot keep up, packets pass undecided after a second, and the
-// last line counts them. Ctrl-C ends the program.
+// If the program cannot keep up, packets pass undecided after a second; the
+// last line of the output contains their number. Ctrl-C ends the program.
 package main
 
 import (

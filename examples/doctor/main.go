@@ -1,15 +1,16 @@
-// Doctor reports why no packet comes through a queue, or that all is well: the
-// kernel's module, the privilege, who has bound which queue, the rules that feed
-// it, losses and limits. It changes nothing, and may be run while other programs
-// serve their queues. If packets wait in a queue it looks again after a second. As
-// root it sees everything; otherwise it reports what it could not see. A rule for
-// it to find:
+// Doctor reports why a queue receives no packets. It checks the kernel module,
+// the privilege, which programs have bound queues, the rules that send packets
+// to them, losses and limits. It changes nothing, and may run while other
+// programs use their queues. If packets wait in a queue, it checks that queue
+// again after a second. As root it sees everything; otherwise it reports what
+// it could not check. For example, it finds this rule:
 //
 //	nft add table inet example
 //	nft add chain inet example output '{ type filter hook output priority 0; }'
 //	nft add rule inet example output udp dport 9999 counter queue num 0 bypass
 //
-// Its exit status is 0 if packets can flow, 1 if not, 2 for a wrong command line.
+// The exit status is 0 if packets can flow, 1 if not, and 2 if the command line
+// is wrong.
 package main
 
 import (
@@ -45,7 +46,7 @@ func main() {
 	}
 }
 
-// words are what a person reads for a severity.
+// words are the texts for the severities.
 var words = map[diagnose.Severity]string{
 	diagnose.Good:    "good",
 	diagnose.Note:    "note",
@@ -54,15 +55,15 @@ var words = map[diagnose.Severity]string{
 	diagnose.Fault:   "FAULT",
 }
 
-// colors are those of the words.
+// colors are the colors of the words.
 var colors = map[diagnose.Severity]cli.Color{
 	diagnose.Good:    cli.Green,
 	diagnose.Warning: cli.Yellow,
 	diagnose.Fault:   cli.Red,
 }
 
-// show writes a row for each finding, with the advice below it, and the
-// result. Quiet leaves out what is good.
+// show writes a row for each finding, with the advice below it, and the result.
+// With quiet it leaves out findings with severity Good.
 func show(w io.Writer, screen cli.Screen, r diagnose.Report, quiet bool) error {
 	var findings []diagnose.Finding
 	word, subject := 0, 0 // the widest
@@ -99,7 +100,7 @@ func show(w io.Writer, screen cli.Screen, r diagnose.Report, quiet bool) error {
 	return err
 }
 
-// result is the diagnosis in a sentence.
+// result returns the diagnosis in one sentence.
 func result(r diagnose.Report) string {
 	count := make(map[diagnose.Severity]int)
 	for _, f := range r.Findings {

@@ -1,5 +1,6 @@
-// Dump shows the packets of a queue, one line for each: a tcpdump for packets
-// that wait for a verdict. It needs root, and a rule that feeds the queue:
+// Dump accepts every packet of a queue and prints a line for each: a tcpdump
+// for queued packets. It needs root, and a rule that sends packets to the
+// queue:
 //
 //	iptables -I INPUT -p icmp -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft add rule inet filter input meta l4proto icmp queue num 0 bypass
@@ -9,22 +10,22 @@
 //	go run . -w queue.pcapng          # also to a file, for Wireshark
 //	go run . -6                       # ip6_queue, on kernels that have it
 //
-// It accepts every packet; with -drop it drops them. A line shows when the
-// packet came, its verdict, how long it had waited for that, and what it is:
+// With -drop it drops the packets instead. A line contains the time, the
+// verdict, how long the packet waited for it, and a summary of the packet:
 //
 //	12:00:00.000125  accept     21µs  #1 Output lo: UDP 127.0.0.1:4660 > 127.0.0.1:53, 39 bytes
 //
-// Wireshark shows the file's interfaces by name, and of each packet direction,
-// id, queue and verdict; hook, mark and latency are in the comment. pcapng has
-// no verdict for NFQUEUE, so it is shown as that of an eBPF program: the display
-// filter frame.verdict.ebpf_tc == 2 finds packets that were dropped. Neither a slow
-// terminal nor a slow disk holds the network up: what could not be written yet
-// waits in memory, at most 1024 packets, and beyond that packets get their
-// verdict without being written. They are counted, in the file too. A disk
-// that is full ends the writing and nothing else.
+// Wireshark shows the names of the interfaces, and the direction, id, queue and
+// verdict of each packet; hook, mark and latency are in the packet comment.
+// pcapng has no verdict for NFQUEUE, so the file contains that of an eBPF
+// program: the display filter frame.verdict.ebpf_tc == 2 finds dropped packets.
+// A slow terminal or disk does not delay packets: up to 1024 wait in memory to
+// be written. Beyond that, packets get their verdict but are not written, only
+// counted, also in the file. If the disk is full, the program stops writing and
+// continues otherwise.
 //
-// It ends at Ctrl-C or SIGTERM, with a count, and exits with status 1 if
-// something could not be written.
+// Ctrl-C or SIGTERM ends the program, which then prints the number of packets.
+// The exit status is 1 if something could not be written.
 package main
 
 import (

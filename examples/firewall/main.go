@@ -1,11 +1,11 @@
-// Firewall decides by the headers of a flow's first packet, following a text
-// file, and leaves the rest of the flow to the kernel.
+// Firewall decides the first packet of each flow by a policy in a text file,
+// and lets the kernel handle the rest of the flow.
 //
 //	go build ./examples/firewall
 //	sudo ./firewall -policy policy.txt
 //
-// The first line that matches a packet decides it. Its conditions, all of them
-// optional, come in any order:
+// The first line that matches a packet decides it. The conditions are optional
+// and may be in any order:
 //
 //	accept in lo                     # interfaces by name, or as in eth*
 //	accept out lo
@@ -18,12 +18,13 @@
 //	reject out eth0 tcp to port 25   # drop, and tell the sender
 //	default drop                     # packets that no line matches
 //
-// IPv6 neighbour discovery is accepted unless a line says otherwise: default
-// does not apply to it. The program warns of a policy that would cut the
-// machine off.
+// IPv6 neighbour discovery is accepted unless a line drops or rejects it: the
+// default does not apply to it. The program warns if a policy would disconnect
+// the machine from the network.
 //
-// The rules that feed the queue, here for packets of this machine (FORWARD is
-// for those between others). As shell commands for both IP versions:
+// These shell commands install the rules that send packets to the queue, for
+// both IP versions. They are for packets from and to this machine; for packets
+// that it routes, use FORWARD:
 //
 //	for tables in iptables ip6tables; do
 //		$tables -N accepted
@@ -41,7 +42,8 @@
 //		$tables -A OUTPUT -j queued
 //	done
 //
-// nft has one table for both families, for example in /etc/nftables.conf:
+// With nft, one table serves both IP versions, for example in
+// /etc/nftables.conf:
 //
 //	table inet firewall {
 //		chain queued {
@@ -57,33 +59,36 @@
 //		chain output { type filter hook output priority filter; jump queued; }
 //	}
 //
-// A verdict of Accept would end the chain at the rule to the queue, and no rule
-// of it could save a mark. So an accepted packet gets mark 1 and is repeated: it
-// comes through the chain again, where the first rules save the mark for its
-// flow, take it off the packet and accept that, whether or not conntrack tracks
-// it. The next rule accepts all later packets of the flow and, in the other
-// direction, the answers. A rejected packet gets mark 2 and comes to the kernel's
-// REJECT, whose answer is RELATED (and so are connections that a conntrack helper
-// expects, if you use one). A dropped packet leaves nothing in the kernel, and
-// its flow's next packet is queued again.
+// The verdict Accept would end the chain at the rule with the queue, so that no
+// later rule could save a mark. Instead, the program sets mark 1 on an accepted
+// packet and repeats it: the packet passes the chain again. The first rules
+// save the mark for its flow, remove it from the packet and accept the packet,
+// whether or not conntrack tracks it. The next rule accepts all later packets
+// of the flow, in both directions. A rejected packet gets mark 2, and a rule
+// rejects it. The kernel's answer is RELATED. (So are connections that a
+// conntrack helper expects, if you use one.) A dropped packet changes nothing
+// in the kernel, so the next packet of its flow is queued again.
 //
-// Marks are single bits here. No other bit changes, and accepted packets leave
-// with the mark that they had: "ip rule ... fwmark 51820", as of a VPN, goes on
-// to match. -mark and -reject choose other bits, if another program has these.
+// Marks are single bits here. The other bits do not change, and accepted
+// packets leave with the mark that they had, so that "ip rule ... fwmark 51820"
+// of a VPN still matches. -mark and -reject select other bits if another
+// program uses these.
 //
-// A flow that began before the program did is judged by its next packet in
-// either direction: an answer that no line accepts is dropped until the side
-// that a line accepts speaks again.
+// A flow that began before the program is decided by its next packet, in either
+// direction. If no line accepts that packet, packets are dropped until one
+// arrives that a line accepts.
 //
-// SIGHUP reads the file again, and with -watch so does a change of it; a file
-// with a mistake changes nothing. Flows accepted before stay so ("conntrack -F"
-// ends that). -mark 0 is for rules without marks: every packet is then decided
-// here, answers too, and ip_queue will do ("-j QUEUE"; -6 for ip6_queue). Ctrl-C
-// ends the program, and the rules then drop what is not accepted yet
-// ("--queue-bypass" passes it).
+// SIGHUP makes the program read the file again; with -watch it also does so
+// when the file changes. If the file contains a mistake, nothing changes. Flows
+// accepted earlier stay accepted; "conntrack -F" ends that. -mark 0 is for
+// rules without marks: the program then decides every packet, including
+// replies, and can also use ip_queue ("-j QUEUE"; -6 for ip6_queue). Ctrl-C
+// ends the program. The rules then drop packets of flows that are not accepted
+// yet; with "--queue-bypass" they pass.
 //
-// Dropped packets are printed with the line of the policy that dropped them, at
-// most 10 each second (-log). -listen serves /healthz and /metrics by HTTP.
+// The program prints dropped packets with the line of the policy that dropped
+// them, at most 10 per second (-log). -listen serves /healthz and /metrics over
+// HTTP.
 package main
 
 import (
@@ -116,7 +121,7 @@ func main() {
 	program.Exit(err)
 }
 
-// options are the command line's.
+// options are the values of the command line.
 type options struct {
 	queue.Config
 	accepted, rejected mark

@@ -1,5 +1,5 @@
 // Metrics accepts every packet of a queue and exports the queue's counters to
-// Prometheus. It needs root, and a rule that feeds the queue:
+// Prometheus. It needs root, and a rule that sends packets to the queue:
 //
 //	iptables -I FORWARD -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft add rule inet filter forward queue num 0 bypass
@@ -7,12 +7,13 @@
 //	cd examples/metrics && go run .      # it is a module of its own
 //	curl http://127.0.0.1:9763/metrics
 //
-// Collector is what a program of your own needs: it reads Stats when it is
-// asked, and costs nothing for a packet. The file dashboard.json shows it all
-// in Grafana (Dashboards, New, Import), and alerts.yml has rules for Prometheus
-// (rule_files in its configuration).
+// A program of your own needs only the type Collector. It reads Stats when
+// Prometheus asks for the metrics, and costs nothing for each packet. The file
+// dashboard.json is a dashboard for Grafana (Dashboards, New, Import), and
+// alerts.yml contains alert rules for Prometheus (rule_files in its
+// configuration).
 //
-// It ends at Ctrl-C or SIGTERM.
+// Ctrl-C or SIGTERM ends the program.
 package main
 
 import (

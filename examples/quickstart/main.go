@@ -1,18 +1,19 @@
-// Quickstart shows the library at work, in a moment and without any set-up. It
-// makes a network of its own, installs a rule that sends every packet to the
-// kernel's queue, talks to itself by ICMP, UDP and TCP, and decides each
-// packet: one is dropped, one is replaced by a longer one, the others go on.
-// (Linux 7.2 and later let root alone replace packets: others are told so.)
-// Then it compares what arrived with what should have.
+// Quickstart demonstrates the library without any set-up. It creates a private
+// network namespace, installs a rule there that sends every packet to the
+// kernel's queue, sends packets to itself over ICMP, UDP and TCP, and decides
+// each of them: it drops one, replaces one by a longer one, and accepts the
+// others. Then it checks what arrived. (Since Linux 7.2 only root can replace
+// packets; for other users the program prints that.)
 //
 //	go run ./examples/quickstart             # any user, nothing to install
 //	go run ./examples/quickstart -queue 5    # what rules of this machine send to queue 5
 //
-// Where the kernel permits no network of its own to a user, or is not Linux,
-// the same program runs on a kernel in its own process, and says so. With
-// -queue it needs root and shows and accepts all packets until Ctrl-C.
+// If the system is not Linux, or does not let the user create a network
+// namespace, the program uses a simulated kernel in its own process, and prints
+// that. With -queue it needs root, and accepts and shows all packets until
+// Ctrl-C.
 //
-// It exits with status 1 if anything went otherwise than expected.
+// The exit status is 1 if a result is not as expected.
 package main
 
 import (

@@ -1,15 +1,16 @@
-// Sniblock refuses TLS and QUIC connections to names. It reads the server's name
-// in the first message of a client (SNI, in the ClientHello), also if that
-// message comes in many segments, records or datagrams, in any order and over
-// any time.
+// Sniblock refuses TLS and QUIC connections by the name of the server. It reads
+// the name in the first message of the client (SNI, in the ClientHello), even
+// if that message is split over many segments, records or datagrams, in any
+// order and over any time.
 //
 //	go build ./examples/sniblock
 //	sudo ./sniblock -mark 1 -reset 2 ads.example.com .example.net
 //	sudo ./sniblock -list names.txt -allow exceptions.txt
 //
-// A name stands for itself, ".example.net" for example.net and all below it.
-// Lists may have any of the formats of package examples/dnssink/names; a SIGHUP
-// makes the program read them again. The queue gets what clients send:
+// A name matches only itself; ".example.net" matches example.net and all names
+// below it. Lists may have any format of package examples/dnssink/names. SIGHUP
+// makes the program read them again. These rules send packets of clients to the
+// queue:
 //
 //	iptables -A OUTPUT -p tcp -m mark --mark 1/3 -j CONNMARK --save-mark --nfmask 1 --ctmask 1
 //	iptables -A OUTPUT -p tcp -m mark --mark 1/3 -j MARK --set-xmark 0/3
@@ -24,7 +25,7 @@
 //	ip6tables -A OUTPUT -p tcp --dport 443 -m connmark ! --mark 1/1 -j NFQUEUE --queue-num 0 --queue-bypass
 //	ip6tables -A OUTPUT -p udp --dport 443 -j NFQUEUE --queue-num 0 --queue-bypass
 //
-// or FORWARD instead of OUTPUT, on a router. With nft:
+// On a router, use FORWARD instead of OUTPUT. With nft:
 //
 //	nft add rule inet filter output meta mark and 3 == 1 ct mark set ct mark or 1
 //	nft add rule inet filter output meta mark and 3 == 1 meta mark set meta mark and 0xfffffffc
@@ -33,49 +34,52 @@
 //	nft add rule inet filter output tcp dport 443 ct mark and 1 == 0 queue flags bypass to 0
 //	nft add rule inet filter output udp dport 443 queue flags bypass to 0
 //
-// The rules come in this order. Those about marks are for -mark, which keeps the
-// rest of a TCP connection in the kernel once its name is known, and for -reset,
-// which tells the client at once. Without the flags the rules to the queue will
-// do: a client then waits in vain. The flags change no other bits of the mark, and
-// the second rule takes theirs off again: a packet whose mark has changed would be
-// routed again, and "ip rule ... fwmark" of a VPN would no longer match.
+// The rules must be in this order. The rules with marks are for -mark and
+// -reset. With -mark, the kernel handles the rest of a TCP connection once its
+// name is known. With -reset, a refused client is notified immediately. Without
+// these flags only the rules with the queue are needed, and a refused client
+// waits until it times out. The flags change no other bits of the mark. The
+// second rule removes the mark again: the kernel would route a packet with
+// another mark again, and "ip rule ... fwmark" of a VPN would no longer match.
 //
 // # What is refused
 //
-// A connection is refused if its ClientHello has a listed name, is malformed, or
-// is longer than 64 KiB, and if its client sends different bytes for the same
-// place in the stream. It stays refused for as long as the client tries.
+// The program refuses a connection if its ClientHello contains a listed name,
+// is malformed, or is longer than 64 KiB, or if the client sends different
+// bytes for the same position in the stream. The connection stays refused as
+// long as the client retries.
 //
-// Packets that a server need not take are dropped, so that they can neither be
-// mistaken for a ClientHello nor hide one: those with a wrong checksum, with
+// The program drops packets that a server may ignore, because they could be
+// mistaken for a ClientHello or hide one: packets with a wrong checksum, with
 // IPv4 options or IPv6 extension headers, and fragments; TCP segments without
-// the ACK flag, out of the window, with urgent data, with an old timestamp, with
-// fewer hops left than the SYN had, with a TCP MD5 or TCP-AO option or one of
-// impossible length; and Initial packets of QUIC that cannot be decrypted. The
-// option by which a SYN asks for Multipath TCP is taken out.
+// the ACK flag, outside the window, with urgent data, with an old timestamp,
+// with fewer hops left than the SYN had, with a TCP MD5 or TCP-AO option or one
+// of invalid length; and QUIC Initial packets that cannot be decrypted. It
+// removes the option in a SYN that requests Multipath TCP.
 //
-// With -quic judge the names in QUIC versions 1 and 2 are read, and other
-// versions of QUIC are dropped. With drop no QUIC connection can begin, and
-// browsers fall back to TCP; with pass all of them can.
+// With -quic judge, the program reads the names in QUIC versions 1 and 2, and
+// drops other versions of QUIC. With drop, it drops all QUIC, so that browsers
+// fall back to TCP. With pass, all QUIC passes.
 //
-// A name that is encrypted (ECH) is not seen. Such a ClientHello has the name of
-// a front outside, cloudflare-ech.com for example, which can be listed. With
-// -ech refuse every ClientHello that has an encrypted one inside is refused, but
-// many browsers only pretend to have one, and nobody can tell.
+// The program cannot see encrypted names (ECH). Such a ClientHello contains the
+// unencrypted name of a public front, for example cloudflare-ech.com, which can
+// be listed. -ech refuse refuses every ClientHello that appears to contain an
+// encrypted one. But many browsers send a dummy that cannot be distinguished
+// from it.
 //
-// What is neither TLS nor QUIC passes, DTLS included, and so does a ClientHello
-// without a name. In front of a ClientHello there may be 4 KiB of something else,
-// such as a request to a proxy or for STARTTLS.
+// Traffic other than TLS and QUIC passes, including DTLS, and so does a
+// ClientHello without a name. Up to 4 KiB of other data may precede a
+// ClientHello, such as a request to a proxy or for STARTTLS.
 //
 // # Limits
 //
-// Connections that began before the program did pass, but only if the client
-// speaks in the first ten minutes. The program remembers TCP connections that
-// are not decided or are refused, in 64 MiB (more than 50,000 of them), and QUIC
-// connections in 32 MiB. If there are more, those TCP connections that were
-// silent for longest are refused when they speak again, and new QUIC connections
-// are dropped. A settled connection is known by its mark, or without -mark until
-// 65,536 others have settled. If the program is too slow the kernel drops
+// Connections that began before the program pass, but only if the client sends
+// something in the first ten minutes. The program uses 64 MiB for TCP
+// connections that are undecided or refused (more than 50,000), and 32 MiB for
+// QUIC connections. If there are more, it refuses the TCP connections that have
+// been silent for the longest time when they continue, and drops new QUIC
+// connections. It recognizes an accepted connection by its mark; without -mark
+// it remembers the last 65,536. If the program is too slow, the kernel drops
 // packets, which clients send again.
 package main
 
@@ -112,7 +116,7 @@ func main() {
 	program.Exit(err)
 }
 
-// options are the command line's.
+// options are the values of the command line.
 type options struct {
 	queue   uint16
 	marks   marks

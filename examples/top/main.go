@@ -1,6 +1,7 @@
-// Top shows what goes through a queue, live: rates and their history, verdicts,
-// what waits, what was lost and why, and the flows with the most traffic. It
-// accepts every packet. It needs root, and a rule that feeds the queue:
+// Top accepts every packet of a queue and shows live statistics: rates and
+// their history, verdicts, waiting packets, losses with their causes, and the
+// flows with the most traffic. It needs root, and a rule that sends packets to
+// the queue:
 //
 //	iptables -I INPUT -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft add rule inet filter input queue num 0 bypass
@@ -9,17 +10,17 @@
 //	go run . -queue 3 -interval 200ms
 //	go run . -6                          # ip6_queue, on kernels that have it
 //
-// The names are those of queue.Stats, whose documentation says what they mean.
-// Counters that are 0 are left out. Rates and flows are those of the last
-// interval. Losses are red. q, Ctrl-C or SIGTERM ends it.
+// The names of the counters are those of queue.Stats, where they are
+// documented. Counters that are 0 are not shown. Rates and flows are for the
+// last interval. Losses are red. q, Ctrl-C or SIGTERM ends the program.
 //
-// Where input or output is no terminal it prints a line for each interval
-// instead, and touches neither. The environment variable NO_COLOR turns colors
-// off; a locale without UTF-8 gets pictures of ASCII.
+// If input or output is not a terminal, the program prints a line for each
+// interval instead. The environment variable NO_COLOR disables colors. In a
+// locale without UTF-8, the program draws with ASCII characters.
 //
-// Nothing here waits for the terminal: packets are counted and accepted by one
-// goroutine, and shown by another. At most 4096 flows are told apart in an
-// interval, the packets of all others are shown in one line.
+// Packets do not wait for the terminal: one goroutine accepts and counts them,
+// and another one updates the screen. The program distinguishes up to 4096
+// flows in an interval, and shows the packets of all others in one line.
 package main
 
 import (

@@ -6,12 +6,12 @@
 //	rules -hook forward -bypass        # install, or replace what is installed
 //	rules -remove
 //
-// They are those in the package comment of the firewall, in a table of their own
-// in the family inet, for both IP versions. With -bypass packets pass while no
-// firewall runs; without it they are dropped.
+// The rules are those in the package comment of the firewall, in a separate
+// table of family inet, for both IP versions. With -bypass, packets pass while
+// no firewall runs; without it, they are dropped.
 //
-// To replace the rules is one transaction, but drops the packets that wait for a
-// verdict at that moment.
+// The program replaces the rules in one transaction. The kernel then drops the
+// packets that wait for a verdict.
 package main
 
 import (
@@ -38,7 +38,7 @@ func main() {
 	program.Exit(err)
 }
 
-// options are the command line's.
+// options are the values of the command line.
 type options struct {
 	queue  uint16
 	hooks  []string
@@ -46,7 +46,7 @@ type options struct {
 	remove bool
 }
 
-// hooks are those that rules can be installed at.
+// hooks are the hooks at which rules can be installed.
 var hooks = map[string]*nftables.ChainHook{
 	"input": nftables.ChainHookInput, "forward": nftables.ChainHookForward, "output": nftables.ChainHookOutput,
 }
