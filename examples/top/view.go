@@ -150,7 +150,7 @@ func (m model) grid(counters []counter, s style) (lines []line) {
 func (m model) flows(lines int) []line {
 	share := 0 // width of the bar
 	if m.width >= 70 {
-		share = min(m.width/8, 20)
+		share = min((m.width-32)/8, 20) // at 80 columns the longest IPv6 address and port fit
 	}
 	var all count
 	rest := m.now.others
