@@ -335,7 +335,7 @@ func TestRequestHasTurn(t *testing.T) {
 		} else {
 			err = c.l.LastRequest(nil)
 			c.l.mu.Lock()
-			c.l.lastRequest = false
+			c.l.out.lastRequest = false
 			c.l.mu.Unlock()
 		}
 		if err != nil {

@@ -92,8 +92,6 @@ type Ledger struct {
 	drained bool // no more packets will arrive
 	closing bool // no more verdicts of the application are accepted
 
-	lastRequest bool // no more requests are accepted
-
 	starved bool          // the reader waits until a packet is decided
 	vacancy chan struct{} // wakes the reader
 
@@ -412,10 +410,7 @@ func (l *Ledger) endIfDrained() {
 func (l *Ledger) Request(message []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.lastRequest || l.out.closed {
-		return ErrClosed
-	}
-	return l.out.request([][]byte{message})
+	return l.out.request([][]byte{message}, false)
 }
 
 // LastRequest is like Request, but later calls of Request return ErrClosed, so
@@ -424,12 +419,8 @@ func (l *Ledger) Request(message []byte) error {
 func (l *Ledger) LastRequest(messages [][]byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.lastRequest = true
 	for tries := 1; ; tries++ {
-		if l.out.closed {
-			return ErrClosed
-		}
-		err := l.out.request(messages)
+		err := l.out.request(messages, true)
 		if !sock.NoMemory(err) || tries == maxTries {
 			return err
 		}

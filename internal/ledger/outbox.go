@@ -41,6 +41,7 @@ type outbox struct {
 	waiting     int
 	sending     bool // a goroutine is sending
 	requests    int  // requests that wait to be sent, before the verdicts
+	lastRequest bool // no more requests are sent but the last
 	closed      bool // nothing may be sent any more
 	dead        bool // the socket is broken
 
@@ -293,18 +294,23 @@ func (o *outbox) failed(rest []*Slot, count int, err error) bool {
 }
 
 // request sends datagrams that are not verdicts. It waits for the send in
-// progress, and goes before the verdicts in the outbox. The caller holds the
-// mutex.
-func (o *outbox) request(datagrams [][]byte) error {
+// progress, and goes before the verdicts in the outbox. After a request with
+// last, others return ErrClosed, also if they were waiting then. The caller
+// holds the mutex.
+func (o *outbox) request(datagrams [][]byte, last bool) error {
+	o.lastRequest = o.lastRequest || last
 	o.requests++
 	for o.sending {
 		o.changed.Wait()
 	}
-	o.sending = true
-	o.mu.Unlock()
-	_, err := o.sendRequest(datagrams)
-	o.mu.Lock()
-	o.sending = false
+	err := error(ErrClosed)
+	if (last || !o.lastRequest) && !o.closed {
+		o.sending = true
+		o.mu.Unlock()
+		_, err = o.sendRequest(datagrams)
+		o.mu.Lock()
+		o.sending = false
+	}
 	o.requests--
 	o.changed.Broadcast()
 	o.flushNow()

@@ -54,3 +54,48 @@ func TestSendTimer(t *testing.T) {
 		}
 	})
 }
+
+// TestRequestAfterLast has a request wait for its turn while the last one is
+// made, or the ledger closes: it is sent before, or not at all.
+func TestRequestAfterLast(t *testing.T) {
+	for _, closes := range []bool{false, true} {
+		for range 100 {
+			synctest.Test(t, func(t *testing.T) {
+				hold := make(chan struct{})
+				var requests []string
+				l := New(Config{
+					Encoder: plainEncoder{}, MaxUndecided: 1,
+					Send:    func(d [][]byte) (int, error) { <-hold; return len(d), nil },
+					Request: func(d [][]byte) (int, error) { requests = append(requests, string(d[0])); return len(d), nil },
+					Backlog: func() bool { return false },
+				})
+				in := NewIntake(l)
+				s, seq, _ := in.Slot(1, 100)
+				in.Enter(false)
+				go s.Decide(seq, Verdict{Action: 1})
+				synctest.Wait()
+				result := make(chan error)
+				go func() { result <- l.Request([]byte("request")) }()
+				synctest.Wait()
+				go func() {
+					if closes {
+						l.Close(0)
+					} else if err := l.LastRequest([][]byte{[]byte("last")}); err != nil {
+						t.Error(err)
+					}
+				}()
+				synctest.Wait()
+				close(hold)
+				err := <-result
+				synctest.Wait()
+				sent := len(requests) > 0 && requests[0] == "request"
+				if (err == nil) != sent || !sent && err != ErrClosed || closes && sent {
+					t.Errorf("Request = %v, sent: %q", err, requests)
+				}
+				if !closes && requests[len(requests)-1] != "last" {
+					t.Errorf("sent: %q", requests)
+				}
+			})
+		}
+	}
+}
