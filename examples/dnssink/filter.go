@@ -14,7 +14,7 @@ const (
 )
 
 var (
-	errFragment = errors.New("a fragment has a part of the message alone")
+	errFragment = errors.New("a fragment contains only a part of the message")
 	errLength   = errors.New("the datagram is longer than its packet")
 )
 

@@ -13,10 +13,10 @@ import (
 type lists struct {
 	names        []string // of the command line
 	block, allow []string // files
-	skip         bool     // lines that are not understood
+	skip         bool     // ignore lines that cannot be read
 }
 
-var errNoNames = errors.New("no name blocks: give names, or a -list of them")
+var errNoNames = errors.New("there are no names to block: list some, or use -list")
 
 // load reads all lists. What it skipped is not an error.
 func (l lists) load() (set *names.Set, skipped []error, err error) {
@@ -34,7 +34,7 @@ func (l lists) load() (set *names.Set, skipped []error, err error) {
 			case isSyntax && l.skip:
 				skipped = append(skipped, err)
 			case isSyntax:
-				return fmt.Errorf("%w; -skip leaves such lines out", err)
+				return fmt.Errorf("%w; use -skip to ignore such lines", err)
 			case err != nil:
 				return err
 			}

@@ -183,7 +183,7 @@ func (s *sink) summarize(stats queue.Stats) {
 		stats.Received, s.refused, s.unreadable, passed, stats.Expired+stats.Overflowed+stats.Missed)
 }
 
-// skipped prints which lines of lists were not understood.
+// skipped prints the lines of lists that could not be read.
 func (n *notes) skipped(errs []error) {
 	for _, err := range errs {
 		n.printf("dnssink: skipped: %v\n", err)

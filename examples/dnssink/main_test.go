@@ -50,7 +50,7 @@ func TestParse(t *testing.T) {
 func TestParseComplains(t *testing.T) {
 	list := writeList(t, "one.example\n||two.example^$third-party\n")
 	for _, test := range []struct{ args, want string }{
-		{"", "no name blocks"},
+		{"", "no names to block"},
 		{"-queue 65536 a.example", `invalid value "65536" for flag -queue: want a number from 0 to 65535`},
 		{"-queue all a.example", "want a number from 0 to 65535"},
 		{"-answer maybe a.example", "want one of nxdomain, zero, drop"},
@@ -58,9 +58,9 @@ func TestParseComplains(t *testing.T) {
 		{"-list /nowhere", "/nowhere"},
 		{"-skip -list /nowhere", "/nowhere"},
 		{"-allow /nowhere a.example", "/nowhere"},
-		{"-list " + list, list + ":2: the option $third-party cannot be decided by a name"},
+		{"-list " + list, list + ":2: the option $third-party depends on more than the name"},
 		{"-allow " + list + " a.example", list + ":2: "},
-		{"a..b", `"a..b" is no name`},
+		{"a..b", `"a..b" is not a name`},
 		{"example", `"example" has no dot`},
 		{"-block a.example", "not defined: -block"},
 	} {

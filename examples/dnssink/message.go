@@ -90,9 +90,9 @@ func (n *name) String() string {
 
 var (
 	errCut      = errors.New("ends early")
-	errName     = errors.New("has a name that cannot be right")
+	errName     = errors.New("has an invalid name")
 	errPointers = errors.New("has too many compression pointers")
-	errData     = errors.New("has a record whose data end early")
+	errData     = errors.New("has a record that ends early")
 )
 
 // maxPointers bounds the compression pointers followed in one message. A name may

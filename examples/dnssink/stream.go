@@ -36,9 +36,9 @@ type stream struct {
 
 var (
 	errUnknown  = errors.New("the connection began before this program did")
-	errChanged  = errors.New("a segment is sent again with other bytes")
+	errChanged  = errors.New("a segment was sent again with other bytes")
 	errUrgent   = errors.New("a segment has urgent data")
-	errNoHeader = errors.New("a segment has no whole header")
+	errNoHeader = errors.New("a segment ends inside its header")
 )
 
 // A segment is what matters of a TCP segment (RFC 9293, section 3.1).

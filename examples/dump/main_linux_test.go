@@ -115,7 +115,7 @@ func testStuck(t *testing.T, program string) {
 	if got := p.Wait(t); got != 1 {
 		t.Errorf("exit status %d, want 1", got)
 	}
-	told := regexp.MustCompile(`(?m)^dump: 4096 packets, [1-9]\d* not written, 0 missed\ndump: the output took nothing for 1s$`)
+	told := regexp.MustCompile(`(?m)^dump: 4096 packets, [1-9]\d* not written, 0 missed\ndump: the output accepted nothing for 1s$`)
 	if !told.MatchString(p.Stderr.String()) {
 		t.Errorf("standard error has %q, want that packets were not written", &p.Stderr)
 	}
@@ -135,7 +135,7 @@ func testFull(t *testing.T, program string) {
 	if got := p.Wait(t); got != 1 {
 		t.Errorf("exit status %d, want 1", got)
 	}
-	for _, want := range []string{"no more packets are written: ", "no space left", "4 packets, 4 not written"} {
+	for _, want := range []string{"writing has stopped: ", "no space left", "4 packets, 4 not written"} {
 		if !strings.Contains(p.Stderr.String(), want) {
 			t.Errorf("standard error has %q, want %q", &p.Stderr, want)
 		}

@@ -68,7 +68,7 @@ func (p *printer) flush() {
 		p.err = p.capture.w.Flush()
 	}
 	if p.err = errors.Join(p.lines.Flush(), p.err); p.err != nil {
-		complain(fmt.Errorf("no more packets are written: %w", p.err))
+		complain(fmt.Errorf("writing has stopped: %w", p.err))
 		return
 	}
 	p.written.Add(p.pending)

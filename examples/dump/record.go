@@ -73,7 +73,7 @@ func (r *recorder) end(within time.Duration) error {
 	case <-r.ended:
 		return nil
 	case <-time.After(within):
-		return fmt.Errorf("the output took nothing for %v", within)
+		return fmt.Errorf("the output accepted nothing for %v", within)
 	}
 }
 

@@ -152,7 +152,7 @@ func parse(args []string, help io.Writer) (options, error) {
 	case o.file == "":
 		return o, cli.Misuse("want -policy and a file")
 	case o.accepted.clashes(o.rejected):
-		return o, cli.Misuse("-mark %v and -reject %v are the same to rules", o.accepted, o.rejected)
+		return o, cli.Misuse("rules cannot distinguish -mark %v and -reject %v", o.accepted, o.rejected)
 	}
 	return o, nil
 }

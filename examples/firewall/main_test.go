@@ -38,7 +38,7 @@ func TestParse(t *testing.T) {
 		{"-policy file more", options{}, `unexpected argument "more"`},
 		{"-queue 65536", options{}, "65536"},
 		{"-mark -1", options{}, "want a number of 32 bits"},
-		{"-mark 2 -policy file", options{}, "-mark 0x2/0x2 and -reject 0x2/0x2 are the same to rules"},
+		{"-mark 2 -policy file", options{}, "rules cannot distinguish -mark 0x2/0x2 and -reject 0x2/0x2"},
 		{"-log -1 -policy file", options{}, "want a number from 0 to 65535"},
 	} {
 		o, err := parseLine(test.args)

@@ -254,7 +254,7 @@ func parsePrefix(word string) (netip.Prefix, error) {
 	}
 	p := netip.PrefixFrom(a, int(n))
 	if p != p.Masked() {
-		return p, fmt.Errorf("%s has bits behind its length: write %v", word, p.Masked())
+		return p, fmt.Errorf("%s has bits set after its prefix: write %v", word, p.Masked())
 	}
 	return p, nil
 }

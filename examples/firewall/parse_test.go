@@ -35,7 +35,7 @@ func TestReadPolicyNamesTheLine(t *testing.T) {
 		{"accept to port 80", "1: a port needs a protocol that has ports: tcp, udp or sctp"},
 		{"accept icmp from port 80", "1: a port needs a protocol that has ports: tcp, udp or sctp"},
 		{"accept from port 32768 to port 32768", "1: a port needs a protocol that has ports: tcp, udp or sctp"},
-		{"drop from 10.0.0.1/8", "1: from: 10.0.0.1/8 has bits behind its length: write 10.0.0.0/8"},
+		{"drop from 10.0.0.1/8", "1: from: 10.0.0.1/8 has bits set after its prefix: write 10.0.0.0/8"},
 		{"drop from here", `1: from: ` + address + `"here"`},
 		{"drop from 192.0.2.256", `1: from: ` + address + `"192.0.2.256"`},
 		{"drop from 192.0.2.0/", `1: from: want a length from 0 to 32 after the /, not ""`},

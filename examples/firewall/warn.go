@@ -35,7 +35,7 @@ var neighbour = traveller{in: "eth0", flow: sample(icmp6, "[fe80::1]:0", "[ff02:
 // whether answers pass by the mark of their connection.
 func (p *policy) warnings(tracked bool) (list []string) {
 	if a, line := p.decide(neighbour); a != accept {
-		list = append(list, fmt.Sprintf("line %d ends IPv6 on Ethernet: it %ss neighbour discovery", line, a))
+		list = append(list, fmt.Sprintf("line %d disables IPv6 on Ethernet: it %ss neighbour discovery", line, a))
 	}
 	if p.standard == accept {
 		return list

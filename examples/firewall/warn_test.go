@@ -25,8 +25,8 @@ func TestWarnings(t *testing.T) {
 		{"accept in lo\n" + strings.TrimPrefix(all, "accept in lo\naccept out lo\n") + "default drop", ""},
 		{"accept\ndefault drop", ""},
 		{"accept in eth0\naccept out eth0\ndefault drop", "no line accepts loopback; if packets of this kind reach the queue, add: accept in lo; accept out lo"},
-		{"drop icmpv6 from fe80::/10\ndefault accept", "line 1 ends IPv6 on Ethernet: it drops neighbour discovery"},
-		{"\nreject to ff00::/8\ndefault accept", "line 2 ends IPv6 on Ethernet: it rejects neighbour discovery"},
+		{"drop icmpv6 from fe80::/10\ndefault accept", "line 1 disables IPv6 on Ethernet: it drops neighbour discovery"},
+		{"\nreject to ff00::/8\ndefault accept", "line 2 disables IPv6 on Ethernet: it rejects neighbour discovery"},
 		{"drop icmp\ndefault accept", ""},
 	} {
 		if got := strings.Join(parsePolicy(t, test.text).warnings(true), "\n"); got != test.want {

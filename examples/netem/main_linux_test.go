@@ -152,7 +152,7 @@ func testHoldsFew(t *testing.T, program string) {
 }
 
 func testFails(t *testing.T, program string) {
-	testutil.WantFailure(t, program, 2, "not from 0% to 100%", "-loss", "200%")
+	testutil.WantFailure(t, program, 2, "want 0% to 100%", "-loss", "200%")
 	testutil.WantFailure(t, program, 2, "want a number from 0 to 65535", "-queue", "65536")
 	owner := testutil.Start(t, program)
 	testutil.AwaitOwner(t, 0)

@@ -68,7 +68,7 @@ func (s *share) String() string { return fmt.Sprintf("%g%%", float64(*s)*100) }
 func (s *share) Set(text string) error {
 	percent, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
 	if err != nil || !(percent >= 0 && percent <= 100) {
-		return errors.New("not from 0% to 100%")
+		return errors.New("want 0% to 100%")
 	}
 	*s = share(percent / 100)
 	return nil
@@ -96,5 +96,5 @@ func (r *bitRate) Set(text string) error {
 		*r = bitRate(n)
 		return nil
 	}
-	return errors.New("not a rate such as 100bit, 64kbit, 2.5mbit or 1gbit")
+	return errors.New("want a rate such as 100bit, 64kbit, 2.5mbit or 1gbit")
 }

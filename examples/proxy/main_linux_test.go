@@ -97,7 +97,7 @@ func TestProxyWithoutMarkRule(t *testing.T) {
 func TestProxyFails(t *testing.T) {
 	testutil.RequireKernel(t)
 	program := testutil.Build(t)
-	testutil.WantFailure(t, program, 2, "neither an address nor a network", "-to", "example.com")
+	testutil.WantFailure(t, program, 2, "want an address or a network", "-to", "example.com")
 	testutil.WantFailure(t, program, 2, "must differ", "-direct", "1")
 	owner := testutil.Start(t, program)
 	testutil.AwaitOwner(t, 0)

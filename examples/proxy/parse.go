@@ -52,7 +52,7 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	}
 	prefix, err := netip.ParsePrefix(s)
 	if err != nil {
-		return prefix, errors.New("neither an address nor a network such as 192.0.2.0/24")
+		return prefix, errors.New("want an address or a network such as 192.0.2.0/24")
 	}
 	return prefix.Masked(), nil
 }

@@ -146,7 +146,7 @@ func parse(args []string, help io.Writer) (o options, err error) {
 		return o, cli.Misuse("-mark and -reset must have no bit in common")
 	}
 	if len(o.names)+len(o.lists) == 0 && o.quic != dropQUIC && o.ech != refuseECH {
-		return o, cli.Misuse("no names: give some, or a -list of them")
+		return o, cli.Misuse("there are no names to refuse: list some, or use -list")
 	}
 	for _, name := range o.names {
 		if err := new(names.Set).Add(name); err != nil {
@@ -183,7 +183,7 @@ func (o options) read() (*names.Set, error) {
 		}
 	}
 	if s.Len() == 0 && len(o.lists) > 0 {
-		return nil, errors.New("no name in the lists blocks")
+		return nil, errors.New("the lists block no name")
 	}
 	return s, nil
 }
@@ -222,7 +222,7 @@ func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer)
 	}
 	defer q.Close()
 	if q.Backend() == queue.IPQueue && o.marks != (marks{}) {
-		return errors.New("ip_queue cannot mark packets: leave -mark and -reset out")
+		return errors.New("ip_queue cannot mark packets: leave out -mark and -reset")
 	}
 	r := newReport(out, o.verbose)
 	r.lines.Printf("sniblock: %v, QUIC: %s, ECH: %s, %s\n", names, quicPolicies[o.quic], echPolicies[o.ech], cli.QueueName(q, queue.IPv4))

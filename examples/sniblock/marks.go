@@ -17,7 +17,7 @@ type marks struct {
 func (m marks) mask() uint32 { return m.settled | m.refused }
 
 // errCameBack is about rules that would queue a packet for ever.
-var errCameBack = errors.New("a packet came back with its mark: the rules do not heed -mark or -reset")
+var errCameBack = errors.New("a packet was queued again with its mark: the rules do not match -mark and -reset")
 
 // decide gives a packet its verdict. Accept ends the chain, so that its rules
 // would not see the mark; Repeat begins the chain again with it.

@@ -27,7 +27,7 @@ const (
 	longestPreamble = 4 << 10 // in front of the first record
 )
 
-var errCut = errors.New("ClientHello that is cut off")
+var errCut = errors.New("truncated ClientHello")
 
 // read reads on in the stream, which is the same as before or has grown, and
 // returns what handshake.write does.

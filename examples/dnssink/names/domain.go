@@ -52,10 +52,10 @@ func cutScheme(word string) (rest string, found bool) {
 func parseHost(text, rest string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
-		return "", fmt.Errorf("%q is no URL", text)
+		return "", fmt.Errorf("%q is not a URL", text)
 	}
 	if strings.TrimSuffix(rest, "/") != u.Host {
-		return "", fmt.Errorf("%q is about a part of its host: name the host %q to block all of it", text, u.Host)
+		return "", fmt.Errorf("%q is only a part of a site: use the name %q to block the whole site", text, u.Host)
 	}
 	return u.Host, nil
 }
@@ -81,11 +81,11 @@ func parseDomain(name string) (string, error) {
 	domain := name
 	switch {
 	case !utf8.ValidString(name):
-		return "", fmt.Errorf("%q is not written in UTF-8", name)
+		return "", fmt.Errorf("%q is not UTF-8", name)
 	case !isASCII(name):
 		ascii, err := profile.ToASCII(name)
 		if err != nil {
-			return "", fmt.Errorf("%q is no name of the international kind", name)
+			return "", fmt.Errorf("%q is not a valid internationalized name", name)
 		}
 		domain = ascii
 	}
@@ -120,16 +120,16 @@ func check(domain string) error {
 	last := ""
 	for last = range strings.SplitSeq(domain, ".") {
 		if len(last) == 0 || len(last) > maxLabel {
-			return errors.New("is no name: it needs 1 to 63 bytes between its dots")
+			return errors.New("is not a name: each part must have 1 to 63 bytes")
 		}
 	}
 	for _, c := range domain {
 		if c != '.' && !isNameByte(c) {
-			return fmt.Errorf("is no name: it has %q", c)
+			return fmt.Errorf("is not a name: it contains %q", c)
 		}
 	}
 	if strings.Trim(last, "0123456789") == "" {
-		return errors.New("is no name: it ends with a number")
+		return errors.New("is not a name: it ends with a number")
 	}
 	return nil
 }

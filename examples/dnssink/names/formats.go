@@ -24,7 +24,7 @@ var ownNames = []string{
 func parseHosts(words []string) ([]entry, error) {
 	address, list := words[0], words[1:]
 	if len(list) == 0 {
-		return nil, fmt.Errorf("%q is an address, and no name follows", address)
+		return nil, fmt.Errorf("no name follows the address %q", address)
 	}
 	var entries []entry
 	for _, word := range list {
@@ -32,7 +32,7 @@ func parseHosts(words []string) ([]entry, error) {
 			continue
 		}
 		if !isSink(address) {
-			return nil, fmt.Errorf("%s leads to %s: a line that blocks begins with 0.0.0.0, 127.0.0.1, :: or ::1", word, address)
+			return nil, fmt.Errorf("%s has the address %s: lines that block start with 0.0.0.0, 127.0.0.1, :: or ::1", word, address)
 		}
 		e, err := parseWord(word)
 		if err != nil {
@@ -66,7 +66,7 @@ func parseAdblock(text string) ([]entry, error) {
 	}
 	name, ends := strings.CutSuffix(strings.TrimSuffix(name, "|"), "^")
 	if !found || !ends {
-		return nil, fmt.Errorf("%q is about more than a name: want a rule like ||ads.example^", text)
+		return nil, fmt.Errorf("%q matches more than a name: want a rule such as ||ads.example^", text)
 	}
 	domain, err := parseDomain(name)
 	if err != nil {
@@ -89,7 +89,7 @@ func (e *entry) applyOptions(options string) error {
 		case option == "important":
 			e.rule = important
 		default:
-			return fmt.Errorf("the option $%s cannot be decided by a name", option)
+			return fmt.Errorf("the option $%s depends on more than the name", option)
 		}
 	}
 	return nil
@@ -100,7 +100,7 @@ func parseDnsmasq(key, value string) ([]entry, error) {
 	parts := strings.Split(value, "/")
 	isServer := key == "server" || key == "local"
 	if !isServer && key != "address" || len(parts) < 3 || parts[0] != "" {
-		return nil, fmt.Errorf("%q names nothing to block: want address=/NAME/ or server=/NAME/", key+"="+value)
+		return nil, fmt.Errorf("%q blocks no name: want address=/NAME/ or server=/NAME/", key+"="+value)
 	}
 	e := entry{rule: block, scope: tree}
 	target := parts[len(parts)-1]
@@ -109,9 +109,9 @@ func parseDnsmasq(key, value string) ([]entry, error) {
 	case isServer && target == "#":
 		e.rule = pass
 	case isServer:
-		return nil, fmt.Errorf("%s=/.../%s blocks nothing: it asks another server", key, target)
+		return nil, fmt.Errorf("%s=/.../%s blocks nothing: it selects another server", key, target)
 	case target != "#" && !isSink(target):
-		return nil, fmt.Errorf("address=/.../%s blocks nothing: it leads to that address", target)
+		return nil, fmt.Errorf("address=/.../%s blocks nothing: it sets that address", target)
 	}
 	var entries []entry
 	for _, name := range parts[1 : len(parts)-1] {
@@ -156,7 +156,7 @@ func parseUnbound(key, value string) ([]entry, error) {
 			return entries, err
 		}
 	}
-	return nil, fmt.Errorf("%q names nothing to block: want local-zone or local-data", strings.TrimSpace(key+": "+value))
+	return nil, fmt.Errorf("%q blocks no name: want local-zone or local-data", strings.TrimSpace(key+": "+value))
 }
 
 func parseLocalZone(value string) ([]entry, error) {

@@ -39,7 +39,7 @@ func (s *Set) readFile(file string, allowed bool) error {
 // Read is ReadFile for a list that is no file.
 func (s *Set) Read(r io.Reader) error { return s.read(r, false) }
 
-// A SyntaxError reports the lines of a list that are not understood.
+// A SyntaxError reports the lines of a list that could not be read.
 type SyntaxError struct {
 	File  string // "" if the list is no file
 	Line  int    // the first of them, counted from 1
@@ -57,7 +57,7 @@ func (e *SyntaxError) Error() string {
 	}
 	text := fmt.Sprintf("%s%d: %v", file, e.Line, e.Err)
 	if more := e.Lines - 1; more > 0 {
-		text += fmt.Sprintf(" (and %s not understood)", plural(more, "more line"))
+		text += fmt.Sprintf(" (and %s)", plural(more, "more line"))
 	}
 	return text
 }
@@ -98,7 +98,7 @@ func (s *Set) read(r io.Reader, allowed bool) error {
 	case err != nil:
 		return err
 	case p.parentheses:
-		fail(errors.New("the list ends between parentheses"))
+		fail(errors.New("the list ends inside parentheses"))
 	}
 	if failed == nil {
 		return nil
@@ -132,7 +132,7 @@ type parser struct {
 // parse returns the names of a line.
 func (p *parser) parse(text string) ([]entry, error) {
 	if p.number == 1 && (strings.HasPrefix(text, "\xff\xfe") || strings.HasPrefix(text, "\xfe\xff")) {
-		return nil, errors.New("the list is written in UTF-16: it must be UTF-8")
+		return nil, errors.New("the list is UTF-16: it must be UTF-8")
 	}
 	text = strings.TrimPrefix(text, "\ufeff") // also where lists were put together
 	indented := strings.HasPrefix(text, " ") || strings.HasPrefix(text, "\t")
@@ -179,7 +179,7 @@ func isComment(text string) bool {
 func directive(text string) error {
 	if len(text) > 2 && text[1] == '#' && isNameByte(rune(text[2])) {
 		word, _, _ := strings.Cut(text, " ")
-		return fmt.Errorf("%s is not followed: name other lists themselves", word)
+		return fmt.Errorf("%s is not supported: use -list for other lists", word)
 	}
 	return nil
 }
@@ -221,13 +221,13 @@ func isHosts(words []string) bool { return parseAddr(words[0]) }
 func parsePlain(text string) ([]entry, error) {
 	words := strings.FieldsFunc(text, func(r rune) bool { return r == ',' || strings.ContainsRune(" \t\v\f\u0085\u00a0", r) })
 	if len(words) == 0 {
-		return nil, fmt.Errorf("%q has no name", text)
+		return nil, fmt.Errorf("%q contains no name", text)
 	}
 	var entries []entry
 	for _, word := range words {
 		word, rest, commented := strings.Cut(word, "#")
 		if commented && (word == "" || strings.IndexAny(rest, "#@?$%") == 0) {
-			return nil, fmt.Errorf("%q is about elements of a page", text)
+			return nil, fmt.Errorf("%q is for elements of a page", text)
 		}
 		e, err := parseWord(word)
 		if err != nil {

@@ -90,7 +90,7 @@ func (z *zone) parseRecord(words []string) ([]entry, error) {
 	if z.owner == "@" || z.owner == z.origin || z.owner == z.apex {
 		switch kind {
 		case "CNAME", "DNAME", "A", "AAAA":
-			return nil, fmt.Errorf("%s for all of the zone: the names to block are those below it", kind)
+			return nil, fmt.Errorf("%s for the zone itself: only names below it can be blocked", kind)
 		}
 		return nil, nil // the records of the zone itself
 	}
@@ -106,7 +106,7 @@ func (z *zone) directive(words []string) error {
 		z.origin = strings.TrimSuffix(asciiLower(words[1]), ".") + "."
 		return nil
 	}
-	return fmt.Errorf("%s is not followed", words[0])
+	return fmt.Errorf("%s is not supported", words[0])
 }
 
 // policy returns what a record says about its owner.
@@ -122,19 +122,19 @@ func (z *zone) policy(kind, data string) ([]entry, error) {
 	}
 	trigger := name[strings.LastIndexByte(name, '.')+1:]
 	if strings.HasPrefix(trigger, "rpz-") {
-		return nil, fmt.Errorf("%q is not about the name asked for: %s is not understood", owner, trigger)
+		return nil, fmt.Errorf("%q does not match the queried name: %s is not supported", owner, trigger)
 	}
 	switch {
 	case (kind == "A" || kind == "AAAA") && isSink(data):
 		e.rule = block
 	case kind != "CNAME":
-		return nil, fmt.Errorf("%q is given data of its own (%s %s): that is not understood", owner, kind, data)
+		return nil, fmt.Errorf("%q has data of its own (%s %s): that is not supported", owner, kind, data)
 	case data == "." || data == "*." || data == "rpz-drop.":
 		e.rule = block
 	case data == "rpz-passthru." || data == owner || data == owner+".":
 		e.rule = pass
 	default:
-		return nil, fmt.Errorf("%q leads to %s: only CNAME with . or *. or rpz-drop. or rpz-passthru. is understood", owner, data)
+		return nil, fmt.Errorf("%q leads to %s: only CNAME with . or *. or rpz-drop. or rpz-passthru. is supported", owner, data)
 	}
 	domain, err := parseDomain(name)
 	if err != nil {
