@@ -68,7 +68,7 @@ type CTState uint8
 const (
 	CTNew         CTState = iota + 1 // the connection has had packets in one direction only
 	CTEstablished                    // the connection has had packets in both directions
-	CTRelated                        // the packet starts a connection that belongs to another one, or is an ICMP error
+	CTRelated                        // the packet starts a connection related to another, or is an ICMP error
 )
 
 // String returns "new", "established" or "related".
@@ -93,22 +93,22 @@ type CTStatus uint32
 
 // The bits of CTStatus.
 const (
-	CTExpected     = CTStatus(wire.CTExpected)     // belongs to another connection, whose helper expected it
-	CTSeenReply    = CTStatus(wire.CTSeenReply)    // has had packets in both directions
-	CTAssured      = CTStatus(wire.CTAssured)      // is not removed early when the table is full
-	CTConfirmed    = CTStatus(wire.CTConfirmed)    // is in the table: its first packet has left
-	CTSrcNAT       = CTStatus(wire.CTSrcNAT)       // its source addresses are translated
-	CTDstNAT       = CTStatus(wire.CTDstNAT)       // its destination addresses are translated
-	CTSeqAdjust    = CTStatus(wire.CTSeqAdjust)    // its TCP sequence numbers are adjusted
-	CTSrcNATDone   = CTStatus(wire.CTSrcNATDone)   // source translation has been decided
-	CTDstNATDone   = CTStatus(wire.CTDstNATDone)   // destination translation has been decided
-	CTDying        = CTStatus(wire.CTDying)        // is about to be freed
-	CTFixedTimeout = CTStatus(wire.CTFixedTimeout) // packets do not extend its timeout
-	CTTemplate     = CTStatus(wire.CTTemplate)     // is a template, not a connection
-	CTUntracked    = CTStatus(wire.CTUntracked)    // is not tracked (before Linux 4.12)
-	CTHelper       = CTStatus(wire.CTHelper)       // a rule assigned its helper (Linux 3.5)
-	CTOffload      = CTStatus(wire.CTOffload)      // is in a flow table (Linux 4.16)
-	CTHWOffload    = CTStatus(wire.CTHWOffload)    // is handled by hardware (Linux 5.7)
+	CTExpected     CTStatus = CTStatus(wire.CTExpected)     // expected by the helper of another connection
+	CTSeenReply    CTStatus = CTStatus(wire.CTSeenReply)    // has had packets in both directions
+	CTAssured      CTStatus = CTStatus(wire.CTAssured)      // is not removed early when the table is full
+	CTConfirmed    CTStatus = CTStatus(wire.CTConfirmed)    // is in the table: its first packet has left
+	CTSrcNAT       CTStatus = CTStatus(wire.CTSrcNAT)       // its source addresses are translated
+	CTDstNAT       CTStatus = CTStatus(wire.CTDstNAT)       // its destination addresses are translated
+	CTSeqAdjust    CTStatus = CTStatus(wire.CTSeqAdjust)    // its TCP sequence numbers are adjusted
+	CTSrcNATDone   CTStatus = CTStatus(wire.CTSrcNATDone)   // source translation has been decided
+	CTDstNATDone   CTStatus = CTStatus(wire.CTDstNATDone)   // destination translation has been decided
+	CTDying        CTStatus = CTStatus(wire.CTDying)        // is about to be freed
+	CTFixedTimeout CTStatus = CTStatus(wire.CTFixedTimeout) // packets do not extend its timeout
+	CTTemplate     CTStatus = CTStatus(wire.CTTemplate)     // is a template, not a connection
+	CTUntracked    CTStatus = CTStatus(wire.CTUntracked)    // is not tracked (before Linux 4.12)
+	CTHelper       CTStatus = CTStatus(wire.CTHelper)       // a rule assigned its helper (Linux 3.5)
+	CTOffload      CTStatus = CTStatus(wire.CTOffload)      // is in a flow table (Linux 4.16)
+	CTHWOffload    CTStatus = CTStatus(wire.CTHWOffload)    // is handled by hardware (Linux 5.7)
 )
 
 // String returns the names of the bits joined by "|", or "0" if there are none.

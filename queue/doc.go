@@ -85,7 +85,7 @@
 // # Several queues
 //
 // [OpenGroup] opens several queues that end together, for example those over
-// which a rule spreads packets (Config.Balance). Queues share nothing: each has
+// which a rule spreads packets ([Config.Balance]). Queues share nothing: each has
 // its own socket, reader, locks and buffers.
 //
 // # Back-pressure and loss
