@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unsafe"
 
@@ -148,6 +149,51 @@ func TestMemory(t *testing.T) {
 				mustAccept(p)
 			}
 		})
+	}
+}
+
+// TestMemoryBound has as many packets undecided as may be, in the program's hands
+// or, because it hangs, in those of the library. It holds the formula that
+// Config.MaxUndecided gives to its example.
+func TestMemoryBound(t *testing.T) {
+	const most, receiveBuffer, copied = 4096, 128 + 2<<10, 256
+	for _, k := range replayers {
+		for _, hangs := range []bool{false, true} {
+			for _, told := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%v, hangs %t, OnExpired %t", k.backend, hangs, told), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						c := queue.Config{Backend: k.backend, Mode: queue.Range(128), MaxUndecided: most, Deadline: time.Hour}
+						// Packets that small are copied: there are buffers for one read.
+						bound := int64(sock.MaxBatch*receiveBuffer + most*(copied+400))
+						if told {
+							c.OnExpired = func(queue.Packet) {}
+							bound += most * 200
+						}
+						r := k.replay(simUDP(false, pattern(100)))
+						held := make([]queue.Packet, 0, most)
+						before := heap()
+						q := r.open(t, c)
+						r.more(most)
+						for p := range q.All() {
+							if hangs {
+								time.Sleep(time.Hour / 2)
+							}
+							if held = append(held, p); hangs || len(held) == most {
+								break
+							}
+						}
+						if grown := heap() - before; grown > bound || grown < most*copied {
+							t.Errorf("%d packets hold %d bytes, want at most %d", most, grown, bound)
+						}
+						if n := q.Stats(); n.Undecided != most {
+							t.Errorf("%d packets are undecided, want %d", n.Undecided, most)
+						}
+						runtime.KeepAlive(held)
+						q.Close()
+					})
+				})
+			}
+		}
 	}
 }
 

@@ -62,7 +62,7 @@ type Config struct {
 	//
 	// An idle queue uses less than 256 KiB of memory. A busy one uses at most
 	//
-	//	256 × R + MaxUndecided × (C + 400 bytes)
+	//	256 × R + MaxUndecided × (C + 400 bytes, or 600 with OnExpired)
 	//
 	// R is the size of a receive buffer: 68 KiB for whole packets, n + 2 KiB
 	// for Range(n), 2 KiB for MetaOnly. C is the longest copy of a packet,
@@ -163,9 +163,10 @@ type Config struct {
 	// Deadline). p has no Payload, conntrack entry, security context and link
 	// header. Its verdicts return ErrDecided.
 	//
-	// The calls come one at a time, from a separate goroutine, and may call
-	// anything in this package. While 65536 calls wait, more packets are only
-	// counted, in Stats.Expired and Stats.CallsSkipped.
+	// The calls for one queue come one at a time, from a separate goroutine,
+	// and may call anything in this package. Close does not wait for them: some
+	// may come after Close has returned. While 65536 calls wait, more packets
+	// are only counted, in Stats.Expired and Stats.CallsSkipped.
 	OnExpired func(p Packet)
 
 	// OnClose is the verdict for packets that are undecided when the queue
@@ -196,11 +197,11 @@ type Config struct {
 	// errno. ENOENT is common: the kernel no longer had the packet, for example
 	// because an interface went down.
 	//
-	// The calls come one at a time, from a separate goroutine, and may call
-	// anything in this package. Close does not wait for them: some may come
-	// after Close has returned. Stats.LostAnswers counts refusals that did not
-	// reach the queue, and Stats.CallsSkipped those that were left out because
-	// 65536 calls waited.
+	// The calls for one queue come one at a time, from a separate goroutine,
+	// and may call anything in this package. Close does not wait for them: some
+	// may come after Close has returned. Stats.LostAnswers counts refusals that
+	// did not reach the queue, and Stats.CallsSkipped those that were left out
+	// because 65536 calls waited.
 	//
 	// Without OnRefused, the queue sends one batch verdict for consecutive
 	// packets with the same verdict, which is faster. The kernel reports a

@@ -215,8 +215,8 @@ func (q *Queue) SetMode(ctx context.Context, m Mode) error {
 	return q.opError("set mode", q.reader.setMode(ctx, m))
 }
 
-// Stats returns the counters of the queue, all at one moment, and those of the
-// kernel, read shortly afterwards. It reads a file in /proc, so call it at
+// Stats returns the counters of the queue. Those that add up are of one moment;
+// the others, and those of the kernel, are read shortly afterwards. It reads a file in /proc, so call it at
 // intervals rather than for each packet. It may also be called after Close, and
 // then returns the final counters. While the queue closes, Stats waits until it
 // is closed, which does not depend on the program.
