@@ -9,8 +9,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// TestAllBreak leaves the loop after each packet: the next loop goes on with
-// the rest, in order, and nothing is read in between.
+// TestAllBreak breaks the loop after each packet. The next loop continues with
+// the other packets, in order, and nothing is read in between.
 func TestAllBreak(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -35,7 +35,7 @@ func TestAllBreak(t *testing.T) {
 	})
 }
 
-// TestAllBreakSends sends what was decided, although the loop does not go on.
+// TestAllBreakSends checks that verdicts are sent although the loop has ended.
 func TestAllBreakSends(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -180,7 +180,8 @@ func TestPacketsAfterAll(t *testing.T) {
 	})
 }
 
-// TestAllTwice runs a second loop in the body of the first, and beside it.
+// TestAllTwice starts a second loop in the body of the first, and on another
+// goroutine.
 func TestAllTwice(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -208,7 +209,7 @@ func TestAllTwice(t *testing.T) {
 	})
 }
 
-// TestAllPanics leaves the loop by a panic of its body: the next one goes on.
+// TestAllPanics panics in the body of a loop. The next loop continues.
 func TestAllPanics(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})

@@ -9,8 +9,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// In steady state nothing is allocated for a packet. Before that the queue must
-// have held as many as it may.
+// TestKernelAllocates checks that nothing is allocated for a packet in steady
+// state. Before that, the queue holds as many packets as it may.
 func TestKernelAllocates(t *testing.T) {
 	n := 20000
 	if testing.Short() {

@@ -93,8 +93,8 @@ func TestConntrackAllocations(t *testing.T) {
 	})
 }
 
-// TestConntrackChangeAllocations has verdicts with all that a connection can be
-// told.
+// TestConntrackChangeAllocations gives verdicts with every change of a
+// connection.
 func TestConntrackChangeAllocations(t *testing.T) {
 	small := simUDP(false, pattern(100))
 	r := nfqReplay(small)
@@ -104,8 +104,8 @@ func TestConntrackChangeAllocations(t *testing.T) {
 	})
 }
 
-// warmUp has all of a run's packets undecided at once, so that later runs find
-// the memory they need, however their goroutines take turns.
+// warmUp makes all packets of a run undecided at once, so that later runs find
+// the memory they need, whichever goroutine runs first.
 func warmUp(r *replay, take func(int, func(queue.Packet)), packets int, decide func(queue.Packet)) {
 	var held []queue.Packet
 	r.more(packets)
@@ -115,9 +115,9 @@ func warmUp(r *replay, take func(int, func(queue.Packet)), packets int, decide f
 	}
 }
 
-// TestMemory holds many packets of medium size, after large ones have come and
-// gone. But for those few that keep the buffers they came in, they may take no
-// more than their own length.
+// TestMemory holds many packets of medium size, after large ones have been
+// decided. They may use no more memory than their own length, except for the
+// few that keep the buffers into which they were received.
 func TestMemory(t *testing.T) {
 	const held, large = 4000, 200
 	for _, k := range replayers {
@@ -197,8 +197,8 @@ func TestMemoryBound(t *testing.T) {
 	}
 }
 
-// TestNoCopy has packets of medium size decided at once: they stay in the
-// buffers they came in.
+// TestNoCopy decides packets of medium size immediately. They stay in the
+// buffers into which they were received.
 func TestNoCopy(t *testing.T) {
 	packet := simUDP(false, pattern(1000))
 	for _, k := range replayers {

@@ -54,8 +54,8 @@ var ends = map[string]func(s *sim){
 	"without a right": func(s *sim) { s.kernel.SetPrivileged(false) },
 }
 
-// TestAnyTime has goroutines call everything at once, before, while and after
-// the queue ends. Each call returns, and says why if it could do nothing.
+// TestAnyTime calls everything from several goroutines, before, while and after
+// the queue ends. Each call returns, with an error if it did nothing.
 func TestAnyTime(t *testing.T) {
 	for name, end := range ends {
 		t.Run(name, func(t *testing.T) {
@@ -176,8 +176,9 @@ func TestCallbacksMayCall(t *testing.T) {
 	}
 }
 
-// TestCallbacksOneAtATime has many packets expire and many verdicts refused at
-// once, from several goroutines: the calls come one at a time, one for each.
+// TestCallbacksOneAtATime makes many packets expire and many verdicts fail at
+// once, from several goroutines. The callbacks are called one at a time, once
+// for each.
 func TestCallbacksOneAtATime(t *testing.T) {
 	const n = 300
 	k := kerneltest.New(kerneltest.Options{})
@@ -302,8 +303,8 @@ func TestZeroPacketMethods(t *testing.T) {
 	}
 }
 
-// TestPayloadStaysAtEnd ends the queue while packets are held: nobody but the
-// application ends the life of a Payload by a verdict.
+// TestPayloadStaysAtEnd ends the queue while packets are held. Only a verdict
+// of the application ends the life of a Payload.
 func TestPayloadStaysAtEnd(t *testing.T) {
 	for name, end := range ends {
 		for action := range onClose {

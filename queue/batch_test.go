@@ -46,7 +46,8 @@ func TestBatchSparesUndecided(t *testing.T) {
 }
 
 // TestBatchSparesUnread decides all packets that were read, while one with an
-// id between theirs waits in the socket: nobody has seen it.
+// id between theirs waits in the socket. A batch verdict must not decide that
+// one.
 func TestBatchSparesUnread(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{MaxUndecided: 5})
@@ -167,8 +168,8 @@ func TestBatchRetried(t *testing.T) {
 	}
 }
 
-// TestBatchUsed looks how the verdicts for packets in a row come: in one
-// message, unless the application wants to hear of each refusal.
+// TestBatchUsed checks that verdicts for consecutive packets are sent in one
+// message, unless OnRefused is set.
 func TestBatchUsed(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		for tell, want := range map[bool]int{false: 60, true: 0} {

@@ -56,8 +56,9 @@ func TestOpenUnderFlood(t *testing.T) {
 	})
 }
 
-// TestOpenUnderFloodFew has more packets before the answer than the application
-// may hold: nobody can decide them yet, so they must not keep the answer away.
+// TestOpenUnderFloodFew queues more packets before the answer than the
+// application may hold. It cannot decide them yet, so they must not prevent
+// Open from reading the answer.
 func TestOpenUnderFloodFew(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.kernel.HoldReplies()
@@ -85,8 +86,8 @@ func (s *sim) stuff() {
 	}
 }
 
-// TestOpenAnswerLost fills the receive buffer with what others sent, so that
-// the first answers find no room.
+// TestOpenAnswerLost fills the receive buffer with messages of other processes,
+// so that the first answers do not fit.
 func TestOpenAnswerLost(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		times := 0
@@ -171,7 +172,8 @@ func TestOpenMessages(t *testing.T) {
 	}
 }
 
-// nativeKinds are those of ip_queue that a host of this byte order can meet.
+// nativeKinds returns the kinds of ip_queue that exist on a host of this byte
+// order.
 func nativeKinds() (list []kind) {
 	for _, k := range kinds() {
 		if !k.isNFQueue() && k.words.BigEndian() == wire.Native().BigEndian() {
@@ -232,7 +234,7 @@ func TestPortTaken(t *testing.T) {
 	})
 }
 
-// TestOpenBothFamilies has a queue for each family at once.
+// TestOpenBothFamilies opens a queue for each family.
 func TestOpenBothFamilies(t *testing.T) {
 	k := kerneltest.New(kerneltest.Options{Modules: hasIPQ | hasIP6Q})
 	ctx := sock.WithKernel(context.Background(), k)
@@ -256,7 +258,8 @@ func TestOpenBothFamilies(t *testing.T) {
 	}
 }
 
-// TestOpenReadsNothing leaves the packets in the kernel until somebody asks.
+// TestOpenReadsNothing checks that packets stay in the kernel until Packets or
+// All is called.
 func TestOpenReadsNothing(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})

@@ -45,8 +45,8 @@ func (s *sim) tapBuffers() *bufferTap {
 	return k.tap
 }
 
-// TestBuffersComeAndGo has bursts: each finds the buffers it needs after a few
-// reads, and when the queue has been idle for long they are gone.
+// TestBuffersComeAndGo sends bursts. Each gets the buffers it needs after a few
+// reads. When the queue has been idle for some time, the buffers are freed.
 func TestBuffersComeAndGo(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		tap := s.tapBuffers()
@@ -74,8 +74,8 @@ func TestBuffersComeAndGo(t *testing.T) {
 	})
 }
 
-// TestBuffersFit has buffers of the size that the mode needs: also for packets
-// that the kernel queues from the moment on at which it takes a larger one.
+// TestBuffersFit checks that buffers have the size that the mode needs, also
+// for the first packets after SetMode.
 func TestBuffersFit(t *testing.T) {
 	for _, tt := range []struct {
 		mode queue.Mode
@@ -125,8 +125,8 @@ func TestBuffersFit(t *testing.T) {
 	}
 }
 
-// TestBuffersTooSmall has a message with more beside the packet than a buffer
-// was made for: that one is lost to the application, the next is not.
+// TestBuffersTooSmall sends a message with more metadata than a buffer is made
+// for. That packet cannot be delivered, but the next one can.
 func TestBuffersTooSmall(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{Mode: queue.Range(100), SecurityContext: true})

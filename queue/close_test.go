@@ -12,7 +12,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// onClose are the ends that undecided packets can have, by Config.OnClose.
+// onClose maps Config.OnClose to the fate of undecided packets.
 var onClose = map[queue.Action]kerneltest.Fate{
 	0:            kerneltest.Flushed,
 	queue.Drop:   kerneltest.Flushed,
@@ -261,8 +261,8 @@ func TestCloseSlowly(t *testing.T) {
 	}
 }
 
-// TestCloseDuringRefusedVerdicts lets refused verdicts race with Close: a packet
-// that some call has a claim on gets Config.OnClose like any other.
+// TestCloseDuringRefusedVerdicts lets refused verdicts race with Close. A
+// packet that a call has claimed gets Config.OnClose like any other.
 func TestCloseDuringRefusedVerdicts(t *testing.T) {
 	tooLong := make([]byte, 70000)
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
@@ -312,7 +312,7 @@ func TestCloseDuringSetMode(t *testing.T) {
 	})
 }
 
-// TestCloseInOnRefused closes from the callback, whoever calls it.
+// TestCloseInOnRefused calls Close from the callback.
 func TestCloseInOnRefused(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		calls := 0

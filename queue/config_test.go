@@ -144,7 +144,7 @@ func TestQueueLength(t *testing.T) {
 	}
 }
 
-// TestConfigFlags looks for the effect of each flag of nfnetlink_queue.
+// TestConfigFlags checks the effect of each flag of nfnetlink_queue.
 func TestConfigFlags(t *testing.T) {
 	label := []byte("system_u:object_r:x\x00")
 	for name, tt := range map[string]struct {

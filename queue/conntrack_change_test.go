@@ -19,7 +19,7 @@ var everyChange = queue.CTChange{
 	SetStatus: queue.CTSeenReply | queue.CTAssured | queue.CTFixedTimeout, ClearStatus: queue.CTHelper,
 }
 
-// TestConntrackChange looks at the entry after a verdict. simEntry has mark 5,
+// TestConntrackChange checks the entry after a verdict. simEntry has mark 5,
 // labels 1 and 127, a timeout of 30 seconds and status 0x18.
 func TestConntrackChange(t *testing.T) {
 	unlabelled := func(c *kerneltest.Conntrack) { c.NoLabels, c.Labels = true, [2]uint64{} }

@@ -21,11 +21,11 @@ import (
 // ruleLabel is the label that labelled gives connections.
 const ruleLabel = 3
 
-// labelled is a rule that has UDP tracked and its connections labelled.
+// labelled returns a rule that tracks UDP connections and labels them.
 func labelled() netns.Rule { return netns.Rule{Protocol: netns.UDP, SetLabel: ruleLabel} }
 
-// openTracking opens a queue that tells connection tracking entries, and skips
-// the test where the kernel cannot.
+// openTracking opens a queue with Config.Conntrack, and skips the test if the
+// kernel does not support it.
 func (l *lab) openTracking() *queue.Queue {
 	l.Helper()
 	q, err := l.tryOpen(queue.Config{Conntrack: true})
@@ -39,7 +39,8 @@ func (l *lab) openTracking() *queue.Queue {
 	return q
 }
 
-// tracked returns the packet's entry, and wants it to say this of the packet.
+// tracked returns the entry of the packet, after checking its relation to the
+// packet.
 func (l *lab) tracked(p queue.Packet, state queue.CTState, reply bool) queue.Conntrack {
 	l.Helper()
 	c, ok := p.Conntrack()
@@ -67,8 +68,9 @@ func wantLabels(t testing.TB, c queue.Conntrack, want string) {
 	}
 }
 
-// A UDP connection over loopback, whose first packet is new and whose later ones
-// are established, with what each verdict has changed before.
+// TestKernelConntrackChange changes a UDP connection over loopback. Its first
+// packet is new, later ones are established, and each shows what earlier
+// verdicts have changed.
 func TestKernelConntrackChange(t *testing.T) {
 	for _, lo := range loopbacks {
 		t.Run(lo.name, func(t *testing.T) {
@@ -177,8 +179,9 @@ func (l *lab) entry(f *flow) (c wire.Conntrack, attrs []byte) {
 	return c, nil
 }
 
-// Kernels that do not tell queues of connections have the same attributes in
-// another place, ctnetlink: package wire reads theirs, and they take its changes.
+// TestKernelConntrackAttributes uses ctnetlink, for kernels that do not send
+// connections to queues. It has the same attributes: package wire decodes those
+// of the kernel, and the kernel accepts the changes that it encodes.
 func TestKernelConntrackAttributes(t *testing.T) {
 	for _, lo := range loopbacks {
 		t.Run(lo.name, func(t *testing.T) {

@@ -40,7 +40,7 @@ func udpFlow(source, destination string) queue.Flow {
 	return queue.Flow{Protocol: 17, Source: netip.MustParseAddrPort(source), Destination: netip.MustParseAddrPort(destination)}
 }
 
-// track runs a test on a queue of nfnetlink_queue that tells entries.
+// track runs a test on a nfnetlink_queue with Config.Conntrack.
 func track(t *testing.T, test func(s *sim)) {
 	t.Helper()
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
@@ -91,7 +91,8 @@ func TestConntrackICMP(t *testing.T) {
 	})
 }
 
-// A packet may have no entry; that of another packet must not show then.
+// TestConntrackAbsent checks packets without an entry. They must not show the
+// entry of another packet.
 func TestConntrackAbsent(t *testing.T) {
 	track(t, func(s *sim) {
 		s.injectPacket(kerneltest.Packet{Conntrack: simEntry()})

@@ -125,7 +125,7 @@ func TestDataOfUDPLength(t *testing.T) {
 	}
 }
 
-// ofFamily is a packet of the family that its bytes say.
+// ofFamily returns a packet of the family that the IP version in b gives.
 func (s *sim) ofFamily(b []byte) kerneltest.Packet {
 	p := kerneltest.Packet{Payload: b}
 	if b[0]>>4 == 6 {

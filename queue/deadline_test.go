@@ -50,7 +50,8 @@ func TestDeadline(t *testing.T) {
 	}
 }
 
-// TestDeadlineEach has packets of different age: each gets its own time.
+// TestDeadlineEach sends packets at different times. Each expires at its own
+// time.
 func TestDeadlineEach(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{Deadline: time.Second})
@@ -89,9 +90,9 @@ func TestDeadlineUnderPressure(t *testing.T) {
 	})
 }
 
-// TestDeadlineOfRefusedVerdict lets refused verdicts race with the deadline: it
-// holds for a packet that some call had claimed at that moment, too. Time is
-// real here, or the claim would never be met.
+// TestDeadlineOfRefusedVerdict lets refused verdicts race with the deadline,
+// which also applies to a packet that was claimed at that moment. It uses real
+// time, because claims are too short in virtual time.
 func TestDeadlineOfRefusedVerdict(t *testing.T) {
 	k := kerneltest.New(kerneltest.Options{})
 	q, err := queue.Open(sock.WithKernel(t.Context(), k), queue.Config{Deadline: time.Millisecond})
@@ -124,8 +125,8 @@ func TestDeadlineOfRefusedVerdict(t *testing.T) {
 	}
 }
 
-// hangs are places at which a program may hang: each reads a few packets, waits
-// and goes on, with every packet that it is given.
+// hangs are programs that hang at different places. Each receives a few
+// packets, waits, and continues.
 var hangs = map[string]func(s *sim, wait func(), judge func(queue.Packet)){
 	"before Packets": func(s *sim, wait func(), judge func(queue.Packet)) {
 		wait()
@@ -203,9 +204,9 @@ var hangs = map[string]func(s *sim, wait func(), judge func(queue.Packet)){
 	},
 }
 
-// TestDeadlineWhoeverHangs has programs that hang while traffic goes on: no
-// packet waits for its verdict longer than the deadline, read or not, none gets
-// it much earlier, and none is handed out that has expired.
+// TestDeadlineWhoeverHangs runs programs that hang while packets arrive. No
+// packet, read or not, waits longer than the deadline for its verdict; none
+// gets it much earlier; and no expired packet is delivered.
 func TestDeadlineWhoeverHangs(t *testing.T) {
 	const deadline = 80 * time.Millisecond
 	for _, c := range []queue.Config{
@@ -262,9 +263,9 @@ func TestDeadlineWhoeverHangs(t *testing.T) {
 	}
 }
 
-// TestDeadlineInGroup has the consumer of a group's channel hang: the packets of
-// its queues expire, those of a queue without a deadline stay, and each queue's
-// come in order.
+// TestDeadlineInGroup stops receiving from the channel of a group. The packets
+// of its queues expire, those of a queue without a deadline stay, and those of
+// each queue are in order.
 func TestDeadlineInGroup(t *testing.T) {
 	const deadline = 80 * time.Millisecond
 	synctest.Test(t, func(t *testing.T) {
@@ -364,7 +365,7 @@ func TestDeadlineBehindMaxUndecided(t *testing.T) {
 	}
 }
 
-// TestAge tells how old the oldest packet is, if somebody asked for a clock.
+// TestAge checks the age of the oldest packet, with and without a clock.
 func TestAge(t *testing.T) {
 	for _, tt := range []struct {
 		c    queue.Config
@@ -509,8 +510,8 @@ func TestWhenFullInGroup(t *testing.T) {
 	}
 }
 
-// TestExpiredMakeRoomInGroup has a packet expire in the channel of a group for
-// whose room another queue's packet waits: that one takes its place.
+// TestExpiredMakeRoomInGroup makes a packet expire in the full channel of a
+// group while a packet of another queue waits. That one takes its place.
 func TestExpiredMakeRoomInGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSim(t, nfqueueKind, kerneltest.Options{})

@@ -16,9 +16,9 @@ import (
 // smallBuffer is the receive buffer that a system grants to ordinary users.
 const smallBuffer = 212992
 
-// The kernel drops all packets that are held, and refuses the verdicts that come
-// then: answers that find no room in a small receive buffer are counted, so that
-// no verdict is lost without a name.
+// TestKernelLostAnswers makes the kernel drop all packets that are held, and so
+// refuse later verdicts. Answers that do not fit in a small receive buffer are
+// counted, so that every refusal is accounted for.
 func TestKernelLostAnswers(t *testing.T) {
 	for _, telling := range []bool{false, true} {
 		for _, stream := range streams {

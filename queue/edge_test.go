@@ -17,9 +17,9 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// TestBadVerdictBesideGood has two goroutines decide the same packets, one of
-// which gives verdicts that are refused: each verdict of the other succeeds. Time
-// is real here, or they would not meet.
+// TestBadVerdictBesideGood decides the same packets from two goroutines, one of
+// which gives invalid verdicts. Each verdict of the other succeeds. It uses
+// real time, because in virtual time the two would not overlap.
 func TestBadVerdictBesideGood(t *testing.T) {
 	tooLong := make([]byte, 70000)
 	for _, processors := range []int{1, 2} {
@@ -118,8 +118,8 @@ func TestFarIDsDecided(t *testing.T) {
 	}
 }
 
-// TestUnsentDropIsNotAccepted closes while the kernel has no memory for a Drop:
-// OnClose Accept is not for that packet.
+// TestUnsentDropIsNotAccepted closes the queue while the kernel has no memory
+// for a Drop. OnClose Accept must not accept that packet.
 func TestUnsentDropIsNotAccepted(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{OnClose: queue.Accept})
@@ -137,8 +137,8 @@ func TestUnsentDropIsNotAccepted(t *testing.T) {
 	})
 }
 
-// TestEmptyAttributes has attributes of no length after packets that had some in
-// the same memory.
+// TestEmptyAttributes sends attributes of length 0, in memory that contained
+// longer ones before.
 func TestEmptyAttributes(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		tap := s.tapped()
@@ -259,8 +259,8 @@ func TestMarksDiffer(t *testing.T) {
 	})
 }
 
-// TestLostAnswers has the kernel's refusals find no room: they are counted, with
-// and without somebody who is told of the others, and apart from lost packets.
+// TestLostAnswers fills the receive buffer so that refusals do not fit. They
+// are counted, with and without OnRefused, and separately from lost packets.
 func TestLostAnswers(t *testing.T) {
 	for _, telling := range []bool{false, true} {
 		for _, failOpen := range []bool{false, true} {
@@ -298,8 +298,8 @@ func TestLostAnswers(t *testing.T) {
 	}
 }
 
-// TestLostAnswersOfTraffic has packets received right after Stats has read the
-// kernel's row. They are no lost answers.
+// TestLostAnswersOfTraffic receives packets right after Stats has read the row
+// of the kernel. They do not count as lost answers.
 func TestLostAnswersOfTraffic(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		var k rowKernel
@@ -323,8 +323,8 @@ func TestLostAnswersOfTraffic(t *testing.T) {
 	})
 }
 
-// A rowKernel has a socket that calls a function after the kernel's row was
-// read.
+// A rowKernel is a kernel whose sockets call a function after the row of the
+// kernel was read.
 type rowKernel struct {
 	*kerneltest.Kernel
 	socket rowSocket
@@ -349,9 +349,9 @@ func (s *rowSocket) Status(b []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// TestStopRequestFails has the kernel refuse to stop queueing when the context
-// ends: for a while, which does not show, or for good, which ends the queue with
-// an error.
+// TestStopRequestFails makes the kernel refuse to stop queueing when the
+// context ends: either temporarily, which has no effect, or permanently, which
+// ends the queue with an error.
 func TestStopRequestFails(t *testing.T) {
 	for _, tt := range []struct {
 		times int
@@ -381,8 +381,8 @@ func TestStopRequestFails(t *testing.T) {
 	}
 }
 
-// TestCanceledCause ends contexts with causes that say that they were canceled,
-// as signal.NotifyContext does since Go 1.26, and with others.
+// TestCanceledCause ends contexts with causes that match context.Canceled, as
+// signal.NotifyContext sets since Go 1.26, and with other causes.
 func TestCanceledCause(t *testing.T) {
 	for cause, plain := range map[error]bool{
 		nil:              true,
@@ -404,7 +404,7 @@ func TestCanceledCause(t *testing.T) {
 	}
 }
 
-// TestLargestConfig has numbers that are as large as can be.
+// TestLargestConfig opens a queue with the largest possible numbers.
 func TestLargestConfig(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{
@@ -424,8 +424,9 @@ func TestLargestConfig(t *testing.T) {
 	}
 }
 
-// TestDecideUpToReadsNothing has a packet that was decided, whose memory belongs
-// to another by now: with the race detector it shows if that is read.
+// TestDecideUpToReadsNothing calls DecideUpTo on a packet that was decided, and
+// whose slot holds another one. The race detector reports it if that slot is
+// read.
 func TestDecideUpToReadsNothing(t *testing.T) {
 	k := kerneltest.New(kerneltest.Options{})
 	q, err := queue.Open(sock.WithKernel(t.Context(), k), queue.Config{Conntrack: true})

@@ -10,8 +10,8 @@ import (
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
-// failuresElsewhere are ways in which packet-queue libraries have failed their
-// users, and the tests which show that this one does not.
+// failuresElsewhere lists known failures of other packet-queue libraries, and
+// the tests that show that this library does not have them.
 var failuresElsewhere = map[string][]string{
 	"a packet that comes before the answer to Open is taken for it":  {"TestOpenUnderFlood", "TestOpenAnswerLost", "TestKernelReopenDuringFlood"},
 	"a full receive buffer ends the reader, or goes unnoticed":       {"TestOverrun", "TestMissed", "TestKernelOverrun"},

@@ -11,7 +11,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// refusals records what Config.OnRefused is told.
+// A refusals records the calls of Config.OnRefused.
 type refusals struct {
 	mu   sync.Mutex
 	errs map[uint64]error
@@ -47,8 +47,8 @@ func (r *refusals) want(t *testing.T, packets []queue.Packet) {
 	}
 }
 
-// The kernel drops the pending packets of a link that goes down. Their
-// verdicts come too late, and the stream goes on.
+// TestKernelLinkGoesDown sets a link down, so that the kernel drops its pending
+// packets. Their verdicts are too late, and the stream continues.
 func TestKernelLinkGoesDown(t *testing.T) {
 	l := newLab(t)
 	near, far := testutil.Veth(t, l.ns, testutil.NewNamespace(t), 1)
@@ -82,8 +82,8 @@ func TestKernelLinkGoesDown(t *testing.T) {
 	f.wantNothing()
 }
 
-// A hook that is removed takes the pending packets of all queues along, in
-// whichever state they are for the library: still in the socket, too.
+// TestKernelRulesRemoved removes a hook. The kernel drops the pending packets
+// of all queues, whether or not they have been read.
 func TestKernelRulesRemoved(t *testing.T) {
 	for _, read := range []bool{true, false} {
 		t.Run(at("read before", read), func(t *testing.T) {

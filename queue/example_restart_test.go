@@ -27,8 +27,8 @@ func keepFiltering(ctx context.Context, filter func(context.Context) error) {
 	}
 }
 
-// A queue ends by itself when its socket is dead, or the privilege is gone. A
-// program that must go on opens it again.
+// A queue ends if its socket fails or the privilege is removed. A program that
+// must continue opens it again.
 func ExampleOpen_restart() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -37,8 +37,8 @@ func Example() {
 	}
 }
 
-// All pulls the packets on the caller's own goroutine. A break leaves the queue
-// open; a later loop goes on with the next packet.
+// All reads packets on the goroutine of the loop. After a break the queue is
+// still open, and a later loop continues with the next packet.
 func ExampleQueue_All() {
 	q, err := queue.Open(context.Background(), queue.Config{Number: 5})
 	if err != nil {
@@ -135,8 +135,8 @@ func ExamplePacket_Conntrack() {
 	}
 }
 
-// The kernel may refuse a verdict after it was sent. Most often it has given
-// the packet up, because its interface went down.
+// The kernel may refuse a verdict after it was sent. Usually it no longer has
+// the packet, because its interface went down.
 func ExampleConfig_onRefused() {
 	q, err := queue.Open(context.Background(), queue.Config{
 		OnRefused: func(id uint64, err error) {
@@ -155,8 +155,8 @@ func ExampleConfig_onRefused() {
 	}
 }
 
-// With a deadline no packet waits for ever, whatever becomes of the goroutine
-// that was to decide it.
+// With a deadline, no packet waits for ever, even if the goroutine that should
+// decide it hangs.
 func ExampleConfig_deadline() {
 	q, err := queue.Open(context.Background(), queue.Config{
 		Deadline:   2 * time.Second,

@@ -22,11 +22,12 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// maxErrorText is the length that an error of Open may have: two lines of a
+// maxErrorText is the maximum length of an error of Open: two lines of a
 // terminal.
 const maxErrorText = 160
 
-// wantOpenText checks what every error of Open has in common, and its text.
+// wantOpenText checks the text of an error of Open, and what all such errors
+// have in common.
 func wantOpenText(t *testing.T, err error, want string) {
 	t.Helper()
 	var op *queue.OpError
@@ -42,7 +43,7 @@ func wantOpenText(t *testing.T, err error, want string) {
 	}
 }
 
-// TestOpenErrorTexts fails to open in every way that a kernel has.
+// TestOpenErrorTexts makes Open fail in every way that a kernel can cause.
 func TestOpenErrorTexts(t *testing.T) {
 	nfqueue, ipq, ip6q := queue.Config{Backend: queue.NFQueue}, queue.Config{Backend: queue.IPQueue}, queue.Config{Family: queue.IPv6}
 	const privilege = "needs CAP_NET_ADMIN (run as root, or setcap cap_net_admin+ep PROGRAM)"
@@ -101,7 +102,7 @@ func native64() kerneltest.Layout {
 	return kerneltest.Little64
 }
 
-// TestOpenSocketErrorTexts has no socket at all.
+// TestOpenSocketErrorTexts makes opening the socket fail.
 func TestOpenSocketErrorTexts(t *testing.T) {
 	setns := func(err error) error {
 		return fmt.Errorf("%w: %w", sock.ErrNetNS, os.NewSyscallError("setns", err))
@@ -181,7 +182,7 @@ func taken(t *testing.T, o kerneltest.Options, c queue.Config, files map[string]
 	})
 }
 
-// TestOpenContextTexts has a context that has ended.
+// TestOpenContextTexts opens with a context that has ended.
 func TestOpenContextTexts(t *testing.T) {
 	ctx, cancel := context.WithCancel(sock.WithKernel(t.Context(), kerneltest.New(kerneltest.Options{})))
 	cancel()
@@ -200,14 +201,14 @@ func TestOpenLengthText(t *testing.T) {
 		"Config.QueueLength sets /proc/sys/net/ipv6/ip6_queue_maxlen, which takes root: leave it out")
 }
 
-// A readOnlyKernel lets nobody write to its files.
+// A readOnlyKernel is a kernel whose files cannot be written.
 type readOnlyKernel struct{ *kerneltest.Kernel }
 
 func (readOnlyKernel) WriteFile(name string, _ []byte) error {
 	return &fs.PathError{Op: "open", Path: name, Err: syscall.EACCES}
 }
 
-// TestErrorTexts has the errors of other operations.
+// TestErrorTexts checks the errors of other operations.
 func TestErrorTexts(t *testing.T) {
 	k := kerneltest.New(kerneltest.Options{Ordinary: true})
 	q, err := queue.Open(sock.WithKernel(t.Context(), k), queue.Config{Number: 5, Deadline: time.Hour})

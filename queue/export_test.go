@@ -8,8 +8,8 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// OpenLayout opens ip_queue of a kernel with that layout, even one of the other
-// byte order, which no host can have.
+// OpenLayout opens ip_queue of a kernel with the given layout. It also works
+// with the other byte order, which no real kernel on this host can have.
 func OpenLayout(ctx context.Context, c Config, l wire.Layout) (*Queue, error) {
 	c, err := c.complete()
 	if err != nil {

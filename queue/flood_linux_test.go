@@ -9,9 +9,9 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// flood sends datagrams over loopback, as fast as q keeps up with them: not
-// more than inFlight are undecided, so that no buffer overflows. The function
-// returned ends it and tells how many were sent.
+// flood sends datagrams over loopback, as fast as q decides them: at most
+// inFlight are undecided, so that no buffer overflows. The function that it
+// returns stops it and returns the number of datagrams sent.
 func (l *lab) flood(q *queue.Queue) (stop func() int) {
 	l.Helper()
 	return l.floodWithin(func(sent int) int {

@@ -96,7 +96,7 @@ func TestFlow(t *testing.T) {
 	}
 }
 
-// A frame of a bridge is IP if its EtherType says so.
+// TestFlowOfBridge checks that a bridged frame is IP if its EtherType is.
 func TestFlowOfBridge(t *testing.T) {
 	for etherType, want := range map[uint16]bool{0x0800: true, 0x86dd: false, 0x0806: false} {
 		p := queue.Packet{Payload: join(udp4, udp), Family: queue.Bridge, HWProtocol: etherType}

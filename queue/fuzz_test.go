@@ -172,8 +172,8 @@ func (s *sim) arriving() (p queue.Packet, ok bool) {
 	return p, ok
 }
 
-// judge looks at all of a packet and decides it in a way that depends on n. It
-// reports whether a verdict was taken.
+// judge reads everything about a packet and decides it in a way that depends on
+// n. It reports whether the verdict succeeded.
 func (s *sim) judge(p queue.Packet, n uint64) bool {
 	_ = len(p.In().String()) + len(p.Out().String()) + len(p.LinkHeader()) + len(p.SecurityContext()) +
 		len(p.HardwareAddr()) + len(p.Time().String())

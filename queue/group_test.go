@@ -163,7 +163,8 @@ func TestGroupRangeOnly(t *testing.T) {
 	}
 }
 
-// What was received can still be decided after the context has ended.
+// TestGroupContextEnds checks that received packets can still be decided after
+// the context has ended.
 func TestGroupContextEnds(t *testing.T) {
 	simulateGroup(t, queue.Config{}, func(s *groupSim) {
 		journeys := s.inject(5)
@@ -263,7 +264,8 @@ func TestConfigBalance(t *testing.T) {
 	}
 }
 
-// A group may have any queues, of both kinds, and each packet names its own.
+// TestGroupOfAnyQueues opens a group with queues of both kinds. Packet.Queue
+// returns the right one for each packet.
 func TestGroupOfAnyQueues(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := kerneltest.New(kerneltest.Options{Modules: kerneltest.IPQueue | kerneltest.IP6Queue})
@@ -354,7 +356,8 @@ func TestGroupContextEndsWithCause(t *testing.T) {
 	}
 }
 
-// A failure during Grace still is one queue's end alone: it has one already.
+// TestGroupFailsAfterContext makes one queue fail during Grace. The other
+// queues are not closed, because they are ending already.
 func TestGroupFailsAfterContext(t *testing.T) {
 	simulateGroup(t, queue.Config{Grace: time.Minute}, func(s *groupSim) {
 		s.inject(1)
@@ -381,7 +384,8 @@ func TestGroupFailsAfterContext(t *testing.T) {
 	})
 }
 
-// The channel has room for all queues' Buffers.
+// TestGroupBuffer checks that the capacity of the channel is the sum of the
+// Buffers.
 func TestGroupBuffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := kerneltest.New(kerneltest.Options{})

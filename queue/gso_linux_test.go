@@ -36,8 +36,9 @@ func newBulk(t *testing.T, family int, c queue.Config) *bulk {
 
 const mtu = 1500
 
-// With copies that are short, a small receive buffer has room for the segments
-// of the loopback interface, which are of 64 KiB.
+// TestKernelNoGSOLoopback checks NoGSO on the loopback interface, whose
+// segments have 64 KiB: if copies are short, they fit in a small receive
+// buffer.
 func TestKernelNoGSOLoopback(t *testing.T) {
 	for _, lo := range loopbacks {
 		t.Run(lo.name, func(t *testing.T) {

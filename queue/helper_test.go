@@ -58,7 +58,7 @@ func own() error {
 // forwardLength is the length of the queue that forward holds.
 const forwardLength = 128
 
-// forward accepts all packets, with the mark that its argument says.
+// forward accepts all packets, with the mark in its argument.
 func forward() error {
 	mark, err := argument()
 	if err != nil {
@@ -87,10 +87,10 @@ func argument() (uint32, error) {
 	return uint32(n), err
 }
 
-// bombard sends what a hostile process with all privileges might: messages to
-// the netlink port that its argument says, as if they came from the kernel, and
-// to the kernel, as if they came from the owner of queue 0. For each line that
-// it reads it tells how many of the former were sent, and how many taken.
+// bombard does what a hostile process with all privileges could: it sends
+// messages to the netlink port in its argument as if it were the kernel, and
+// messages to the kernel as if it were the owner of queue 0. For each line of
+// input it prints how many of the former were sent and how many accepted.
 func bombard() error {
 	port, err := argument()
 	if err != nil {

@@ -126,8 +126,8 @@ func startIPQPeer(b *testing.B, program string, port int) *ipqPeer {
 	return p
 }
 
-// measure has the clock run from the first packet to the last verdict, that of
-// the consumer's processor too.
+// measure runs the clock from the first packet to the last verdict. It also
+// measures the processor time of the consumer.
 func (p *ipqPeer) measure(b *testing.B, consumer int) {
 	b.Helper()
 	b.StopTimer()
@@ -140,8 +140,8 @@ func (p *ipqPeer) measure(b *testing.B, consumer int) {
 	b.ReportMetric(float64(processorTime(b, consumer)-before)/float64(b.N), "cpu-ns/op")
 }
 
-// processorTime is how long a process has run. One that has ended has its time
-// until somebody waits for it.
+// processorTime returns the processor time that a process has used. A process
+// that has ended keeps it until another process waits for it.
 func processorTime(b *testing.B, process int) time.Duration {
 	b.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", process))
@@ -167,8 +167,8 @@ func init() {
 	helpers["ipqServe"] = ipqServe
 }
 
-// ipqServe accepts the packets of the peer whose port it reads, by Packets or by
-// All as its argument says.
+// ipqServe accepts the packets of the peer whose port it reads from its input,
+// with Packets or All depending on its argument.
 func ipqServe() error {
 	fmt.Println("ready")
 	var peer uint32

@@ -12,9 +12,9 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// hasIPQueue reports whether the kernel has ip_queue, by asking for its
-// socket. ip_queue serves the initial network namespace alone, so that on such
-// a kernel the tests cannot run in one of their own.
+// hasIPQueue reports whether the kernel has ip_queue, by opening its socket.
+// ip_queue only exists in the initial network namespace, so the tests cannot
+// run in a private one.
 func hasIPQueue() bool {
 	s, err := sock.Host().Open(sock.Config{Protocol: sock.ProtoFirewall, PositivePort: true})
 	if err != nil {
@@ -111,9 +111,9 @@ func ipqHeaderLen(h ipqHost) int {
 	return 28
 }
 
-// withText returns a copy of the packet that carries another text, with
-// lengths and checksums as they were: only the IP length is set, which says
-// that the packet is meant to be that long.
+// withText returns a copy of the packet with another text. Lengths and
+// checksums stay as they were, except the IP length, which shows that the
+// packet is complete.
 func withText(h ipqHost, p queue.Packet, text string) []byte {
 	n := ipqHeaderLen(h)
 	b := append(p.Clone()[:n:n], text...)

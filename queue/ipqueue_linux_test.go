@@ -119,7 +119,7 @@ func iptables(t *testing.T, f queue.Family) string {
 func (h *loopback) context() context.Context { return context.Background() }
 func (h *loopback) family() queue.Family     { return h.f }
 
-// send passes over an EPERM: the kernel tells it to who sends a packet that is
+// send ignores EPERM: the kernel returns it to the sender of a packet that is
 // dropped on its way out.
 func (h *loopback) send(t *testing.T, text string) {
 	t.Helper()

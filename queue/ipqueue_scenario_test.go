@@ -48,8 +48,8 @@ func ipqUnknownID(t *testing.T, h ipqHost) {
 	}
 }
 
-// ipqOverrun fills the smallest receive buffer and checks that the stream goes
-// on, with each packet accounted for.
+// ipqOverrun fills the smallest receive buffer. The stream continues, and every
+// packet is accounted for.
 func ipqOverrun(t *testing.T, h ipqHost) {
 	q := openIPQ(t, h, queue.Config{ReadBuffer: 1})
 	before := q.Stats().Kernel.SocketDropped

@@ -22,8 +22,8 @@ func (s *sim) injectByEth0() *kerneltest.Journey {
 // ipQueueKinds are ip_queue and ip6_queue.
 func ipQueueKinds() []kind { return kinds()[1:] }
 
-// TestGoneBeforeVerdict uses the id of a packet again that the application
-// still has: its verdict must not hit the new one.
+// TestGoneBeforeVerdict reuses the id of a packet that the application still
+// holds. Its verdict must not decide the new packet.
 func TestGoneBeforeVerdict(t *testing.T) {
 	simulate(t, ipQueueKinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -53,7 +53,8 @@ func TestGoneBeforeVerdict(t *testing.T) {
 	})
 }
 
-// TestGoneUnread has both packets of an id in the socket before either is read.
+// TestGoneUnread puts two packets with the same id into the socket before
+// either is read.
 func TestGoneUnread(t *testing.T) {
 	simulate(t, ipQueueKinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -101,9 +102,9 @@ func TestGoneWhileWaiting(t *testing.T) {
 	})
 }
 
-// TestIDUsedAgainAtOnce sees the id again before the system call that decided
-// its first packet has returned: nothing is gone. That packet's end must not be
-// taken for the second one's, whose id comes again as well.
+// TestIDUsedAgainAtOnce reuses an id before the system call that decided its
+// first packet has returned. No packet is gone, and the end of the first packet
+// must not be taken for that of the second, whose id is then reused as well.
 func TestIDUsedAgainAtOnce(t *testing.T) {
 	simulate(t, ipQueueKinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -158,8 +159,8 @@ func TestIDUsedAgainAtOnce(t *testing.T) {
 	})
 }
 
-// TestGoneMakesRoom has a packet go whose verdict must be sent again, while the
-// reader waits for room.
+// TestGoneMakesRoom removes a packet whose verdict must be sent again, while
+// the reader waits because of MaxUndecided.
 func TestGoneMakesRoom(t *testing.T) {
 	simulate(t, ipQueueKinds(), kerneltest.Options{}, func(s *sim) {
 		tap := s.tapped()
@@ -185,8 +186,8 @@ func TestGoneMakesRoom(t *testing.T) {
 	})
 }
 
-// TestHighIDs has the ids that kernels give: addresses, with the highest bit
-// set.
+// TestHighIDs uses ids like those of real kernels: addresses with the highest
+// bit set.
 func TestHighIDs(t *testing.T) {
 	simulate(t, ipQueueKinds(), kerneltest.Options{}, func(s *sim) {
 		s.openTelling(queue.Config{})

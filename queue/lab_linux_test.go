@@ -36,8 +36,8 @@ func newLab(t testing.TB) *lab {
 	return addLab(t, testutil.NewNamespace(t))
 }
 
-// labIn returns a lab in a namespace that others use too: its rules go with
-// the test.
+// labIn returns a lab in a namespace that other tests use as well. Its rules
+// are removed at the end of the test.
 func labIn(t testing.TB, ns *netns.Namespace) *lab {
 	t.Helper()
 	l := addLab(t, ns)
@@ -81,7 +81,7 @@ func (l *lab) queueUDP() {
 }
 
 // countSent returns a counter of the UDP packets that leave the namespace. On
-// loopback it has counted a packet when the verdict has been sent.
+// loopback, the packet has been counted when sending the verdict has returned.
 func (l *lab) countSent() func() int {
 	l.Helper()
 	c := l.chain(netns.Postrouting, 0, netns.Rule{Protocol: netns.UDP})
@@ -175,8 +175,8 @@ func take(t testing.TB, q *queue.Queue, n int) []queue.Packet {
 	return packets
 }
 
-// settled waits until the kernel holds no packet any more, and wants each
-// packet that it numbered to be accounted for.
+// settled waits until the kernel holds no packets, and checks that every packet
+// that it numbered is accounted for.
 func settled(t testing.TB, q *queue.Queue) queue.Stats {
 	t.Helper()
 	var s queue.Stats
@@ -192,8 +192,8 @@ func settled(t testing.TB, q *queue.Queue) queue.Stats {
 	return s
 }
 
-// balanced wants the equation of Stats to hold, and each packet that is no
-// longer undecided to have met one action.
+// balanced checks the equation of Stats, and that each packet that is no longer
+// undecided has one action.
 func balanced(t testing.TB, s queue.Stats) {
 	t.Helper()
 	ended := s.Decided + s.Expired + s.Overflowed + s.Damaged + s.Abandoned
@@ -269,10 +269,10 @@ func newFlow(t testing.TB, from, to *netns.Namespace, addr netip.Addr) *flow {
 	return &flow{t, client, server}
 }
 
-// room returns how many small packets of the flow may be held at a time, at
-// most n. They occupy the sender's buffer until they have a verdict, then the
-// receiver's, and copies of them the queue's. All of these are limited by
-// net.core.wmem_max and rmem_max, for most users.
+// room returns how many small packets of the flow may be held at the same time,
+// at most n. They use the buffer of the sender until they have a verdict, then
+// that of the receiver, and copies of them that of the queue. For most users,
+// net.core.wmem_max and rmem_max limit all of these.
 func (f *flow) room(n int) int {
 	f.Helper()
 	const cost = 2048 // bytes of a buffer for one packet, at most
@@ -330,9 +330,8 @@ func (f *flow) want(payloads ...string) {
 	}
 }
 
-// wantNumbers wants datagrams with exactly these numbers to arrive, in any
-// order, and nothing to have arrived besides. Datagrams that could still come
-// must have been decided.
+// wantNumbers checks that exactly the datagrams with these numbers arrive, in
+// any order. All datagrams that could still arrive must have been decided.
 func (f *flow) wantNumbers(want map[int]bool) {
 	f.Helper()
 	got := make(map[int]bool)
@@ -350,7 +349,7 @@ func (f *flow) wantNumbers(want map[int]bool) {
 	f.wantNothing()
 }
 
-// wantNothing wants no datagram to have arrived.
+// wantNothing checks that no datagram has arrived.
 func (f *flow) wantNothing() {
 	f.Helper()
 	if err := f.server.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A queue that nobody reads takes as many packets as it may and then none, or
-// lets the others pass.
+// TestKernelQueueLength fills a queue that is not read. It holds as many
+// packets as it may; the others are dropped, or pass.
 func TestKernelQueueLength(t *testing.T) {
 	const length, n = 10, 100
 	for _, test := range []struct {
@@ -141,8 +141,8 @@ func TestKernelMaxUndecided(t *testing.T) {
 	}
 }
 
-// While the application decides nothing, an answer of the kernel that is
-// behind too many packets cannot be read.
+// TestKernelMaxUndecidedHidesAnswer checks that an answer of the kernel behind
+// too many packets cannot be read while the application decides nothing.
 func TestKernelMaxUndecidedHidesAnswer(t *testing.T) {
 	l := newLab(t)
 	f := l.flow(loopback4)
@@ -164,7 +164,8 @@ func TestKernelMaxUndecidedHidesAnswer(t *testing.T) {
 	wantStats(t, settled(t, q), queue.Stats{Received: 10, Decided: 10, Accepted: 10})
 }
 
-// Nobody receives: what the channel has no room for gets the policy's verdict.
+// TestKernelWhenFull does not receive packets. Those that do not fit in the
+// channel get WhenFull.
 func TestKernelWhenFull(t *testing.T) {
 	const n = 300
 	for _, buffer := range []int{-1, 3} {
@@ -205,8 +206,8 @@ func TestKernelWhenFull(t *testing.T) {
 	}
 }
 
-// Packets that nobody decides get their verdict, in the application's hands,
-// in the channel or between loops over All.
+// TestKernelDeadline checks that packets expire while the application holds
+// them, in the channel, and between loops over All.
 func TestKernelDeadline(t *testing.T) {
 	const n = 50
 	for _, stream := range streams {

@@ -12,7 +12,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// awaitOut waits until the packet's output interface has that name.
+// awaitOut waits until the output interface of the packet has that name.
 func awaitOut(t testing.TB, p queue.Packet, want string) {
 	t.Helper()
 	eventually(t, "the output interface is named "+want, func() bool { return p.Out().Name() == want })
@@ -58,7 +58,8 @@ func wantOut(t testing.TB, p queue.Packet, link netns.Link) {
 	}
 }
 
-// What happens to a link shows in the names of packets taken before, too.
+// TestKernelLinksFollow checks that changes of a link also show in the names of
+// earlier packets.
 func TestKernelLinksFollow(t *testing.T) {
 	l := newLab(t)
 	l.queueUDP()

@@ -11,8 +11,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// nfqueueKinds is nfnetlink_queue alone, which tells interfaces by their
-// indexes.
+// nfqueueKinds contains only nfnetlink_queue, which reports the indexes of
+// interfaces.
 var nfqueueKinds = []kind{nfqueueKind}
 
 // packetFrom returns a packet that came by eth0, on an open queue.
@@ -167,7 +167,8 @@ func TestLinksRenamedMeanwhile(t *testing.T) {
 	})
 }
 
-// ip_queue tells names itself.
+// TestLinksNotOfIPQueue checks that nothing is watched for ip_queue, which
+// reports names.
 func TestLinksNotOfIPQueue(t *testing.T) {
 	simulate(t, []kind{ipqueueKind}, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -181,7 +182,8 @@ func TestLinksNotOfIPQueue(t *testing.T) {
 	})
 }
 
-// With Config.WatchDevices a name needs nothing that Open has not opened.
+// TestWatchDevices checks that with Config.WatchDevices, Name needs nothing
+// that Open has not opened.
 func TestWatchDevices(t *testing.T) {
 	simulate(t, nfqueueKinds, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{WatchDevices: true})

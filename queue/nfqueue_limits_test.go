@@ -108,8 +108,9 @@ func withOptions(data []byte) []byte {
 	return p
 }
 
-// Whatever a replacement changes of the headers, Linux 7.2 has it arrive or the
-// verdict is refused: nil never means that the packet is lost.
+// TestReplaceHeadersSince72 changes headers in every way. With Linux 7.2,
+// either the packet arrives or the verdict is refused: nil never means that the
+// packet is lost.
 func TestReplaceHeadersSince72(t *testing.T) {
 	linux := kerneltest.Version{Major: 7, Minor: 2}
 	for name, tt := range map[string]struct {

@@ -100,7 +100,7 @@ func (r *trial) run() {
 	}
 }
 
-// round injects some packets, decides them and looks what became of them.
+// round injects some packets, decides them, and checks their fates.
 func (r *trial) round() {
 	r.Helper()
 	n := 1 + r.IntN(150)

@@ -18,7 +18,7 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// A binder binds queues that nobody reads, with one socket.
+// A binder binds queues with one socket, and does not read them.
 type binder struct {
 	testing.TB
 	sock  sock.Socket
@@ -58,8 +58,8 @@ func (b *binder) command(number uint16, c wire.ConfigCommand) {
 	}
 }
 
-// Where a namespace has hundreds of queues, which come and go, each still finds
-// its counters, and the owner of a taken one is named.
+// TestKernelManyQueues opens and closes hundreds of queues in a namespace. Each
+// still finds its counters, and the owner of a taken queue is reported.
 func TestKernelManyQueues(t *testing.T) {
 	l := newLab(t)
 	b := l.binder()
@@ -119,8 +119,9 @@ func TestKernelNetNSWrong(t *testing.T) {
 	}
 }
 
-// A process with CAP_NET_ADMIN that is not root has its packets, but not the
-// kernel's counters, and cannot see who has a queue.
+// TestKernelOrdinaryUser opens a queue with CAP_NET_ADMIN, but not as root. It
+// gets its packets, but not the counters of the kernel, and cannot see who owns
+// a queue.
 func TestKernelOrdinaryUser(t *testing.T) {
 	testutil.RequireKernel(t)
 	testutil.CheckLeaks(t)
@@ -168,7 +169,7 @@ func becomeOrdinary(t *testing.T) bool {
 	return id == nobody
 }
 
-// wantText wants an error whose text has these words.
+// wantText checks that the text of an error contains these words.
 func wantText(t *testing.T, err error, words string) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), words) {

@@ -95,7 +95,7 @@ func TestOpenNeither(t *testing.T) {
 	}
 }
 
-// TestOpenErrors looks for the errno and for the advice.
+// TestOpenErrors checks the errno and the advice of errors.
 func TestOpenErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
 		o    kerneltest.Options
@@ -161,7 +161,7 @@ func TestOpenModuleGone(t *testing.T) {
 	}
 }
 
-// TestOpenOwned opens a queue that belongs to somebody else.
+// TestOpenOwned opens a queue that belongs to another socket.
 func TestOpenOwned(t *testing.T) {
 	for k, want := range map[kind]kerneltest.Errno{nfqueueKind: eperm, ipqueueKind: ebusy} {
 		simulate(t, []kind{k}, kerneltest.Options{}, func(s *sim) {
@@ -218,7 +218,7 @@ func TestOpenOwnerDyingEnds(t *testing.T) {
 	})
 }
 
-// TestOpenEnded opens with a context that has ended or ends meanwhile.
+// TestOpenEnded opens with a context that has ended, or that ends meanwhile.
 func TestOpenEnded(t *testing.T) {
 	cause := errors.New("no more")
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
@@ -262,8 +262,8 @@ func TestOpenSocketFails(t *testing.T) {
 	})
 }
 
-// A refusingKernel lets nobody open a socket, as when Config.NetNS may not be
-// entered.
+// A refusingKernel is a kernel in which no socket can be opened, for example
+// because Config.NetNS must not be entered.
 type refusingKernel struct {
 	sock.Kernel
 	err error
@@ -284,7 +284,8 @@ func TestOpenNoSocket(t *testing.T) {
 	}
 }
 
-// The owner of a queue is told although its port is not the process's number.
+// TestOpenOwnedBySecondSocket checks that the error names the owner even if its
+// port is not its process id.
 func TestOpenOwnedBySecondSocket(t *testing.T) {
 	simulate(t, nfqueueKinds, kerneltest.Options{}, func(s *sim) {
 		ctx := sock.WithKernel(context.Background(), &host{s.kernel, map[string][]byte{
@@ -314,7 +315,8 @@ func (w *watched) Open(c sock.Config) (sock.Socket, error) {
 	return w.Kernel.Open(c)
 }
 
-// A kernel that cannot have ip_queue is not asked for it.
+// TestOpenAutoAsksForIPQueue checks that Open does not try ip_queue on kernels
+// that cannot have it.
 func TestOpenAutoAsksForIPQueue(t *testing.T) {
 	for linux, want := range map[kerneltest.Version][]int{
 		{Major: 3, Minor: 4}:  {sock.ProtoFirewall, sock.ProtoNetfilter},

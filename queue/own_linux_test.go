@@ -22,7 +22,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A helper is a process that a test has started.
+// A helper is a process started by a test.
 type helper struct {
 	t   testing.TB
 	cmd *exec.Cmd
@@ -56,8 +56,8 @@ func startHelper(t testing.TB, ns *netns.Namespace, name string, args ...string)
 	return h
 }
 
-// end ends the helper, which may have been stopped or killed before. One that
-// hangs is killed.
+// end ends the helper, which may already have been stopped or killed. It kills
+// a helper that hangs.
 func (h *helper) end() {
 	defer time.AfterFunc(patience, func() { _ = h.cmd.Process.Kill() }).Stop()
 	h.in.Close()
@@ -128,8 +128,8 @@ func sendNetlink(n *netns.Namespace, port uint32, d []byte) error {
 	})
 }
 
-// wantEPERM wants an error that says why and matches the errno and the
-// standard library's error.
+// wantEPERM checks that an error explains the reason, and matches the errno and
+// the error of the standard library.
 func wantEPERM(t *testing.T, err error, texts ...string) {
 	t.Helper()
 	var op *queue.OpError
@@ -233,8 +233,8 @@ func TestKernelOpenWithoutCapability(t *testing.T) {
 	})
 }
 
-// Whoever has a socket that was opened with the capability needs it for each
-// verdict.
+// TestKernelCapabilityLost checks that a socket that was opened with
+// CAP_NET_ADMIN needs it for every verdict.
 func TestKernelCapabilityLost(t *testing.T) {
 	testutil.RequireKernel(t)
 	testutil.CheckLeaks(t)
@@ -325,7 +325,8 @@ func TestKernelConntrack(t *testing.T) {
 	}
 }
 
-// This kernel has no ip_queue, and Open says so.
+// TestKernelWithoutIPQueue checks the error of Open on a kernel without
+// ip_queue.
 func TestKernelWithoutIPQueue(t *testing.T) {
 	testutil.RequireKernel(t)
 	testutil.CheckLeaks(t)
@@ -337,7 +338,8 @@ func TestKernelWithoutIPQueue(t *testing.T) {
 	}
 }
 
-// Stats has the kernel's row, which shows what Open and SetMode asked for.
+// TestKernelRow checks that Stats contains the row of the kernel, which shows
+// the settings of Open and SetMode.
 func TestKernelRow(t *testing.T) {
 	l := newLab(t)
 	f := l.flow(loopback4)
@@ -380,9 +382,10 @@ func TestKernelRow(t *testing.T) {
 	}
 }
 
-// A queue outlives another one that closes as it opens. The kernel destroys the
-// queues of a port some time after it has let others have the port
-// (net/netlink/af_netlink.c, netlink_release).
+// TestKernelOpenWhileAnotherCloses opens a queue while another one closes. It
+// must survive, although the kernel destroys the queues of a port some time
+// after other sockets can use the port (net/netlink/af_netlink.c,
+// netlink_release).
 func TestKernelOpenWhileAnotherCloses(t *testing.T) {
 	l := newLab(t)
 	for range 100 {

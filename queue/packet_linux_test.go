@@ -19,7 +19,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// Interface numbers have names in the process's own namespace.
+// TestKernelPacketFields compares the fields of packets with what was sent.
+// Interface indexes have names in the namespace of the process.
 func TestKernelPacketFields(t *testing.T) {
 	testutil.RequireKernel(t)
 	testutil.CheckLeaks(t)
@@ -151,7 +152,8 @@ func outerID(t *testing.T, file string, id int) uint32 {
 	return 0
 }
 
-// The kernel tells a receive time while somebody on the host asks for such.
+// TestKernelTime checks the receive time, which the kernel reports while
+// another program on the host has requested such times.
 func TestKernelTime(t *testing.T) {
 	l := newLab(t)
 	f := l.flow(loopback4)
@@ -208,8 +210,8 @@ func TestKernelSecurityContext(t *testing.T) {
 	settled(t, q)
 }
 
-// A whole IPv4 packet is one byte longer than a UDP port can ever say; the
-// kernel's message has room for four bytes less.
+// TestKernelLargestPacket sends the largest IPv4 packet. The message of the
+// kernel has room for four bytes less.
 func TestKernelLargestPacket(t *testing.T) {
 	for i, lo := range loopbacks {
 		t.Run(lo.name, func(t *testing.T) {
@@ -282,8 +284,8 @@ func accept(t testing.TB, p queue.Packet) {
 	}
 }
 
-// A packet that crosses a bridge has a link header; only nft_queue queues it
-// there.
+// TestKernelBridge checks that packets that cross a bridge have a link header.
+// Only nft_queue queues them there.
 func TestKernelBridge(t *testing.T) {
 	l := newLab(t)
 	near, far := bridged(t, l.ns)

@@ -15,7 +15,7 @@ import (
 // eth1 is a second interface.
 var eth1 = kerneltest.Device{Index: 1<<20 + 1, Name: "eth1"}
 
-// TestPacketFields has every field that both backends tell.
+// TestPacketFields checks every field that both backends report.
 func TestPacketFields(t *testing.T) {
 	received := time.Unix(1234567890, 987654000)
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
@@ -60,7 +60,7 @@ func TestPacketFields(t *testing.T) {
 	})
 }
 
-// TestPacketAbsent has nothing that can be absent.
+// TestPacketAbsent checks a packet without any optional metadata.
 func TestPacketAbsent(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -93,7 +93,7 @@ func TestPacketHooks(t *testing.T) {
 	})
 }
 
-// TestPacketBridge has what is told of frames on a bridge.
+// TestPacketBridge checks the metadata of frames on a bridge.
 func TestPacketBridge(t *testing.T) {
 	header := []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0}
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
@@ -128,8 +128,8 @@ func TestPacketBridge(t *testing.T) {
 	})
 }
 
-// TestLinkHeaderEmpty shows a packet whose link header has no bytes in memory
-// that held one.
+// TestLinkHeaderEmpty checks a packet whose link header is empty, in memory
+// that contained one before.
 func TestLinkHeaderEmpty(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -145,7 +145,8 @@ func TestLinkHeaderEmpty(t *testing.T) {
 	})
 }
 
-// TestSecurityContextLarge has a label beside a payload of every size class.
+// TestSecurityContextLarge sends a large label with payloads of every size
+// class.
 func TestSecurityContextLarge(t *testing.T) {
 	label := bytes.Repeat([]byte("label_"), 100)
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
@@ -162,7 +163,7 @@ func TestSecurityContextLarge(t *testing.T) {
 	})
 }
 
-// TestChecksumState tells what is known of the transport checksum.
+// TestChecksumState checks ChecksumReady and ChecksumVerified.
 func TestChecksumState(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -178,7 +179,7 @@ func TestChecksumState(t *testing.T) {
 	})
 }
 
-// TestPacketLargest has the largest packets there are.
+// TestPacketLargest sends the largest possible packets.
 func TestPacketLargest(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -205,7 +206,7 @@ func TestPacketLargest(t *testing.T) {
 	})
 }
 
-// TestPacketModes tells how much of the packet is there.
+// TestPacketModes checks how much of the packet is copied in each mode.
 func TestPacketModes(t *testing.T) {
 	for m, want := range map[queue.Mode]int{
 		queue.WholePacket: 1028, queue.Range(1): 1, queue.Range(1028): 1028, queue.Range(5000): 1028, queue.MetaOnly: 0,
@@ -240,7 +241,7 @@ func TestClone(t *testing.T) {
 	})
 }
 
-// TestHWAddrTooLong has a length that the field does not hold.
+// TestHWAddrTooLong sends an address length that exceeds the field.
 func TestHWAddrTooLong(t *testing.T) {
 	simulate(t, ipQueueKinds(), kerneltest.Options{}, func(s *sim) {
 		tap := s.tapped()

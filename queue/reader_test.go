@@ -33,7 +33,7 @@ func (s *sim) packetType() uint16 {
 	return wire.IPQPacketType
 }
 
-// message is a netlink message that says it has n bytes.
+// message returns a netlink message whose header gives the length n.
 func (s *sim) message(n uint32, kind uint16, body ...byte) []byte {
 	b := make([]byte, 16, 16+len(body))
 	s.order().PutUint32(b, n)
@@ -41,8 +41,8 @@ func (s *sim) message(n uint32, kind uint16, body ...byte) []byte {
 	return append(b, body...)
 }
 
-// TestMalformed sends what no kernel sends: each is counted, and the stream
-// goes on.
+// TestMalformed sends messages that no kernel sends. Each is counted, and the
+// stream continues.
 func TestMalformed(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -191,8 +191,8 @@ func TestUnknownAttributes(t *testing.T) {
 	})
 }
 
-// TestOverrun floods a small receive buffer between two loops: what came is
-// delivered and the stream goes on.
+// TestOverrun floods a small receive buffer between two loops. What was
+// received is delivered, and the stream continues.
 func TestOverrun(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{ReadBuffer: 8192})
@@ -250,7 +250,8 @@ func TestReceiveFails(t *testing.T) {
 	})
 }
 
-// TestMaxUndecided stops reading at that number, and goes on with each verdict.
+// TestMaxUndecided checks that reading stops at that number, and continues with
+// each verdict.
 func TestMaxUndecided(t *testing.T) {
 	for _, limit := range []int{1, 2, 63, 64, 65, 200} {
 		simulate(t, both, kerneltest.Options{}, func(s *sim) {
@@ -305,7 +306,7 @@ func TestMaxUndecidedAll(t *testing.T) {
 	})
 }
 
-// TestWhenFull decides what the channel has no room for.
+// TestWhenFull checks that packets that do not fit in the channel are decided.
 func TestWhenFull(t *testing.T) {
 	for action, want := range map[queue.Action]kerneltest.Fate{
 		0: kerneltest.Pending, queue.Drop: kerneltest.Dropped, queue.Accept: kerneltest.Accepted,

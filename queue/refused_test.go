@@ -9,8 +9,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// TestRefused has the kernel refuse some of many verdicts: the right ones are
-// told, the stream goes on.
+// TestRefused makes the kernel refuse some of many verdicts. OnRefused is
+// called for these, and the stream continues.
 func TestRefused(t *testing.T) {
 	for _, errno := range []kerneltest.Errno{enoent, einval, enodev} {
 		t.Run(errno.Error(), func(t *testing.T) {
@@ -155,7 +155,7 @@ func TestOnRefusedMayCall(t *testing.T) {
 	})
 }
 
-// TestOnRefusedSlow blocks in the callback: packets and verdicts go on.
+// TestOnRefusedSlow blocks in the callback. Packets and verdicts continue.
 func TestOnRefusedSlow(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		held := make(chan struct{})

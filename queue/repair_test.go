@@ -31,8 +31,7 @@ func fixed(t testing.TB, b []byte) []byte {
 	return b
 }
 
-// oddities are packets whose lengths or checksums are right, and not what most
-// packets have.
+// oddities returns packets whose lengths or checksums are correct, but unusual.
 func oddities(t testing.TB) map[string][]byte {
 	data := pattern(40)
 	list := map[string][]byte{
@@ -89,8 +88,8 @@ func TestReplaceUnchanged(t *testing.T) {
 	})
 }
 
-// TestReplaceShorter gives less than the IP header says, in a packet that was
-// not cut.
+// TestReplaceShorter replaces a complete packet by fewer bytes than the IP
+// header gives.
 func TestReplaceShorter(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -103,8 +102,8 @@ func TestReplaceShorter(t *testing.T) {
 	})
 }
 
-// TestReplaceStaleLengths has lengths of another packet, in one that has as many
-// bytes as the old one.
+// TestReplaceStaleLengths replaces a packet by one with as many bytes, but with
+// wrong lengths.
 func TestReplaceStaleLengths(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -145,8 +144,8 @@ func tunnel(t testing.TB, header int, inner []byte, sum string) []byte {
 	return b
 }
 
-// unfinished returns b with the sum of its pseudo-header for a checksum, as the
-// kernel has it before a device does the rest.
+// unfinished returns b with the sum of the pseudo-header as its checksum, as it
+// is before a device completes it.
 func unfinished(b []byte) []byte {
 	b = bytes.Clone(b)
 	at, addresses, protocol := headerLen(b), b[12:20:20], b[9]
@@ -163,7 +162,7 @@ func unfinished(b []byte) []byte {
 	return b
 }
 
-// TestReplaceOwed has packets to which the kernel owes a checksum: that of their
+// TestReplaceOwed replaces packets with an unfinished checksum: that of their
 // own transport, which Replace computes, or another one.
 func TestReplaceOwed(t *testing.T) {
 	data := pattern(60)
@@ -248,8 +247,8 @@ func TestReplaceOwedUnseen(t *testing.T) {
 	})
 }
 
-// TestReplaceGSOKinds has super-packets other than of TCP, which neither Replace
-// nor ReplaceRaw gives to the kernel, and replacements with other headers.
+// TestReplaceGSOKinds checks that Replace and ReplaceRaw refuse GSO packets
+// other than TCP, and replacements with other headers.
 func TestReplaceGSOKinds(t *testing.T) {
 	data := pattern(3000)
 	tcp, udp := simTCP(false, data), simUDP(false, data)
@@ -288,8 +287,8 @@ func TestReplaceGSOKinds(t *testing.T) {
 	})
 }
 
-// TestReplaceOtherOwed has packets of a bridge that are not seen to be IP, behind
-// a VLAN tag for example.
+// TestReplaceOtherOwed replaces bridged packets that the kernel does not report
+// as IP, for example with a VLAN tag.
 func TestReplaceOtherOwed(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -323,7 +322,8 @@ func TestReplaceOtherOwed(t *testing.T) {
 	})
 }
 
-// TestReplaceCoverage has UDP-Lite whose checksum covers all: it goes on to.
+// TestReplaceCoverage replaces UDP-Lite whose checksum covers the whole packet.
+// That of the replacement does as well.
 func TestReplaceCoverage(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})

@@ -15,7 +15,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// headers is the length of the IP header, which has no options, and the
+// headers returns the length of the IP header, without options, and of the
 // transport header of an unfragmented UDP, TCP or ICMP packet.
 func headers(b []byte) int {
 	n, protocol := 20, b[9]
@@ -72,7 +72,8 @@ func TestKernelReplaceUDP(t *testing.T) {
 	}
 }
 
-// wantNoChecksumErrors wants the namespace to have met no bad checksum.
+// wantNoChecksumErrors checks that the namespace has received no wrong
+// checksum.
 func wantNoChecksumErrors(t *testing.T, n *netns.Namespace) {
 	t.Helper()
 	for name, value := range checksumErrors(t, n) {
@@ -277,7 +278,8 @@ func TestKernelReplaceTruncated(t *testing.T) {
 	}
 }
 
-// A verdict of another action may carry a payload, too.
+// TestKernelReplaceAndRepeat replaces a packet with a verdict other than
+// Accept.
 func TestKernelReplaceAndRepeat(t *testing.T) {
 	replace.Require(t)
 	l := newLab(t)

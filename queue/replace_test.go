@@ -70,7 +70,7 @@ func TestReplaceLengths(t *testing.T) {
 	})
 }
 
-// TestReplaceGrown leaves the IP length as it was: it says less than there is.
+// TestReplaceGrown gives a longer payload with the old IP length.
 func TestReplaceGrown(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -213,8 +213,8 @@ func TestReplaceMetaOnly(t *testing.T) {
 	})
 }
 
-// TestReplaceUnfinished replaces a packet whose checksum was left to the
-// device: echoed unchanged, it would reach nobody.
+// TestReplaceUnfinished replaces a packet whose checksum the device would have
+// completed. Sent unchanged, the receiver would drop it.
 func TestReplaceUnfinished(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -257,8 +257,8 @@ func TestReplaceGSO(t *testing.T) {
 	})
 }
 
-// TestReplaceGSOCut has only the beginning of a GSO packet: the length that
-// counts is the packet's.
+// TestReplaceGSOCut replaces a GSO packet of which only the beginning was
+// copied. The length of the packet counts, not that of the copy.
 func TestReplaceGSOCut(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{Mode: queue.Range(100)})

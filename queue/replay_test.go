@@ -60,8 +60,8 @@ func nfqReplay(payload []byte) *replay {
 	return newReplay(m, func(m []byte, n uint64) { binary.BigEndian.PutUint32(m[24:], uint32(n)) })
 }
 
-// track adds the least of a connection tracking entry to the message of
-// nfnetlink_queue: tuples that say nothing, and a status.
+// track adds a minimal connection tracking entry to the message of
+// nfnetlink_queue: empty tuples, and a status.
 func (r *replay) track() {
 	host := binary.NativeEndian
 	for len(r.message)%4 != 0 {
@@ -212,8 +212,8 @@ func (r *replay) Send(datagrams [][]byte) (int, error) {
 	return len(datagrams), nil
 }
 
-// unknownFlag reports whether a request asks nfnetlink_queue for a flag that no
-// kernel has.
+// unknownFlag reports whether a request contains a flag of nfnetlink_queue that
+// no kernel supports.
 func unknownFlag(d []byte) bool {
 	var c wire.NFQConfig
 	return binary.NativeEndian.Uint16(d[4:]) == wire.NFQConfigType &&

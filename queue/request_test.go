@@ -47,8 +47,8 @@ func note(types map[uint16]int, list [][]byte) {
 	}
 }
 
-// TestRequestsAreOrdinaryCalls goes through a queue's life: whatever may have the
-// kernel load a module is sent by Request, and verdicts by Send.
+// TestRequestsAreOrdinaryCalls checks that all messages for which the kernel
+// may load a module are sent by Request, and verdicts by Send.
 func TestRequestsAreOrdinaryCalls(t *testing.T) {
 	for _, tt := range []struct {
 		kind

@@ -132,8 +132,8 @@ type sandboxTest struct {
 	failure error
 }
 
-// send sends a packet, which is in the queue afterwards. An earlier one may
-// have been refused by its receiver.
+// send sends a packet to the queue. An earlier packet may have been refused by
+// its receiver.
 func (s *sandboxTest) send() {
 	for {
 		if _, err := s.client.Write([]byte("x")); !errors.Is(err, unix.ECONNREFUSED) {
@@ -146,7 +146,7 @@ func (s *sandboxTest) send() {
 // note keeps the first error.
 func (s *sandboxTest) note(err error) { s.failure = cmp.Or(s.failure, err) }
 
-// sandbox does what its argument says in a sandbox that allows nothing else.
+// sandbox does what its argument names, in a sandbox that allows nothing else.
 func sandbox() error {
 	test, ok := sandboxTests[os.Args[1]]
 	if !ok {
@@ -181,7 +181,7 @@ func sandbox() error {
 // noSandbox begins what the helper reports where it may not enter a sandbox.
 const noSandbox = "no sandbox:"
 
-// allow has the kernel end the process for any system call that is not in the
+// allow makes the kernel kill the process at any system call that is not in the
 // list.
 func allow(calls []uintptr) error {
 	const load, equal, end = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K

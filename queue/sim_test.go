@@ -66,8 +66,8 @@ func (k kind) config(c queue.Config) queue.Config {
 	return c
 }
 
-// open opens the queue, through queue.Open unless the kernel has the other
-// byte order.
+// open opens the queue with queue.Open, unless the kernel has the other byte
+// order.
 func (k kind) open(ctx context.Context, c queue.Config) (*queue.Queue, error) {
 	c = k.config(c)
 	if c.Backend == queue.IPQueue && k.words.BigEndian() != wire.Native().BigEndian() {
@@ -98,7 +98,7 @@ type sim struct {
 	gone   []refusedVerdict // what OnRefused was told
 }
 
-// A refusedVerdict is what OnRefused was told.
+// A refusedVerdict contains the arguments of OnRefused.
 type refusedVerdict struct {
 	id  uint64
 	err error
@@ -128,7 +128,7 @@ func newSim(t testing.TB, k kind, o kerneltest.Options) *sim {
 	return s
 }
 
-// finish closes the queue and looks for what must hold whatever happened. The
+// finish closes the queue and checks what must hold after every test. The
 // bubble itself fails if a goroutine is left.
 func (s *sim) finish() {
 	s.Helper()
@@ -164,7 +164,7 @@ func (s *sim) open(c queue.Config) *queue.Queue {
 	return q
 }
 
-// openTelling is open with an OnRefused that keeps what it is told.
+// openTelling is like open, but records the calls of OnRefused.
 func (s *sim) openTelling(c queue.Config) *queue.Queue {
 	s.Helper()
 	c.OnRefused = func(id uint64, err error) {
@@ -175,7 +175,7 @@ func (s *sim) openTelling(c queue.Config) *queue.Queue {
 	return s.open(c)
 }
 
-// refused returns what OnRefused was told so far.
+// refused returns the recorded calls of OnRefused.
 func (s *sim) refused() []refusedVerdict {
 	s.quiet()
 	s.mu.Lock()
@@ -249,8 +249,7 @@ func (s *sim) injectPayload(b []byte) *kerneltest.Journey {
 	return s.injectPacket(kerneltest.Packet{Payload: b})
 }
 
-// injectPacket queues a packet whose fields have their usual values where they
-// are zero.
+// injectPacket queues a packet. Zero fields get their usual values.
 func (s *sim) injectPacket(p kerneltest.Packet) *kerneltest.Journey {
 	if p.Family == 0 {
 		p.Family = s.family
@@ -270,7 +269,7 @@ func (s *sim) injectPacket(p kerneltest.Packet) *kerneltest.Journey {
 // data.
 func (s *sim) datagram(n int) []byte { return simUDP(s.family == kerneltest.IPv6, pattern(n)) }
 
-// next returns the packet that the channel has now.
+// next returns the next packet in the channel.
 func (s *sim) next() queue.Packet {
 	s.Helper()
 	packets := s.q.Packets()
@@ -297,7 +296,7 @@ func (s *sim) nextN(n int) []queue.Packet {
 	return list
 }
 
-// none fails the test if the channel has a packet now.
+// none fails the test if there is a packet in the channel.
 func (s *sim) none() {
 	s.Helper()
 	packets := s.q.Packets()

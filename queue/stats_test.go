@@ -12,7 +12,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// TestStatsActions counts what was sent, whoever decided.
+// TestStatsActions checks that verdicts count by their action, no matter who
+// gave them.
 func TestStatsActions(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{Deadline: time.Second, OnDeadline: queue.Accept})
@@ -82,7 +83,7 @@ func TestStatsConcurrent(t *testing.T) {
 	})
 }
 
-// TestStatsWithoutRow has a kernel that does not show its file.
+// TestStatsWithoutRow uses a kernel whose status file cannot be read.
 func TestStatsWithoutRow(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -99,7 +100,7 @@ func TestStatsWithoutRow(t *testing.T) {
 	})
 }
 
-// TestTwoQueues has two queues of one process side by side.
+// TestTwoQueues opens two queues in one process.
 func TestTwoQueues(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
 		first := s.open(queue.Config{})
@@ -148,8 +149,8 @@ func (s statusSocket) Status(b []byte, offset int64) (int, error) {
 	return s.Socket.Status(b, offset)
 }
 
-// TestStatsMeetsClose begins to close the queue between Stats' look at its state
-// and the reading of the row.
+// TestStatsMeetsClose starts to close the queue after Stats has checked its
+// state, and before it reads the row.
 func TestStatsMeetsClose(t *testing.T) {
 	k := &statusKernel{kerneltest.New(kerneltest.Options{}), func() {}}
 	q, err := queue.Open(sock.WithKernel(t.Context(), k), queue.Config{})

@@ -10,7 +10,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A rowsKernel has a status file of its own.
+// A rowsKernel is a kernel with another status file.
 type rowsKernel struct {
 	*kerneltest.Kernel
 	text func(at int) string // as it is while it is read at that offset
@@ -26,7 +26,7 @@ type rowsSocket struct {
 	kernel *rowsKernel
 }
 
-// Status gives a page at a time to whoever asks for more, as the kernel does.
+// Status returns at most one page at a time, as the kernel does.
 func (s rowsSocket) Status(b []byte, offset int64) (int, error) {
 	n := 0
 	for n < len(b) {
@@ -66,8 +66,8 @@ func openRows(t *testing.T, c queue.Config, text func(at int) string) *queue.Que
 	return q
 }
 
-// TestStatsManyQueues has the row behind those of many other queues, at every
-// place of a buffer and a page.
+// TestStatsManyQueues puts the row after those of many other queues, at every
+// position in a buffer and a page.
 func TestStatsManyQueues(t *testing.T) {
 	for _, n := range []int{0, 1, 699, 700, 65535} {
 		text := nfqRows(0, n) + nfqRow(65535, 42) + nfqRows(n, 65535-n)
@@ -142,7 +142,7 @@ func TestOwnerManyQueues(t *testing.T) {
 	}
 }
 
-// An ownedKernel has the files of one and the sockets of another.
+// An ownedKernel has the files of one kernel and the sockets of another.
 type ownedKernel struct {
 	*host
 	sockets *rowsKernel

@@ -45,7 +45,7 @@ func sendUntilTapCloses(f *flow, q *queue.Queue, first int) int {
 	return number
 }
 
-// reopen opens the queue that is about to close, as soon as that has happened.
+// reopen opens the closing queue again, as soon as it is closed.
 func (l *lab) reopen(c queue.Config) *queue.Queue {
 	l.Helper()
 	var q *queue.Queue
@@ -150,7 +150,8 @@ func TestKernelGraceEnds(t *testing.T) {
 	}
 }
 
-// Err tells the ends of a context apart.
+// TestKernelContextCause checks that Err distinguishes the ways in which a
+// context can end.
 func TestKernelContextCause(t *testing.T) {
 	why := errors.New("why")
 	for _, test := range []struct {
@@ -263,8 +264,8 @@ func TestKernelOnCloseAccept(t *testing.T) {
 	}
 }
 
-// A Close that accepts loses nothing of a flow that goes on meanwhile, if its
-// rule lets it pass afterwards.
+// TestKernelOnCloseAcceptDuringFlood closes with OnClose Accept during a flood.
+// If the rule contains bypass, no packet is lost.
 func TestKernelOnCloseAcceptDuringFlood(t *testing.T) {
 	l := newLab(t)
 	sent := l.countSent()
@@ -373,10 +374,10 @@ func TestKernelCloseInsideLoop(t *testing.T) {
 	}
 }
 
-// wantAccounts wants the counters of a closed queue to add up, with as many
-// packets decided by the application and with each id that the kernel gave: the
-// last row of its status tells the packets that were left pending. It returns
-// how many packets have passed.
+// wantAccounts checks that the counters of a closed queue add up, with the
+// given number of packets decided by the application, and that they account for
+// each id: the last row of the kernel contains the packets that were left
+// pending. It returns the number of packets that have passed.
 func wantAccounts(t testing.TB, s queue.Stats, decided int, ending queue.Action) (passed int) {
 	t.Helper()
 	balanced(t, s)
@@ -494,7 +495,8 @@ func TestKernelAfterClose(t *testing.T) {
 	wantStats(t, q.Stats(), queue.Stats{Received: 1, Abandoned: 1, Dropped: 1})
 }
 
-// An opened queue that nobody read closes, too; its stream has ended.
+// TestKernelCloseUnread closes a queue that was never read. Its stream has
+// ended.
 func TestKernelCloseUnread(t *testing.T) {
 	for _, stream := range streams {
 		l := newLab(t)
@@ -506,8 +508,8 @@ func TestKernelCloseUnread(t *testing.T) {
 	}
 }
 
-// A break leaves the queue open, and the next loop goes on where the last one
-// stopped.
+// TestKernelAllGoesOn checks that the queue is open after a break, and that the
+// next loop continues.
 func TestKernelAllGoesOn(t *testing.T) {
 	l := newLab(t)
 	f := l.flow(loopback4)

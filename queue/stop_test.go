@@ -15,8 +15,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// afterTap is what becomes of packets that meet the rule after the tap was
-// closed.
+// afterTap returns the fate of packets that reach the rule after the kernel has
+// stopped queueing.
 func (s *sim) afterTap(onClose queue.Action) kerneltest.Fate {
 	if onClose == queue.Accept && s.isNFQueue() {
 		return kerneltest.FailedOpen
@@ -60,7 +60,7 @@ func TestTapClosedFirst(t *testing.T) {
 	}
 }
 
-// TestStopUnread has never asked for packets when the context ends.
+// TestStopUnread ends the context of a queue whose packets were never received.
 func TestStopUnread(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -350,8 +350,8 @@ func TestErrSignal(t *testing.T) {
 	}
 }
 
-// TestStopForgets ends queues in each order of context, Close and the last
-// verdict, with much time left of Grace. Nothing holds on to them.
+// TestStopForgets ends queues with each order of context, Close and the last
+// verdict, with a long Grace. Nothing keeps their memory alive.
 func TestStopForgets(t *testing.T) {
 	for _, test := range []struct {
 		name string

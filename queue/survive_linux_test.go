@@ -47,9 +47,10 @@ func (h *helper) halt() (resume func()) {
 	}
 }
 
-// A succession is of processes that consume the same flood. Each marks what it
-// lets pass with the number of its generation, so that what the kernel sent can
-// be compared to the packet with what the kernel says it got verdicts for.
+// A succession is a series of processes that consume the same flood. Each marks
+// the packets that it accepts with the number of its generation, so that the
+// packets sent can be compared exactly with the verdicts that the kernel
+// received.
 type succession struct {
 	*lab
 	passed *netns.Chain // a rule for each generation
@@ -70,7 +71,7 @@ func newSuccession(t *testing.T, most int) *succession {
 	return s
 }
 
-// flood sends all the time, whether somebody consumes or not.
+// flood sends all the time, with or without a consumer.
 func (s *succession) flood() {
 	s.Helper()
 	s.stop = s.floodWithin(func(int) int { return burst })
@@ -97,8 +98,9 @@ func (s *succession) wantMore() {
 	eventually(s, "packets pass", func() bool { return s.count() > before })
 }
 
-// audit stops the consumer, and wants its queue to run full and the kernel's
-// row to say how many packets have passed. The function returned lets it go on.
+// audit stops the consumer, waits until its queue is full, and checks that the
+// row of the kernel shows how many packets have passed. The function that it
+// returns lets the consumer continue.
 func (s *succession) audit() (resume func()) {
 	s.Helper()
 	resume = s.halt()
@@ -113,8 +115,8 @@ func (s *succession) audit() (resume func()) {
 	return resume
 }
 
-// Consumers are killed, stopped and succeeded in a flood. The next one has the
-// queue at once, and packets pass again.
+// TestKernelConsumerDies kills, stops and replaces consumers during a flood.
+// The next one gets the queue immediately, and packets pass again.
 func TestKernelConsumerDies(t *testing.T) {
 	fates := []struct {
 		name string

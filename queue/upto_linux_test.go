@@ -6,7 +6,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// Some packets have their verdict already.
+// TestKernelDecideUpTo decides packets some of which already have a verdict.
 func TestKernelDecideUpTo(t *testing.T) {
 	const n = 100
 	l := newLab(t)

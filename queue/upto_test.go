@@ -64,7 +64,8 @@ func TestDecideUpToMarkMask(t *testing.T) {
 	})
 }
 
-// A packet that has its verdict still tells up to where.
+// TestDecideUpToDecidedPacket calls DecideUpTo on a packet that already has a
+// verdict. The earlier packets are decided.
 func TestDecideUpToDecidedPacket(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})

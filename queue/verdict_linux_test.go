@@ -394,8 +394,8 @@ func TestKernelMark(t *testing.T) {
 	}
 }
 
-// Repeat sends a packet through the same chain again, in which a mark tells it
-// apart.
+// TestKernelRepeatWithMark repeats a packet with a mark, by which the chain
+// recognizes it the second time.
 func TestKernelRepeatWithMark(t *testing.T) {
 	const mark = 7
 	l := newLab(t)

@@ -241,7 +241,7 @@ func TestVerdictRefused(t *testing.T) {
 	}
 }
 
-// TestVerdictUnsupported asks ip_queue for what it has no words for.
+// TestVerdictUnsupported gives ip_queue verdicts that it does not support.
 func TestVerdictUnsupported(t *testing.T) {
 	for field, v := range map[string]queue.Verdict{
 		"Mark":       {Action: queue.Accept, Mark: 1},
@@ -310,7 +310,7 @@ func TestVerdictTwice(t *testing.T) {
 	})
 }
 
-// TestVerdictStale decides a packet whose slot has another one now.
+// TestVerdictStale decides a packet whose slot now holds another one.
 func TestVerdictStale(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})

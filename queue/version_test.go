@@ -97,7 +97,8 @@ func namesOne(err error, c queue.Config) bool {
 	return false
 }
 
-// TestReleasesGSO has GSO packets whole where the kernel can queue them so.
+// TestReleasesGSO checks that GSO packets are queued unsplit by kernels that
+// support it.
 func TestReleasesGSO(t *testing.T) {
 	eachRelease(t, kerneltest.Options{}, func(s *sim) {
 		for _, noGSO := range []bool{false, true} {
@@ -112,8 +113,8 @@ func TestReleasesGSO(t *testing.T) {
 	})
 }
 
-// TestReleasesFamilies counts what Open asks of a kernel: PF_BIND to 3.7, once for
-// each family that nobody has, and nowhere else.
+// TestReleasesFamilies checks the requests of Open: PF_BIND up to Linux 3.7,
+// once for each family without a handler, and no others.
 func TestReleasesFamilies(t *testing.T) {
 	eachRelease(t, kerneltest.Options{}, func(s *sim) {
 		var families []uint8
@@ -138,7 +139,8 @@ func TestReleasesFamilies(t *testing.T) {
 	})
 }
 
-// TestFamilyOfAnother opens nfnetlink_queue where another module has one family.
+// TestFamilyOfAnother opens nfnetlink_queue while another module handles one
+// family.
 func TestFamilyOfAnother(t *testing.T) {
 	for _, tt := range []struct {
 		modules kerneltest.Modules
@@ -169,9 +171,9 @@ func TestFamilyOfAnother(t *testing.T) {
 	}
 }
 
-// TestReleasesNamespace opens a queue in another network namespace than the
-// initial one. Where it would get no packet it is refused, and the number is free
-// again although the kernel does not free it with the socket.
+// TestReleasesNamespace opens a queue outside the initial network namespace. If
+// it would get no packets, Open fails and releases the number, even if the
+// kernel does not release it with the socket.
 func TestReleasesNamespace(t *testing.T) {
 	eachRelease(t, kerneltest.Options{OtherNamespace: true}, func(s *sim) {
 		for _, c := range []queue.Config{{}, {NoGSO: true}, {FailOpen: true}, {}} {
@@ -192,8 +194,8 @@ func TestReleasesNamespace(t *testing.T) {
 	})
 }
 
-// TestOpenLoadsModule has the kernel load the module at the first request: its
-// counters can be read from then on.
+// TestOpenLoadsModule makes the kernel load the module at the first request.
+// From then on its counters can be read.
 func TestOpenLoadsModule(t *testing.T) {
 	eachRelease(t, kerneltest.Options{Autoload: true}, func(s *sim) {
 		s.open(queue.Config{})
@@ -204,8 +206,8 @@ func TestOpenLoadsModule(t *testing.T) {
 	})
 }
 
-// TestOpenOrdinary has CAP_NET_ADMIN and nothing else: what the kernel's counters
-// would show is missing, but losses are seen in the ids.
+// TestOpenOrdinary opens a queue with CAP_NET_ADMIN only. The counters of the
+// kernel are missing, but gaps in the ids show losses.
 func TestOpenOrdinary(t *testing.T) {
 	simulate(t, nfqueueKinds, kerneltest.Options{Ordinary: true}, func(s *sim) {
 		s.open(queue.Config{})
@@ -220,8 +222,8 @@ func TestOpenOrdinary(t *testing.T) {
 	})
 }
 
-// TestOpenUnprivilegedIsQuick does not wait for an owner where there is no
-// privilege to have the queue.
+// TestOpenUnprivilegedIsQuick checks that Open without privilege does not wait
+// for an owner.
 func TestOpenUnprivilegedIsQuick(t *testing.T) {
 	simulate(t, both, kerneltest.Options{Unprivileged: true}, func(s *sim) {
 		start := time.Now()
@@ -283,8 +285,8 @@ func TestOpenOwnerGoing(t *testing.T) {
 	}
 }
 
-// A releasedKernel has no sockets any more in its list of them, as in the moment
-// between the release of one and that of its queues.
+// A releasedKernel no longer lists its sockets, as in the moment between the
+// end of a socket and that of its queues.
 type releasedKernel struct{ *kerneltest.Kernel }
 
 func (releasedKernel) Holder(int, uint32) (sock.Process, error) {

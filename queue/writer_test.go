@@ -29,8 +29,8 @@ func TestSendAlone(t *testing.T) {
 	})
 }
 
-// TestSendAlonePulled does the same in a loop over All, where the reader has not
-// looked for more when the verdict is given.
+// TestSendAlonePulled does the same in a loop over All, where the reader has
+// not yet checked for more packets when the verdict is given.
 func TestSendAlonePulled(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -81,8 +81,8 @@ func TestSendWaitsBlocked(t *testing.T) {
 	})
 }
 
-// TestSendBacklog lets many verdicts wait behind a slow system call: once it
-// has returned, none of them waits longer than 100 microseconds.
+// TestSendBacklog makes many verdicts wait for a slow system call. When it
+// returns, none of them waits longer than 100 microseconds.
 func TestSendBacklog(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
 		s.open(queue.Config{})
@@ -185,7 +185,7 @@ func TestSendOrder(t *testing.T) {
 	})
 }
 
-// TestSendRetried has no memory in the kernel for a while.
+// TestSendRetried sends verdicts while the kernel temporarily has no memory.
 func TestSendRetried(t *testing.T) {
 	for _, errno := range []error{enobufs, enomem, eagain} {
 		t.Run(errno.Error(), func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestSendRetried(t *testing.T) {
 	}
 }
 
-// TestSendSplit has a datagram that is too large for the kernel: it is halved
+// TestSendSplit sends a datagram that is too large for the kernel. It is halved
 // until it fits.
 func TestSendSplit(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
@@ -237,8 +237,8 @@ func TestSendSplit(t *testing.T) {
 	})
 }
 
-// TestSendTooLarge has one verdict that no datagram can carry: the others are
-// sent and the application is told.
+// TestSendTooLarge sends a verdict that is too large for any datagram. The
+// others are sent, and OnRefused is called.
 func TestSendTooLarge(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.openTelling(queue.Config{})
@@ -267,7 +267,8 @@ func TestSendTooLarge(t *testing.T) {
 	})
 }
 
-// TestVerdictEPERM takes the privilege away: the stream ends and says why.
+// TestVerdictEPERM removes the privilege. The stream ends, and Err returns the
+// reason.
 func TestVerdictEPERM(t *testing.T) {
 	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
 		s.openTelling(queue.Config{})

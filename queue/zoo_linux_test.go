@@ -156,7 +156,7 @@ func (z *zoo) frame(a *animal) error {
 	return os.NewSyscallError("sendto", syscall.Sendto(z.link, frame, 0, to))
 }
 
-// A sighting is what the second queue has seen.
+// A sighting is a packet that the second queue has received.
 type sighting struct {
 	packet []byte
 	length uint32
@@ -337,9 +337,9 @@ func (z *zoo) treat(q *queue.Queue, how treatment) error {
 	}
 }
 
-// finished returns what was seen with the checksum that is owed to it, by the
-// rule of the network device (skb_checksum_help). A super-packet may have been
-// cut and put together again on its way, and be owed one again.
+// finished returns the sighting with its unfinished checksum completed as a
+// network device does it (skb_checksum_help). A GSO packet may have been split
+// and merged again on its way, and be unfinished again.
 func (a *animal) finished(s sighting) sighting {
 	if s.ready {
 		return s
@@ -478,8 +478,9 @@ func (z *zoo) owe(b []byte, start, at int) []byte {
 	return b
 }
 
-// TestKernelReplaceHeaders gives packets headers of another length. They arrive,
-// or are refused where the kernel has read the old ones.
+// TestKernelReplaceHeaders replaces packets by ones with headers of another
+// length. They arrive, or are refused if the kernel has already read the old
+// headers.
 func TestKernelReplaceHeaders(t *testing.T) {
 	z := newZoo(t)
 	insert := func(b []byte, at int, part ...byte) []byte {

@@ -127,8 +127,8 @@ func carryAll(t *testing.T, from, to *netns.Namespace, addr netip.Addr, bulk int
 	segments(f)
 }
 
-// TestKernelZooTunnels has tunnels that end in the hosts which judge their
-// packets: the kernel owes the inner packets their checksums.
+// TestKernelZooTunnels judges packets of tunnels that end in the same host, so
+// that the checksums of the inner packets are unfinished.
 func TestKernelZooTunnels(t *testing.T) {
 	replace.Require(t)
 	for _, kind := range []string{"vxlan", "geneve", "gre", "gretap", "ipip", "sit"} {
