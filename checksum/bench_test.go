@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// sizes are packet sizes from an IPv4 header to a GSO packet, odd ones too.
+// sizes are packet sizes from an IPv4 header to a GSO packet, including odd ones.
 var sizes = []int{20, 21, 40, 64, 128, 255, 576, 1280, 1500, 1501, 4096, 9000, 65535}
 
 func BenchmarkSum(b *testing.B) {

@@ -78,7 +78,7 @@ func ExampleUpdate() {
 	// header 7cba, UDP aa39, valid true
 }
 
-// A port changes, which just the transport has in its checksum.
+// A port changes. It is only in the checksum of the transport.
 func ExampleUpdateUDP() {
 	packet := query()
 	port := packet[22:24]

@@ -75,8 +75,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestParseCuts cuts packets everywhere: the transport is found where it is or
-// not at all, and only a whole chain of headers has no fault.
+// TestParseCuts cuts packets at every position. The transport is found at its
+// position or not at all, and only complete headers have no fault.
 func TestParseCuts(t *testing.T) {
 	for _, packet := range [][]byte{
 		packet4(authentication, 0, auth, segment),
@@ -140,7 +140,7 @@ func TestLength(t *testing.T) {
 	}
 }
 
-// FuzzParse holds positions to the packet, and the addresses with them.
+// FuzzParse checks that all positions and addresses are inside the packet.
 func FuzzParse(f *testing.F) {
 	f.Add(packet4(authentication, 0, auth, segment))
 	f.Add(packet6(hopByHop, hop, dest, segment))

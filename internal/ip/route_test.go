@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestFollowRoute has routing headers from their type on, in front of a packet
+// TestFollowRoute parses routing headers, given from their type on, in a packet
 // to 2001:db8:1:2:3:4:5:6.
 func TestFollowRoute(t *testing.T) {
 	a := []byte{0x20, 0x01, 15: 0xaa}
@@ -76,7 +76,7 @@ func routed(headers ...[]byte) []byte {
 	return packet
 }
 
-// routingHeader returns the header that has rest after its first two bytes.
+// routingHeader returns a header with rest after its first two bytes.
 func routingHeader(rest []any) []byte {
 	header := []byte{udp, 0}
 	for _, r := range rest {
@@ -91,8 +91,8 @@ func routingHeader(rest []any) []byte {
 	return header
 }
 
-// TestFollowRoutes has the two routing headers that a mobile node can meet: the
-// one that ends the route is the second one (RFC 6275, section 6.4).
+// TestFollowRoutes parses two routing headers, which a mobile node can receive.
+// The second one ends the route (RFC 6275, section 6.4).
 func TestFollowRoutes(t *testing.T) {
 	first := routingHeader([]any{0, 1, 0, 0, 0, 0, []byte{0x20, 0x01, 15: 0xaa}})
 	second := routingHeader([]any{2, 1, 0, 0, 0, 0, []byte{0x20, 0x01, 15: 0xbb}})

@@ -43,10 +43,10 @@ func (c *crowd) send(datagrams [][]byte) (int, error) {
 	return len(datagrams), nil
 }
 
-// TestCrowd has many goroutines decide the same packets in all ways, while the
-// reader brings more, sends fail and the deadline passes: of all verdicts for a
-// packet one succeeds, that one is sent, and nobody is told that a packet has
-// been decided which has not.
+// TestCrowd decides the same packets in all ways from many goroutines, while
+// the reader enters more, sends fail and the deadline passes. One verdict for
+// each packet succeeds and is sent, and ErrDecided is returned only for packets
+// that were decided.
 func TestCrowd(t *testing.T) {
 	for _, processors := range []int{1, 0} {
 		for _, deadline := range []time.Duration{0, time.Millisecond} {
@@ -164,8 +164,8 @@ func runCrowd(t *testing.T, deadline time.Duration) {
 	}
 }
 
-// TestUpToInCrowd has several goroutines decide all packets up to different
-// ones, with messages that are made up without the mutex.
+// TestUpToInCrowd calls DecideUpTo from several goroutines up to different
+// packets, with messages encoded without the mutex.
 func TestUpToInCrowd(t *testing.T) {
 	const n = 3000
 	c := &crowd{slots: make([]*Slot, n+1), won: make([]atomic.Uint32, n+1), got: make([]atomic.Uint32, n+1)}
@@ -221,8 +221,7 @@ func TestUpToInCrowd(t *testing.T) {
 	c.l.Close(2)
 }
 
-// TestUpToPanics has a panic come out of the encoder: the claims are given
-// back.
+// TestUpToPanics panics in the encoder. The claims are given back.
 func TestUpToPanics(t *testing.T) {
 	c := &crowd{got: make([]atomic.Uint32, 200)}
 	c.l = New(Config{Encoder: plainEncoder{}, MaxUndecided: 200, Send: c.send, Backlog: func() bool { return false }})
@@ -256,8 +255,8 @@ func TestUpToPanics(t *testing.T) {
 	}
 }
 
-// TestUpToHoldsNobodyUp decides a packet while another goroutine makes up
-// messages for many.
+// TestUpToHoldsNobodyUp decides a packet while another goroutine encodes
+// messages for many others.
 func TestUpToHoldsNobodyUp(t *testing.T) {
 	c := &crowd{got: make([]atomic.Uint32, 200)}
 	c.l = New(Config{Encoder: plainEncoder{}, MaxUndecided: 200, Send: c.send, Backlog: func() bool { return false }})
@@ -348,8 +347,9 @@ func TestRequestHasTurn(t *testing.T) {
 	all.Wait()
 }
 
-// TestLimitRecovers has datagrams refused as too large for a while: later
-// verdicts go together again. In virtual time the timer sends none of them.
+// TestLimitRecovers refuses datagrams as too large for some time. Later
+// verdicts are sent together again. In virtual time the timer sends none of
+// them.
 func TestLimitRecovers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 20000

@@ -25,8 +25,8 @@ func (plainEncoder) OneEach() bool                   { return false }
 func (plainEncoder) Batches(v Verdict) bool          { return v.Action != 0 }
 func (plainEncoder) Reaches(first, last uint64) bool { return last-first < 1<<20 }
 
-// TestSendTimer has verdicts wait for others: while they do a timer runs, and
-// none does when they have been sent, to wake nobody for nothing.
+// TestSendTimer makes verdicts wait for others. The timer runs while they wait,
+// and not after they have been sent, so that it never fires unnecessarily.
 func TestSendTimer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const n = 10
@@ -55,8 +55,8 @@ func TestSendTimer(t *testing.T) {
 	})
 }
 
-// TestRequestAfterLast has a request wait for its turn while the last one is
-// made, or the ledger closes: it is sent before, or not at all.
+// TestRequestAfterLast makes a request wait while the last one is sent, or
+// while the ledger closes. It is sent before that, or not at all.
 func TestRequestAfterLast(t *testing.T) {
 	for _, closes := range []bool{false, true} {
 		for range 100 {

@@ -310,8 +310,8 @@ func (h *held) gone() bool {
 	return h.slot.seq == h.seq && h.slot.state == gone
 }
 
-// dropAndReuse has the kernel drop a packet and give its id to the next, which
-// is read before any other verdict is sent.
+// dropAndReuse makes the kernel drop a packet and give its id to the next one,
+// which is read before another verdict is sent.
 func (h *history) dropAndReuse() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -41,7 +41,7 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// wakes reports whether the socket's poller is told of something to read.
+// wakes reports whether the poller is notified of a datagram.
 func (p *peer) wakes(t *testing.T) bool {
 	t.Helper()
 	var n int
@@ -55,8 +55,8 @@ func (p *peer) wakes(t *testing.T) bool {
 	return n == 1
 }
 
-// A datagram that comes just before the gate is opened again is found, though
-// epoll, which has not forgotten an earlier one, tells of it no more.
+// TestGateOpensLate sends a datagram just before the gate is opened again. It
+// is found, although epoll, which remembers an earlier one, does not report it.
 func TestGateOpensLate(t *testing.T) {
 	testutil.CheckLeaks(t)
 	p := newPeer(t, Config{})
@@ -82,8 +82,8 @@ func TestGateOpensLate(t *testing.T) {
 	}
 }
 
-// No datagram is left lying, whenever it comes: the sender goes on only when
-// all are read.
+// TestGateLosesNothing sends datagrams at many moments. Each is received: the
+// sender continues only when all have been read.
 func TestGateLosesNothing(t *testing.T) {
 	testutil.CheckLeaks(t)
 	const rounds = 5000
@@ -116,7 +116,8 @@ func TestGateLosesNothing(t *testing.T) {
 	}
 }
 
-// Close returns when nobody uses the socket any more, and lets nobody begin.
+// TestCloseWaitsForUsers checks that close returns when the socket is no longer
+// in use, and that no use starts afterwards.
 func TestCloseWaitsForUsers(t *testing.T) {
 	testutil.CheckLeaks(t)
 	s := openSocket(t, Config{Protocol: protoUserSock})

@@ -48,8 +48,8 @@ func TestNetlinkInode(t *testing.T) {
 	}
 }
 
-// A process that exits is told from one that lives. The child here is a zombie
-// until it is waited for.
+// TestExiting distinguishes a process that exits from one that lives. The child
+// is a zombie until the test waits for it.
 func TestExiting(t *testing.T) {
 	tasks := func(id int) string { return fmt.Sprintf("/proc/%d/task/", id) }
 	if exiting(tasks(os.Getpid())) {

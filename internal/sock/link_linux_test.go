@@ -41,7 +41,8 @@ func TestLinkName(t *testing.T) {
 	}
 }
 
-// Each change in the socket's namespace is told, and none in another.
+// TestLinks checks that each change in the namespace of the socket is reported,
+// and none in others.
 func TestLinks(t *testing.T) {
 	testutil.RequireKernel(t)
 	testutil.CheckLeaks(t)
@@ -87,7 +88,8 @@ func wantNotice(t *testing.T, links Socket, want bool) {
 	}
 }
 
-// A watch that is not read in time says so.
+// TestLinksOverrun checks that a socket that is not read in time returns
+// ENOBUFS.
 func TestLinksOverrun(t *testing.T) {
 	testutil.RequireKernel(t)
 	ns, link := linkIn(t, "link")

@@ -28,7 +28,8 @@ type way struct {
 
 func enosys(uintptr, int) (int, unix.Errno) { return 0, unix.ENOSYS }
 
-// ways are batches, and what is left where the kernel has no such calls.
+// ways are the system calls that receive and send: batches, and their
+// replacements on kernels without them.
 var ways = []way{
 	{"batch", func(*conn) {}},
 	{"single", func(s *conn) { s.recv.call, s.send.call = enosys, enosys }},
@@ -56,7 +57,7 @@ func never(t *testing.T) func() bool {
 // stop is an idle function that does not want to wait.
 func stop() bool { return false }
 
-// receiveAll calls Receive until n datagrams have come.
+// receiveAll calls Receive until it has received n datagrams.
 func receiveAll(t *testing.T, s Socket, n, size int) []Datagram {
 	t.Helper()
 	var all []Datagram
@@ -71,7 +72,8 @@ func receiveAll(t *testing.T, s Socket, n, size int) []Datagram {
 	return all
 }
 
-// Netlink messages may have any length; nothing may be rounded.
+// TestReceiveLengths checks that messages of any length are received without
+// rounding.
 func TestReceiveLengths(t *testing.T) {
 	lengths := []int{1, 2, 3, 4, 5, 15, 16, 17, 73, 1399, 1400, 1401, 4096, 65535, 65536, 69632}
 	forEachWay(t, Config{ReadBuffer: 1 << 20}, func(t *testing.T, p *peer) {
@@ -144,8 +146,8 @@ func TestReceiveForeign(t *testing.T) {
 	}
 }
 
-// Once senders are no longer asked for, the peer's datagrams come as before, and
-// nobody else's.
+// TestReceiveUnnamed checks that datagrams of the peer, and no others, are
+// received after Receive has stopped asking for senders.
 func TestReceiveUnnamed(t *testing.T) {
 	p := newPeer(t, Config{})
 	for i := range namedCalls + 10 {
@@ -495,8 +497,8 @@ func TestReceiveAndSendAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-// The kernel answers each message that asks for it, into a receive buffer that
-// nobody empties.
+// TestReceiveOverrun makes the kernel answer messages into a receive buffer
+// that is not read.
 func TestReceiveOverrun(t *testing.T) {
 	s := openSocket(t, Config{Protocol: unix.NETLINK_ROUTE, ReadBuffer: 1})
 	const asked = 1000
@@ -634,8 +636,8 @@ func untilAlarm(t *testing.T, step func(*peer, []Datagram)) {
 	}
 }
 
-// startAlarm runs the test in another process. over is set, by a goroutine that
-// waits for it, when that process has written something.
+// startAlarm runs the test in another process. A goroutine sets over when that
+// process has written something.
 func (p *peer) startAlarm(t *testing.T) (over *atomic.Bool) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -667,9 +669,9 @@ func (p *peer) startAlarm(t *testing.T) (over *atomic.Bool) {
 // alarms is how many datagrams soundAlarm sends.
 const alarms = 2
 
-// soundAlarm is the other process: it sends datagrams, with a pause in which the
-// receiver sleeps again, and when they have set that going, a byte to its
-// standard output.
+// soundAlarm is the other process. It sends datagrams, pauses so that the
+// receiver sleeps again, and when the datagrams have woken the receiver, writes
+// a byte to standard output.
 func soundAlarm(t *testing.T) {
 	port, err := strconv.ParseUint(os.Getenv(alarm), 10, 32)
 	if err != nil {

@@ -92,7 +92,7 @@ func (p *peer) sendRaw(t testing.TB) {
 	}
 }
 
-// wantReceived wants exactly these datagrams to have arrived at the peer.
+// wantReceived checks that the peer has received exactly these datagrams.
 func (p *peer) wantReceived(t testing.TB, want ...[]byte) {
 	t.Helper()
 	b := make([]byte, 1<<17)

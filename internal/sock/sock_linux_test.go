@@ -228,7 +228,8 @@ func TestNetNSLeavesFirstThread(t *testing.T) {
 	}
 }
 
-// The namespace is the one of the thread that opens, not of the process.
+// TestOpenInCallersNamespace checks that the namespace is that of the thread
+// that calls Open, not of the process.
 func TestOpenInCallersNamespace(t *testing.T) {
 	testutil.RequireKernel(t)
 	other := testutil.NewNamespace(t)
@@ -281,7 +282,7 @@ func TestStatus(t *testing.T) {
 	}
 }
 
-// A file that has no rows yet is no error.
+// TestStatusEmpty checks that a file without rows is not an error.
 func TestStatusEmpty(t *testing.T) {
 	testutil.RequireKernel(t)
 	s := openSocket(t, Config{
@@ -364,8 +365,8 @@ func TestHostFiles(t *testing.T) {
 	}
 }
 
-// Drops is 0 as long as the kernel itself had no message too many: those of other
-// processes are refused instead. It allocates nothing.
+// TestDrops checks that Drops counts only messages of the kernel: those of
+// other processes are refused. It does not allocate.
 func TestDrops(t *testing.T) {
 	p := newPeer(t, Config{})
 	if n, err := p.sock.Drops(); n != 0 || err != nil {

@@ -17,7 +17,7 @@ func TestErrUnsupported(t *testing.T) {
 	}
 }
 
-// anotherKernel is told apart from the running one by its type.
+// An anotherKernel is a kernel that differs from the running one by its type.
 type anotherKernel struct{ Kernel }
 
 func TestKernelFrom(t *testing.T) {

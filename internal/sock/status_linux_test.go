@@ -38,7 +38,8 @@ func TestStatusAppears(t *testing.T) {
 	}
 }
 
-// The directory that is kept is that of the thread's network namespace.
+// TestStatusAppearsInNamespace checks that the directory that is kept open is
+// that of the thread's network namespace.
 func TestStatusAppearsInNamespace(t *testing.T) {
 	testutil.RequireKernel(t)
 	var s statusFile

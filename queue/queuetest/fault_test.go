@@ -14,7 +14,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// quiet waits until no packet or verdict is on its way.
+// quiet waits until no packet or verdict is being processed.
 func quiet() {
 	synctest.Wait()
 	time.Sleep(time.Millisecond)

@@ -10,7 +10,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// A dropper is what a program might have: its constructor takes no context.
+// A dropper is a program whose constructor takes no context.
 type dropper struct {
 	q    *queue.Queue
 	done chan struct{}
@@ -55,7 +55,8 @@ func TestInstall(t *testing.T) {
 	}
 }
 
-// A goroutine that has other labels finds the only kernel there is.
+// TestInstallWithoutLabels checks that a goroutine with other labels uses the
+// only kernel there is.
 func TestInstallWithoutLabels(t *testing.T) {
 	k := queuetest.New(t, queuetest.Options{Number: 5})
 	k.Install()
@@ -87,7 +88,8 @@ func TestNotInstalled(t *testing.T) {
 	}
 }
 
-// A test that says so, and one that is over, may use the running kernel.
+// TestAllowRunningKernel checks that a test with AllowRunningKernel, and one
+// that is over, may use the running kernel.
 func TestAllowRunningKernel(t *testing.T) {
 	failing(t, func(t queuetest.TB) {
 		queuetest.New(t, queuetest.Options{AllowRunningKernel: true})
