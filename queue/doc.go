@@ -85,8 +85,8 @@
 // # Several queues
 //
 // [OpenGroup] opens several queues that end together, for example those over
-// which a rule spreads packets ([Config.Balance]). Queues share nothing: each has
-// its own socket, reader, locks and buffers.
+// which a rule spreads packets ([Config.Balance]). Queues share nothing: each
+// has its own socket, reader, locks and buffers.
 //
 // # Back-pressure and loss
 //
