@@ -296,7 +296,7 @@ func TestInterrupt(t *testing.T) {
 				}
 				shown.Want(fate)
 				unseen.Want(fate)
-				s.wantSaid(fmt.Sprintf("2 packets: 0 decided, 0 %s without an answer, 2 at the end", done(mustParse(t, standard))))
+				s.wantSaid(fmt.Sprintf("ask: 2 packets: 0 decided, 0 %s without an answer, 2 at the end", done(mustParse(t, standard))))
 			})
 		})
 	}

@@ -99,7 +99,7 @@ func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 	serve(q, t, newAsker(o.wait, o.standard, t.say))
 	q.Close() // waiting packets get the default even if the output below blocks
 	s := q.Stats()
-	t.say("%s: %d decided, %d %s without an answer, %d at the end",
+	t.say("ask: %s: %d decided, %d %s without an answer, %d at the end",
 		numbers.Count(s.Received, "packet"), s.Decided, s.Expired+s.Overflowed, done(o.standard), s.Abandoned)
 	t.close()
 	return q.Err()

@@ -61,7 +61,7 @@ func TestReplaced(t *testing.T) {
 		"dnssink: 2 names block; answer nxdomain, queue 0\n",
 		"nxdomain  A      www.example > x.ADS.example               UDP 192.0.2.53:53 > 192.0.2.1:5000\n",
 		"drop      A      www.example the message ends early        UDP 192.0.2.53:53 > 192.0.2.1:5000\n",
-		"dnssink: 6 packets: 2 blocked, 2 unreadable and dropped; 0 passed undecided\n",
+		"dnssink: 6 received, 2 blocked, 2 unreadable and dropped, 0 passed undecided\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("printed\n%swant\n%s", out, want)

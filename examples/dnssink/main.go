@@ -179,7 +179,7 @@ func (s *sink) summarize(stats queue.Stats) {
 	if s.lenient {
 		passed = "passed"
 	}
-	s.notes.printf("dnssink: %d packets: %d blocked, %d unreadable and %s; %d passed undecided\n",
+	s.notes.printf("dnssink: %d received, %d blocked, %d unreadable and %s, %d passed undecided\n",
 		stats.Received, s.refused, s.unreadable, passed, stats.Expired+stats.Overflowed+stats.Missed)
 }
 

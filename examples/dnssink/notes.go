@@ -39,7 +39,7 @@ func (n *notes) printf(format string, args ...any) {
 func (n *notes) close() {
 	const patience = time.Second
 	if n.lost > 0 {
-		n.printf("dnssink: %d lines were not printed: the output is too slow\n", n.lost)
+		n.printf("dnssink: the output is too slow, lines not printed: %d\n", n.lost)
 	}
 	close(n.lines)
 	select {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 )
 
 // A printer writes records as lines and, with a file, in pcapng format. After
@@ -38,7 +40,7 @@ func (p *printer) print(r *record, more bool) {
 		return
 	}
 	if r.skipped > 0 {
-		fmt.Fprintf(p.lines, "... %d packets not written\n", r.skipped)
+		fmt.Fprintf(p.lines, "... %s not written\n", numbers.Count(r.skipped, "packet"))
 	}
 	fmt.Fprintf(p.lines, "%s  %-6s  %7s  %s\n", r.when.Format("15:04:05.000000"), r.fate(), brief(r.waited), r.about)
 	if p.capture != nil {

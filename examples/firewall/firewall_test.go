@@ -136,7 +136,7 @@ func TestDropsAreTold(t *testing.T) {
 			"dropped   TCP 192.0.2.1:40000 > 192.0.2.2:1 (line 1)\n" +
 			"dropped   TCP 192.0.2.1:40000 > 192.0.2.2:2 (default)\n" +
 			"dropped   TCP 192.0.2.1:40000 > 192.0.2.2:2 (default)\n" +
-			"... 7 more that are not shown\n"
+			"... 7 more not shown\n"
 		if got := out.String(); got != want {
 			t.Errorf("printed\n%swant\n%s", got, want)
 		}

@@ -23,7 +23,7 @@ func (t *teller) tell(format string, args ...any) {
 // next begins another period.
 func (t *teller) next() {
 	if t.left > 0 && t.limit > 0 {
-		t.printf("... %d more that are not shown\n", t.left)
+		t.printf("... %d more not shown\n", t.left)
 	}
 	t.told, t.left = 0, 0
 }

@@ -17,7 +17,7 @@ func TestTeller(t *testing.T) {
 	l.next()
 	l.tell("last\n")
 	l.next()
-	if want := []string{"0\n", "1\n", "... 4998 more that are not shown\n", "last\n"}; !slices.Equal(got, want) {
+	if want := []string{"0\n", "1\n", "... 4998 more not shown\n", "last\n"}; !slices.Equal(got, want) {
 		t.Errorf("told %q, want %q", got, want)
 	}
 	silent := teller{printf: func(string, ...any) { t.Error("told, although the limit is 0") }}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -115,6 +116,6 @@ func (s *screen) next() {
 }
 
 func (s *screen) stats(t queue.Stats) {
-	fmt.Fprintf(s, "\n%d packets: %d accepted (%d replaced), %d dropped; %d missed, %d refused\n",
-		t.Received, t.Accepted, t.Replaced, t.Dropped, t.Missed, t.Refused)
+	fmt.Fprintf(s, "\n%s: %d accepted (%d replaced), %d dropped; %d missed, %d refused\n",
+		numbers.Count(t.Received, "packet"), t.Accepted, t.Replaced, t.Dropped, t.Missed, t.Refused)
 }

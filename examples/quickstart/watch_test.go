@@ -45,7 +45,7 @@ func TestWatch(t *testing.T) {
 		"Packets of queue 9, ",
 		"--queue-num 9 ",
 		"accept   UDP        39  127.0.0.1:40000 > 127.0.0.1:7      \"my password\"\n",
-		"\n1 packets: 1 accepted (0 replaced), 0 dropped; 0 missed, 0 refused\n",
+		"\n1 packet: 1 accepted (0 replaced), 0 dropped; 0 missed, 0 refused\n",
 	} {
 		if !strings.Contains(w.String(), want) {
 			t.Errorf("not shown: %q, but:\n%s", want, w)

@@ -38,6 +38,7 @@ import (
 
 	"github.com/ipqueue/ipqueue/examples/internal/cli"
 	"github.com/ipqueue/ipqueue/examples/internal/lines"
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -89,6 +90,6 @@ func (r *rewriter) decide(p queue.Packet, out *lines.Printer) error {
 		out.Printf("%s: not rewritten: %v\n", line, err)
 		return p.Accept()
 	}
-	out.Printf("%s: %d replaced, now %d bytes of data\n", line, matches, len(data))
+	out.Printf("%s: %d replaced, now %s of data\n", line, matches, numbers.Count(len(data), "byte"))
 	return nil
 }

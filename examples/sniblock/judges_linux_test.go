@@ -405,5 +405,5 @@ func TestProcess(t *testing.T) {
 	p.Interrupt(t)
 	// How many packets and hellos there were depends on what was sent twice.
 	p.Stdout.Await(t, " ClientHellos, 0 with an encrypted name; 2 connections refused\n")
-	p.Stdout.Await(t, " dropped that servers need not take\n")
+	p.Stdout.Await(t, " dropped that servers may ignore\n")
 }

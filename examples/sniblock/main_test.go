@@ -73,7 +73,7 @@ func TestParseComplains(t *testing.T) {
 
 func TestReadComplains(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
-		{"-list " + listFile(t, "# nothing\n"), "no name in the lists"},
+		{"-list " + listFile(t, "# nothing\n"), "the lists block no name"},
 		{"-list /nowhere/list", "/nowhere/list"},
 		{"-list " + listFile(t, "a.example\n/[a-z]+/\n"), "list:2:"},
 		{"-allow /nowhere/list a.example", "/nowhere/list"},

@@ -51,7 +51,7 @@ func (r *report) packet(flow queue.Flow, o outcome) {
 
 // close prints a summary and waits, not for long, until all is printed.
 func (r *report) close() error {
-	r.lines.Printf("%s, %d with an encrypted name; %s refused\n", numbers.Count(r.hellos, "ClientHello"), r.encrypted, numbers.Count(r.refusals, "connection"))
+	r.lines.Printf("sniblock: %s, %d with an encrypted name; %s refused\n", numbers.Count(r.hellos, "ClientHello"), r.encrypted, numbers.Count(r.refusals, "connection"))
 	r.lines.Printf("%s: %d refused, %d dropped that servers may ignore\n", numbers.Count(r.packets, "packet"), r.refused, r.discarded)
 	return r.lines.Close()
 }

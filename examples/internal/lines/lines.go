@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 )
 
 const (
@@ -56,10 +58,10 @@ func (p *Printer) Close() error {
 	select {
 	case err := <-p.written:
 		if p.lost > 0 {
-			return fmt.Errorf("%d lines were not printed: the output is too slow", p.lost)
+			return fmt.Errorf("%s not printed: the output is too slow", numbers.Count(p.lost, "line"))
 		}
 		return err
 	case <-time.After(patience):
-		return fmt.Errorf("%d lines or more were not printed: the output is stuck", p.lost+len(p.waiting))
+		return fmt.Errorf("at least %s not printed: the output is stuck", numbers.Count(p.lost+len(p.waiting), "line"))
 	}
 }
