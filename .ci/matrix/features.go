@@ -55,7 +55,7 @@ var features = map[string]func(*run) bool{
 // programs are there in the virtual machines, beside those of every system.
 var programs = []string{
 	"iptables", "iptables-nft", "iptables-legacy", "ip6tables", "ip6tables-nft", "ip6tables-legacy",
-	"nft", "conntrack", "ip", "tc", "ss",
+	"iptables-restore", "nft", "conntrack", "ip", "tc", "ss",
 }
 
 // has returns where a feature is there, if it is known.
