@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // report prints what ran where, and the output of tests that failed.
@@ -23,12 +24,15 @@ func report(w io.Writer, runs []*run, verbose bool) {
 		fmt.Fprintf(w, "%-28s %-8s %-28s %4d passed %3d skipped %3d failed %6s s\n",
 			r.release, r.user, where, count["pass"], count["skip"], count["fail"]+count[""], r.seconds)
 	}
-	for _, r := range runs {
+	for i, r := range runs {
 		failed := r.status != "0"
 		for _, t := range r.tests {
 			if verbose || t.action == "fail" || failed && t.name == "" || t.action == "" {
 				fmt.Fprintf(w, "\n%v %s:\n%s", r, t.name, t.output.String())
 			}
+		}
+		if i > 0 && r.redeems(runs[i-1]) {
+			fmt.Fprintf(w, "\n%v: all that had failed passed\n", r)
 		}
 	}
 }
@@ -77,7 +81,8 @@ func (r *run) redeems(before *run) bool {
 		return false
 	}
 	for _, t := range before.tests {
-		if t.action == "" || t.action == "fail" && t.name != "" && !r.passed(t.name) {
+		top, _, _ := strings.Cut(t.name, "/")
+		if t.action == "" || t.action == "fail" && top != "" && !r.passed(top) {
 			return false
 		}
 	}
