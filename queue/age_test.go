@@ -41,6 +41,36 @@ func TestPacketAge(t *testing.T) {
 	}
 }
 
+// Packets wait to be read. With a deadline their age is at least how long they
+// waited, and at most an eighth of the deadline more. Otherwise it begins when
+// they are read.
+func TestPacketAgeUnread(t *testing.T) {
+	const deadline = 8 * time.Second
+	for _, c := range []queue.Config{{Deadline: deadline}, {TrackAge: true}} {
+		simulate(t, both, kerneltest.Options{}, func(s *sim) {
+			s.open(c)
+			injected := make(map[uint64]time.Time)
+			for range 70 {
+				injected[s.injectOne().Result().IDs[0]] = time.Now()
+				time.Sleep(deadline / 128)
+			}
+			for p := range s.q.All() {
+				waited, age := time.Since(injected[p.ID]), p.Age()
+				if c.Deadline == 0 {
+					waited = 0
+				}
+				if age < waited || age > waited+c.Deadline/8 {
+					s.Errorf("packet %d: Age %v after %v", p.ID, age, waited)
+				}
+				s.ok(p.Accept())
+				if delete(injected, p.ID); len(injected) == 0 {
+					break
+				}
+			}
+		})
+	}
+}
+
 func wantAge(s *sim, when string, p queue.Packet, want time.Duration) {
 	s.Helper()
 	if got := p.Age(); got != want {

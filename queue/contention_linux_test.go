@@ -38,7 +38,7 @@ func TestKernelFloodOfSmallBuffer(t *testing.T) {
 		sent := l.countSent()
 		f := l.flow(loopback4)
 		const most = 20
-		q := l.open(queue.Config{ReadBuffer: smallBuffer / 2, Buffer: 8, MaxUndecided: most})
+		q := l.open(queue.Config{ReadBuffer: smallBuffer / 2, MaxUndecided: most})
 		f.number(0, 1000) // more than the buffer holds
 		var twice atomic.Int64
 		var all, watchers sync.WaitGroup

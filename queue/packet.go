@@ -228,8 +228,10 @@ func (p *Packet) beside() aside {
 	return aside{}
 }
 
-// Age returns the time since the queue received the packet. It requires
-// Config.TrackAge or Config.Deadline, and is 0 otherwise and after the verdict.
+// Age returns how long the packet has waited: with Config.Deadline, since the
+// earliest time at which the kernel may have queued it (see there), and with
+// Config.TrackAge alone, since the queue read it. Without either, and after the
+// verdict, Age returns 0.
 func (p Packet) Age() time.Duration {
 	if p.slot == nil {
 		return 0
