@@ -1,11 +1,14 @@
 package queue_test
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/ipqueue/ipqueue/internal/leak"
 	"github.com/ipqueue/ipqueue/internal/netns"
@@ -92,15 +95,20 @@ func TestKernelLinksFollow(t *testing.T) {
 }
 
 // Names are those of the queue's namespace, in which the numbers mean others
-// than in the caller's.
+// than in the caller's. Config.NetNS is needed by Open only.
 func TestKernelLinksElsewhere(t *testing.T) {
 	l := newLab(t)
 	l.queueUDP()
-	q, err := queue.Open(l.ctx, queue.Config{NetNS: l.ns.FD()})
+	fd, err := unix.Dup(l.ns.FD())
 	if err != nil {
 		t.Fatal(err)
 	}
+	q, err := queue.Open(l.ctx, queue.Config{NetNS: fd})
+	if err := errors.Join(err, unix.Close(fd)); err != nil {
+		t.Fatal(err)
+	}
 	defer q.Close()
+	setMode(t, q, queue.Range(100))
 	link := l.addLink("only-there")
 	p := l.packetTo9(q)
 	wantOut(t, p, link)
