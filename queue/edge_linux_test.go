@@ -51,11 +51,18 @@ func TestKernelLostAnswers(t *testing.T) {
 				if err := l.table.Delete(); err != nil {
 					t.Fatal(err)
 				}
-				for i, p := range held { // each by itself
-					if err := p.Decide(queue.Verdict{Action: queue.Accept, Mark: uint32(i + 1)}); err != nil {
-						t.Fatal(err)
-					}
+				const givers = 4
+				var all sync.WaitGroup
+				for first := range givers {
+					all.Go(func() {
+						for i := first; i < n; i += givers { // each by itself
+							if err := held[i].Decide(queue.Verdict{Action: queue.Accept, Mark: uint32(i + 1)}); err != nil {
+								t.Error(err)
+							}
+						}
+					})
 				}
+				all.Wait()
 				if err := q.Close(); err != nil {
 					t.Error(err)
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -142,12 +143,14 @@ func TestGroupRangeOnly(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.AfterFunc(time.Second, cancel)
-			go func() {
+			var sender sync.WaitGroup
+			defer sender.Wait()
+			sender.Go(func() {
 				for n := 0; ctx.Err() == nil; n++ {
 					k.Inject(kerneltest.Packet{Queue: uint16(n % groupSize), Payload: simUDP(false, pattern(8))})
 					time.Sleep(time.Millisecond)
 				}
-			}()
+			})
 			n := 0
 			for p := range g.Packets() {
 				if err := p.Accept(); err != nil {
