@@ -3,6 +3,7 @@ package queue_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -233,6 +234,46 @@ func TestCloseWhileSending(t *testing.T) {
 				s.Errorf("%d decided, %d abandoned, want 300 and 100", n.Decided, n.Abandoned)
 			}
 		})
+	}
+}
+
+// TestEndWhoeverHangs ends the queue, by Close or by its context, while the
+// program hangs: it ends in time, and what is undecided gets OnClose.
+func TestEndWhoeverHangs(t *testing.T) {
+	for name, program := range hangs {
+		for i, c := range []queue.Config{{}, {Buffer: 1}, {MaxUndecided: 12}, {Deadline: 5 * time.Second}} {
+			for end, call := range map[string]func(s *sim){
+				"Close":  func(s *sim) { s.ok(s.q.Close()) },
+				"cancel": func(s *sim) { s.cancel(nil); time.Sleep(time.Second + time.Millisecond) },
+			} {
+				t.Run(fmt.Sprintf("%s, %s, %d", end, name, i), func(t *testing.T) {
+					simulate(t, both, kerneltest.Options{}, func(s *sim) {
+						c.Grace, c.OnClose = time.Second, queue.Accept
+						hung := make(chan struct{})
+						c.OnExpired = func(queue.Packet) { <-hung }
+						s.open(c)
+						over := make(chan struct{})
+						go func() {
+							defer close(over)
+							program(s, func() { <-hung }, func(p queue.Packet) { _ = p.Accept() })
+						}()
+						j := s.inject(500)
+						s.quiet()
+						start := time.Now()
+						call(s)
+						if took := time.Since(start); took > time.Second+time.Millisecond {
+							s.Errorf("the end took %v", took)
+						}
+						if n := len(s.kernel.Sockets()); n != 0 {
+							s.Errorf("%d sockets are open", n)
+						}
+						s.fates(j, kerneltest.Accepted)
+						close(hung)
+						<-over
+					})
+				})
+			}
+		}
 	}
 }
 
