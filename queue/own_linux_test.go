@@ -36,6 +36,7 @@ func startHelper(t testing.TB, ns *netns.Namespace, name string, args ...string)
 	t.Helper()
 	h := &helper{t: t, cmd: exec.Command("/proc/self/exe", args...)}
 	h.cmd.Env = append(os.Environ(), helperVariable+"="+name,
+		"GODEBUG=updatemaxprocs=0",                         // else the runtime reads files of the cgroup, also in a sandbox
 		"GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0") // else it ends a second late
 	in, err := h.cmd.StdinPipe()
 	if err != nil {
