@@ -101,7 +101,7 @@ func (c *CTChange) valid() error {
 	case c.SetLabels[0]&c.ClearLabels[0]|c.SetLabels[1]&c.ClearLabels[1] != 0:
 		return fmt.Errorf("%w: a label cannot be set and cleared", ErrInvalid)
 	case c.Timeout < 0 || c.Timeout > maxTimeout:
-		return fmt.Errorf("%w: connection timeout %v", ErrInvalid, c.Timeout)
+		return fmt.Errorf("%w: connection timeout %v, but must be from 0 to %v", ErrInvalid, c.Timeout, maxTimeout)
 	case c.SetStatus&^settable != 0:
 		return fmt.Errorf("%w: connection status %v cannot be set", ErrInvalid, c.SetStatus&^settable)
 	case c.ClearStatus&^clearable != 0:

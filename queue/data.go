@@ -64,9 +64,9 @@ func headOf(p *Packet, data []byte) ([]byte, error) {
 	case at == 0 && p.Truncated():
 		return nil, fmt.Errorf("%w: the copy ends before the data", ErrTruncated)
 	case at == 0:
-		return nil, fmt.Errorf("%w: the packet has no transport header with data behind it", ErrUnsupported)
+		return nil, fmt.Errorf("%w: the packet has no transport header with data after it", ErrUnsupported)
 	case h.Protocol == protoTCP && at+len(data) != p.wholeLen():
-		return nil, fmt.Errorf("%w: TCP data can be replaced at its own length only, %d bytes: a later segment continues at the old number", ErrUnsupported, p.wholeLen()-at)
+		return nil, fmt.Errorf("%w: TCP data must keep its length of %d bytes: the sequence numbers of later segments depend on it", ErrUnsupported, p.wholeLen()-at)
 	}
 	return b[:at], nil
 }

@@ -48,7 +48,7 @@ var (
 	// ErrTruncated means that the replacement is only the beginning of a
 	// packet: it is shorter than the length in its IP header. Nothing was sent,
 	// and the packet is still undecided.
-	ErrTruncated error = &sentinel{"payload is cut: its IP header promises more bytes", nil}
+	ErrTruncated error = &sentinel{"payload is truncated", nil}
 
 	// ErrUnsupported means that the kernel's queue cannot do what was
 	// requested, or that this system has no packet queues. Nothing was sent,

@@ -83,7 +83,7 @@ func atMost(name string, v, most int) error {
 func refuse(queue string, fields []field) error {
 	for _, f := range fields {
 		if f.set {
-			return fmt.Errorf("%w: leave out Config.%s, which %s does not have", ErrUnsupported, f.name, queue)
+			return fmt.Errorf("%w: leave out Config.%s, which %s does not support", ErrUnsupported, f.name, queue)
 		}
 	}
 	return nil
@@ -147,7 +147,7 @@ var errForeignNamespace = fmt.Errorf("%w: run in the initial network namespace: 
 
 // explainLength explains that the machine's queue length could not be set.
 func explainLength(file string, err error) error {
-	return explain(err, "Config.QueueLength sets %s, which takes root: leave it out", file)
+	return explain(err, "Config.QueueLength sets %s, which requires root: leave it out", file)
 }
 
 // explainWatch explains that network interfaces cannot be watched. It maps nil
@@ -162,13 +162,13 @@ func explainWatch(err error) error {
 
 // explainVerdictEPERM explains why EPERM for a verdict ends the stream.
 func explainVerdictEPERM(err error) error {
-	return explain(err, "no more verdicts: each needs CAP_NET_ADMIN, which was given up, or the queue has another owner")
+	return explain(err, "verdicts need CAP_NET_ADMIN, which the program no longer has, or the queue has another owner")
 }
 
 // explainStatus explains why Stats contains no counters of the kernel.
 func explainStatus(err error) error {
 	if errors.Is(err, fs.ErrPermission) {
-		return explain(err, "the counters are for root and group root (systemd: SupplementaryGroups=root) or CAP_DAC_READ_SEARCH")
+		return explain(err, "the counters require root, group root (systemd: SupplementaryGroups=root) or CAP_DAC_READ_SEARCH")
 	}
 	return err
 }

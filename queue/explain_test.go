@@ -75,9 +75,9 @@ func TestOpenErrorTexts(t *testing.T) {
 		"no owners":                   {kerneltest.Options{Linux: kerneltest.Version{Major: 3, Minor: 10}}, queue.Config{Owner: true}, errors.ErrUnsupported, "queue 0: operation not supported: Config.Owner needs Linux 3.14"},
 		"no flags":                    {old(kerneltest.Options{}), queue.Config{FailOpen: true}, queue.ErrUnsupported, "queue 0: operation not supported: Config.FailOpen needs Linux 3.6"},
 		"other word size":             {kerneltest.Options{Modules: hasIPQ, Layout: native64()}, queue.Config{WordSize: 32}, syscall.EINVAL, "ip_queue: invalid argument: leave out Config.WordSize: this kernel's words have another size"},
-		"number":                      {kerneltest.Options{Modules: hasIPQ}, queue.Config{Number: 3}, queue.ErrUnsupported, "ip_queue: not supported: leave out Config.Number, which ip_queue does not have"},
-		"family":                      {kerneltest.Options{}, ip6q, queue.ErrUnsupported, "queue 0: not supported: leave out Config.Family, which nfnetlink_queue does not have"},
-		"word size":                   {kerneltest.Options{}, queue.Config{WordSize: 64}, queue.ErrUnsupported, "queue 0: not supported: leave out Config.WordSize, which nfnetlink_queue does not have"},
+		"number":                      {kerneltest.Options{Modules: hasIPQ}, queue.Config{Number: 3}, queue.ErrUnsupported, "ip_queue: not supported: leave out Config.Number, which ip_queue does not support"},
+		"family":                      {kerneltest.Options{}, ip6q, queue.ErrUnsupported, "queue 0: not supported: leave out Config.Family, which nfnetlink_queue does not support"},
+		"word size":                   {kerneltest.Options{}, queue.Config{WordSize: 64}, queue.ErrUnsupported, "queue 0: not supported: leave out Config.WordSize, which nfnetlink_queue does not support"},
 		"mode":                        {kerneltest.Options{}, queue.Config{Mode: -9}, fs.ErrInvalid, "queue 0: invalid argument: the Mode must be WholePacket, MetaOnly, DropAll or Range(n), not Mode(-9)"},
 		"backend":                     {kerneltest.Options{}, queue.Config{Backend: 9}, queue.ErrInvalid, "queue 0: invalid argument: Config.Backend must be Auto, IPQueue or NFQueue, not unknown (9)"},
 		"action":                      {kerneltest.Options{}, queue.Config{OnClose: queue.Requeue}, queue.ErrInvalid, "queue 0: invalid argument: Config.OnClose must be Drop or Accept, not Requeue"},
@@ -198,7 +198,7 @@ func TestOpenLengthText(t *testing.T) {
 		t.Errorf("%v is not fs.ErrPermission", err)
 	}
 	wantOpenText(t, err, "ip6_queue: permission denied: "+
-		"Config.QueueLength sets /proc/sys/net/ipv6/ip6_queue_maxlen, which takes root: leave it out")
+		"Config.QueueLength sets /proc/sys/net/ipv6/ip6_queue_maxlen, which requires root: leave it out")
 }
 
 // A readOnlyKernel is a kernel whose files cannot be written.
@@ -224,8 +224,8 @@ func TestErrorTexts(t *testing.T) {
 	for want, err := range map[string]error{
 		"queue 5: drop: packet has already been decided": p.Drop(),
 		"queue: accept: queue is closed":                 queue.Packet{}.Accept(),
-		"queue 5: set mode: invalid argument: the Mode must be WholePacket, MetaOnly, DropAll or Range(n), not Mode(-8)":                          q.SetMode(t.Context(), -8),
-		"queue 5: status: permission denied: the counters are for root and group root (systemd: SupplementaryGroups=root) or CAP_DAC_READ_SEARCH": q.Stats().Kernel.Err,
+		"queue 5: set mode: invalid argument: the Mode must be WholePacket, MetaOnly, DropAll or Range(n), not Mode(-8)":                       q.SetMode(t.Context(), -8),
+		"queue 5: status: permission denied: the counters require root, group root (systemd: SupplementaryGroups=root) or CAP_DAC_READ_SEARCH": q.Stats().Kernel.Err,
 	} {
 		if err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)

@@ -65,7 +65,7 @@ func checkGroup(configs []Config) error {
 		number, netns int
 	}
 	if len(configs) == 0 {
-		return fmt.Errorf("%w: a group of no queues (Config.Balance returns none if their numbers would not be from 0 to 65535)", ErrInvalid)
+		return fmt.Errorf("%w: the group has no queues (Config.Balance returns none if a number would exceed 65535)", ErrInvalid)
 	}
 	known := make(map[identity]int)
 	for i, c := range configs {
@@ -106,7 +106,7 @@ func (g *Group) Queues() []*Queue { return slices.Clone(g.queues) }
 func (g *Group) Packets() <-chan Packet {
 	g.start.Do(g.merge)
 	if g.refused {
-		panic("queue: Packets is called on a Group with a Queue whose packets are taken already")
+		panic("queue: Packets called on a Group with a Queue whose packets are already received in another way")
 	}
 	return g.merged
 }

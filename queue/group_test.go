@@ -418,7 +418,7 @@ func TestGroupPanics(t *testing.T) {
 		simulateGroup(t, queue.Config{}, func(s *groupSim) {
 			s.inject(1)
 			take(s.g.Queues()[1])
-			wantPanic(s, func() { s.g.Packets() }, "Group", "taken already")
+			wantPanic(s, func() { s.g.Packets() }, "Group", "already received")
 		})
 	}
 	simulateGroup(t, queue.Config{}, func(s *groupSim) {

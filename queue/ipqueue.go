@@ -295,7 +295,7 @@ func (k *ipqueue) check(v Verdict) error {
 func refuseVerdict(fields []field) error {
 	for _, f := range fields {
 		if f.set {
-			return fmt.Errorf("%w: ip_queue has nothing for Verdict.%s", ErrUnsupported, f.name)
+			return fmt.Errorf("%w: ip_queue does not support Verdict.%s", ErrUnsupported, f.name)
 		}
 	}
 	return nil

@@ -248,7 +248,7 @@ func (n *nfqueue) check(v Verdict) error {
 		return nil
 	}
 	if n.flags&wire.ConfigConntrack == 0 {
-		return fmt.Errorf("%w: a change of the connection requires Config.Conntrack", ErrUnsupported)
+		return fmt.Errorf("%w: Verdict.Conntrack requires Config.Conntrack", ErrUnsupported)
 	}
 	if err := n.limits.check(&v); err != nil {
 		return err
@@ -259,10 +259,10 @@ func (n *nfqueue) check(v Verdict) error {
 func (n *nfqueue) suits(p Packet, v Verdict) error {
 	bridge := v.VLAN != (VLAN{}) || v.LinkHeader != nil
 	if bridge && p.Family != Bridge {
-		return fmt.Errorf("%w: VLAN and LinkHeader can be changed in the Bridge family only", ErrUnsupported)
+		return fmt.Errorf("%w: VLAN and LinkHeader require a packet of family Bridge", ErrUnsupported)
 	}
 	if v.LinkHeader != nil && len(v.LinkHeader) != len(p.LinkHeader()) {
-		return fmt.Errorf("%w: link header of %d bytes for one of %d", ErrInvalid, len(v.LinkHeader), len(p.LinkHeader()))
+		return fmt.Errorf("%w: link header has %d bytes, but must have %d", ErrInvalid, len(v.LinkHeader), len(p.LinkHeader()))
 	}
 	return n.limits.suits(&p, &v)
 }

@@ -39,7 +39,7 @@ func limitsOf(q *binding) nfqueueLimits {
 // check refuses a verdict that the kernel would carry out for no packet.
 func (l *nfqueueLimits) check(v *Verdict) error {
 	if v.Conntrack.NoHelper && l.noHelperChange {
-		return fmt.Errorf("%w: Linux 7.2 and later take no connection's helper away", ErrUnsupported)
+		return fmt.Errorf("%w: Linux 7.2 and later cannot remove the helper of a connection", ErrUnsupported)
 	}
 	return nil
 }

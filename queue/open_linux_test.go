@@ -151,7 +151,7 @@ func TestKernelOrdinaryUser(t *testing.T) {
 			return
 		}
 		wantText(t, err, "taken by another socket (root sees whose)")
-		wantText(t, q.Stats().Kernel.Err, "permission denied: the counters are for root and group root")
+		wantText(t, q.Stats().Kernel.Err, "permission denied: the counters require root, group root")
 	})
 	f.wantNumbers(numbers(0, 1))
 }

@@ -21,7 +21,7 @@ import (
 // if the inner one were finished
 // (Documentation/networking/checksum-offloads.rst, Local Checksum Offload).
 
-var errOwed = fmt.Errorf("%w: the packet has an unfinished checksum that Replace cannot complete, inside a tunnel for example; with Config.NoGSO the kernel completes it first", ErrUnsupported)
+var errOwed = fmt.Errorf("%w: the packet has an unfinished checksum that Replace cannot complete, for example inside a tunnel; with Config.NoGSO the kernel completes it first", ErrUnsupported)
 
 // isOwed reports whether b, the replacement for the packet, may contain an owed
 // checksum that is not that of b's own transport. In mode MetaOnly it cannot,

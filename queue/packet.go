@@ -439,8 +439,8 @@ func (p *Packet) wholeLen() int {
 }
 
 func (p *Packet) isIP(version int) error {
-	if is := p.ipVersion(); is != version {
-		return fmt.Errorf("%w: a packet of IP version %d, not %d", ErrInvalid, is, version)
+	if p.ipVersion() != version {
+		return fmt.Errorf("%w: the packet is not IPv%d", ErrInvalid, version)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func checkPayload(p *Packet, v *Verdict, limit int) error {
 	case len(b) > limit:
 		return tooLong(len(b), limit)
 	case len(b) < minPayload(p.version()):
-		return fmt.Errorf("%w: payload of %d bytes, its header alone has %d", ErrInvalid, len(b), minPayload(p.version()))
+		return fmt.Errorf("%w: payload has %d bytes, but must have at least %d", ErrInvalid, len(b), minPayload(p.version()))
 	case p.version() == 0:
 		return checkOther(p, v)
 	}
@@ -32,10 +32,10 @@ func checkPayload(p *Packet, v *Verdict, limit int) error {
 	}
 	switch {
 	case int(given.Version) != p.version():
-		return fmt.Errorf("%w: payload is no packet of IP version %d", ErrInvalid, p.version())
+		return fmt.Errorf("%w: payload is not an IPv%d packet", ErrInvalid, p.version())
 	case p.Truncated() && !v.data && !completes(p, b):
 		n, _ := ip.Length(b)
-		return fmt.Errorf("%w: payload has %d bytes of %d; set its IP length if it is complete", ErrTruncated, len(b), max(n, int(p.Length)))
+		return fmt.Errorf("%w: it has %d of %d bytes; if it is complete, set its IP length", ErrTruncated, len(b), max(n, int(p.Length)))
 	case isOwed(p, b):
 		return errOwed
 	}
@@ -47,7 +47,7 @@ func checkPayload(p *Packet, v *Verdict, limit int) error {
 func checkOther(p *Packet, v *Verdict) error {
 	switch {
 	case p.GSO():
-		return fmt.Errorf("%w: a GSO packet can be replaced if it is seen to be TCP only; %s", ErrUnsupported, gsoRemedy)
+		return fmt.Errorf("%w: only TCP can be replaced as a GSO packet; %s", ErrUnsupported, gsoRemedy)
 	case !p.ChecksumReady() && !v.Raw:
 		return errOwed
 	}
@@ -55,7 +55,7 @@ func checkOther(p *Packet, v *Verdict) error {
 }
 
 func tooLong(n, limit int) error {
-	return fmt.Errorf("%w: payload of %d bytes, the kernel takes %d", ErrInvalid, n, limit)
+	return fmt.Errorf("%w: payload has %d bytes, but the kernel accepts at most %d", ErrInvalid, n, limit)
 }
 
 // minPayload returns the length of the shortest packet of an IP version.
@@ -75,13 +75,13 @@ func minPayload(version int) int {
 func checkHeaders(p *Packet, b []byte, old, given *ip.Headers) error {
 	if len(b) < old.Transport {
 		// nfnetlink_queue.c, nfqnl_mangle
-		return fmt.Errorf("%w: payload of %d bytes, less than the %d of the old IP headers", ErrInvalid, len(b), old.Transport)
+		return fmt.Errorf("%w: payload has %d bytes, less than the %d bytes of the packet's IP headers", ErrInvalid, len(b), old.Transport)
 	}
 	if p.GSO() {
 		return checkGSO(p, b, old, given)
 	}
 	if isDelivered(p) && old.Version == given.Version && notedLen(p.Payload, old) != notedLen(b, given) {
-		return fmt.Errorf("%w: at hook %v the length of the IPv4 header or of the IPv6 hop-by-hop header cannot be changed", ErrUnsupported, p.Hook)
+		return fmt.Errorf("%w: at hook %v, the length of the IPv4 header or the IPv6 hop-by-hop header cannot change", ErrUnsupported, p.Hook)
 	}
 	return nil
 }
@@ -116,11 +116,11 @@ const gsoRemedy = "Config.NoGSO avoids such packets"
 func checkGSO(p *Packet, b []byte, old, given *ip.Headers) error {
 	switch {
 	case len(b) != int(p.Length):
-		return fmt.Errorf("%w: a GSO packet can be replaced at its own length only; %s", ErrUnsupported, gsoRemedy)
+		return fmt.Errorf("%w: the replacement of a GSO packet must have the same length; %s", ErrUnsupported, gsoRemedy)
 	case old.Transport == 0 || old.Protocol != protoTCP || old.Fragment:
-		return fmt.Errorf("%w: a GSO packet can be replaced if it is seen to be TCP only; %s", ErrUnsupported, gsoRemedy)
+		return fmt.Errorf("%w: only TCP can be replaced as a GSO packet; %s", ErrUnsupported, gsoRemedy)
 	case given.Transport != old.Transport || given.Protocol != protoTCP || given.Fragment:
-		return fmt.Errorf("%w: a GSO packet can be replaced by one with headers of the same length only; %s", ErrUnsupported, gsoRemedy)
+		return fmt.Errorf("%w: the replacement of a GSO packet must have headers of the same length; %s", ErrUnsupported, gsoRemedy)
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func repair(p *Packet, b []byte) error {
 	if err == nil || errors.Is(err, checksum.ErrLeftAlone) {
 		return nil
 	}
-	return fmt.Errorf("%w: payload cannot be repaired, ReplaceRaw sends it as it is: %w", ErrInvalid, err)
+	return fmt.Errorf("%w: payload cannot be repaired (ReplaceRaw sends it unchanged): %w", ErrInvalid, err)
 }
 
 // keepsLengths reports whether b has as many bytes as the packet and the same

@@ -106,7 +106,7 @@ func (r *reader) readForAnswer(ctx context.Context, limit time.Duration) error {
 	defer r.sock.SetReadDeadline(time.Time{})
 	for r.wanted.Load() != 0 && ctx.Err() == nil && time.Now().Before(end) {
 		if !r.hasRoom() {
-			return fmt.Errorf("the answer is behind more packets than MaxUndecided (%d) lets in: decide some first: %w",
+			return fmt.Errorf("the answer is behind more packets than MaxUndecided (%d) allows: decide some first: %w",
 				r.cfg.MaxUndecided, enobufs)
 		}
 		if err := r.sock.SetReadDeadline(end); err != nil {

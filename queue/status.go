@@ -25,7 +25,7 @@ const (
 	rowTries = 10
 )
 
-var errNoRow = errors.New("the kernel no longer has such a queue")
+var errNoRow = errors.New("the kernel no longer has the queue")
 
 // row returns the row of a queue of nfnetlink_queue, or errNoRow. The kernel
 // returns one page of the file at a time, and finds the next page by counting

@@ -154,7 +154,7 @@ func (s *stream) channel(capacity int) <-chan Packet {
 		s.feed(byChannel, o, func() { close(o.to) })
 	})
 	if s.use.Load() != byChannel {
-		panic("queue: Packets is called on a Queue whose packets are taken already, with All or by a Group")
+		panic("queue: Packets called on a Queue whose packets are already received with All or by a Group")
 	}
 	return s.out.Load().to
 }
@@ -248,7 +248,7 @@ func (s *stream) overflow(p *Packet) {
 // each calls yield with every packet, on the goroutine of the caller.
 func (s *stream) each(yield func(Packet) bool) {
 	if !s.use.CompareAndSwap(unused, byPullNow) && !s.use.CompareAndSwap(byPull, byPullNow) {
-		panic("queue: All is ranged over on a Queue whose packets are taken already, by another loop or with Packets")
+		panic("queue: loop over All of a Queue whose packets are already received by another loop, with Packets or by a Group")
 	}
 	defer func() {
 		s.ledger.Rest() // send the last verdicts now

@@ -32,15 +32,15 @@ const (
 
 // String returns the name of the constant.
 func (a Action) String() string {
-	if a == 0 {
-		return "Action(0)"
+	if a == 0 || a > Requeue {
+		return fmt.Sprintf("Action(%d)", uint8(a))
 	}
 	return name(int(a)-1, "Accept", "Drop", "Repeat", "Stop", "Requeue")
 }
 
 // op returns the name of the action in OpError.Op.
 func (a Action) op() string {
-	if a == 0 {
+	if a == 0 || a > Requeue {
 		return "decide"
 	}
 	return name(int(a)-1, "accept", "drop", "repeat", "stop", "requeue")
@@ -376,9 +376,9 @@ func (p *Packet) decideUpTo(v *Verdict) (int, error) {
 	case v.Action == 0 || v.Action > Requeue:
 		return 0, fmt.Errorf("%w: %v", ErrInvalid, v.Action)
 	case v.Payload != nil || v.VLAN != (VLAN{}) || v.LinkHeader != nil:
-		return 0, fmt.Errorf("%w: a payload, VLAN tag or link header is for one packet", ErrInvalid)
+		return 0, fmt.Errorf("%w: DecideUpTo cannot have a Payload, VLAN or LinkHeader, which belong to one packet", ErrInvalid)
 	case v.Conntrack.changesStatus():
-		return 0, fmt.Errorf("%w: the status of a connection is changed by a verdict for one packet", ErrInvalid)
+		return 0, fmt.Errorf("%w: DecideUpTo cannot change the status of connections", ErrInvalid)
 	}
 	if err := q.backend.check(*v); err != nil {
 		return 0, err

@@ -60,7 +60,7 @@ type Encoder interface {
 var (
 	ErrClosed  error = closedError{}
 	ErrDecided       = errors.New("packet has already been decided")
-	ErrGone          = errors.New("packet is gone: the kernel dropped it and used its id again")
+	ErrGone          = errors.New("packet is gone: the kernel dropped it and reused its id")
 )
 
 // A closedError matches net.ErrClosed.

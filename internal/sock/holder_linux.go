@@ -63,7 +63,7 @@ func holderOf(file string) (Process, error) {
 		}
 	}
 	if found.ID == 0 {
-		return found, fmt.Errorf("sock: no process in sight holds %s: %w", file, fs.ErrPermission)
+		return found, fmt.Errorf("sock: no visible process holds %s: %w", file, fs.ErrPermission)
 	}
 	return found, nil
 }
