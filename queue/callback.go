@@ -40,23 +40,25 @@ func (c *callback[T]) later(arg T) {
 
 func (c *callback[T]) run() {
 	for {
-		args := c.take()
-		if len(args) == 0 {
+		arg, ok := c.next()
+		if !ok {
 			return
 		}
-		for _, arg := range args {
-			c.f(arg)
-		}
+		c.f(arg)
 	}
 }
 
-// take returns the arguments of the calls that wait. If there are none, the
-// goroutine must end.
-func (c *callback[T]) take() []T {
+// next returns the argument of the call that has waited longest. If none waits,
+// the goroutine must end.
+func (c *callback[T]) next() (arg T, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	waiting := c.waiting
-	c.waiting = nil
-	c.running = len(waiting) > 0
-	return waiting
+	if len(c.waiting) == 0 {
+		c.waiting, c.running = nil, false
+		return arg, false
+	}
+	var none T
+	arg, c.waiting[0] = c.waiting[0], none
+	c.waiting = c.waiting[1:]
+	return arg, true
 }

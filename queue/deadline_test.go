@@ -535,3 +535,27 @@ func TestExpiredMakeRoomInGroup(t *testing.T) {
 		}
 	})
 }
+
+// TestOnExpiredHangs hangs in the first call until more calls wait than are kept:
+// Stats counts the others.
+func TestOnExpiredHangs(t *testing.T) {
+	simulate(t, nfqueueKinds, kerneltest.Options{}, func(s *sim) {
+		const n, atOnce = 70000, 1000
+		hung := make(chan struct{})
+		calls := 0
+		s.open(queue.Config{Deadline: time.Second, OnExpired: func(queue.Packet) { <-hung; calls++ }})
+		s.q.Packets()
+		for range n / atOnce {
+			for range atOnce {
+				s.kernel.Inject(kerneltest.Packet{Queue: simNumber, Payload: simUDP(false, nil)})
+			}
+			time.Sleep(2 * time.Second)
+		}
+		close(hung)
+		stats := s.stats()
+		const want = 1 + 1<<16
+		if stats.Expired != n || calls != want || stats.CallsSkipped != n-want {
+			s.Errorf("%d expired, %d calls, %d skipped, want %d, %d, %d", stats.Expired, calls, stats.CallsSkipped, n, want, n-want)
+		}
+	})
+}
