@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// An answer is what becomes of a listed name.
+// An answer is how the program answers for a listed name.
 type answer uint8
 
 const (
-	noName answer = iota // there is no such name
-	zero                 // the address that leads nowhere
-	drop                 // no answer at all
+	noName answer = iota // the name does not exist
+	zero                 // the name has the address 0.0.0.0 or ::
+	drop                 // no response
 )
 
 var answers = []string{noName: "nxdomain", zero: "zero", drop: "drop"}
 
 func (a answer) String() string { return answers[a] }
 
-// MarshalText is for flag.TextVar.
+// MarshalText implements encoding.TextMarshaler, for flag.TextVar.
 func (a answer) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
-// UnmarshalText is for flag.TextVar.
+// UnmarshalText implements encoding.TextUnmarshaler, for flag.TextVar.
 func (a *answer) UnmarshalText(text []byte) error {
 	i := slices.Index(answers, string(text))
 	if i < 0 {

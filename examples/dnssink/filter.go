@@ -18,12 +18,12 @@ var (
 	errLength   = errors.New("the datagram is longer than its packet")
 )
 
-// decide gives a packet its verdict. The time that takes is bounded.
+// decide gives a packet its verdict. The time that it takes is bounded.
 func (s *sink) decide(p queue.Packet) error {
 	protocol, b := p.Transport()
 	at := cap(p.Payload) - cap(b) // b is a part of Payload
 	switch {
-	case b == nil: // a later fragment, for example: it is of no use without the first
+	case b == nil: // for example a later fragment, which is useless without the first
 		return p.Accept()
 	case protocol == protocolUDP:
 		return s.decideUDP(p, b, at)
@@ -33,7 +33,7 @@ func (s *sink) decide(p queue.Packet) error {
 	return p.Accept()
 }
 
-// decideUDP decides about a datagram, which begins at that place of the packet.
+// decideUDP decides a packet with a UDP datagram, which starts at offset at.
 func (s *sink) decideUDP(p queue.Packet, datagram []byte, at int) error {
 	v := s.judge(p.Data())
 	var err error
@@ -54,20 +54,21 @@ func (s *sink) decideUDP(p queue.Packet, datagram []byte, at int) error {
 	}
 	s.refused++
 	s.tell(s.answer.String(), v, p)
-	if v.reply == nil || err != nil { // a fragment is never made into a whole
+	if v.reply == nil || err != nil { // the reply to a fragment would be a whole datagram
 		return p.Drop()
 	}
 	return orDrop(p, p.ReplaceData(v.reply))
 }
 
-// isCut reports whether a datagram is longer than its packet (RFC 768).
+// isCut reports whether a datagram is longer than its packet according to its
+// length (RFC 768).
 func isCut(datagram []byte) bool {
 	const header = 8
 	return len(datagram) < header || int(binary.BigEndian.Uint16(datagram[4:])) > len(datagram)
 }
 
-// isFragment reports whether an IP packet is a part of one. Its transport header
-// begins at that place.
+// isFragment reports whether packet is a fragment. transport is the offset of
+// its transport header.
 func isFragment(packet []byte, transport int) bool {
 	if packet[0]>>4 == 4 {
 		const moreAndOffset = 0x3fff
@@ -118,7 +119,7 @@ func (s *sink) decideTCP(p queue.Packet, b []byte, at int) error {
 	case waits:
 		return p.Drop()
 	}
-	if v.finding != harmless { // else the connection was refused before
+	if v.finding != harmless { // otherwise the connection was already refused
 		s.tell(s.tcpWord(), v, p)
 	}
 	switch {
@@ -130,7 +131,7 @@ func (s *sink) decideTCP(p queue.Packet, b []byte, at int) error {
 	return orDrop(p, p.Replace(emptied(p.Payload, at, flagRST|flagACK)))
 }
 
-// tcpWord says what becomes of a connection: no answer can be put in place of one
+// tcpWord returns what happens to a refused connection. It cannot get an answer
 // of another length.
 func (s *sink) tcpWord() string {
 	if s.answer == drop {
@@ -139,8 +140,8 @@ func (s *sink) tcpWord() string {
 	return "reset"
 }
 
-// emptied returns the packet whose TCP header is at that place, without data and
-// with other flags.
+// emptied returns the packet without data and with other flags. at is the
+// offset of its TCP header.
 func emptied(packet []byte, at int, flags byte) []byte {
 	const flagsAt = 13
 	b := slices.Clone(packet[:at+tcpHeader(packet[at:])])

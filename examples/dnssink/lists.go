@@ -9,16 +9,16 @@ import (
 	"github.com/ipqueue/ipqueue/examples/dnssink/names"
 )
 
-// Lists are where the names come from.
+// A lists contains the sources of the names.
 type lists struct {
-	names        []string // of the command line
-	block, allow []string // files
+	names        []string // names on the command line
+	block, allow []string // names of files
 	skip         bool     // ignore lines that cannot be read
 }
 
 var errNoNames = errors.New("there are no names to block: list some, or use -list")
 
-// load reads all lists. What it skipped is not an error.
+// load reads all lists. skipped contains the errors of skipped lines.
 func (l lists) load() (set *names.Set, skipped []error, err error) {
 	set = new(names.Set)
 	for _, name := range l.names {
@@ -53,15 +53,15 @@ func (l lists) load() (set *names.Set, skipped []error, err error) {
 	return set, skipped, nil
 }
 
-// A loaded list is what came of reading it again.
+// A loaded contains the results of load.
 type loaded struct {
 	names   *names.Set
 	skipped []error
 	err     error
 }
 
-// reload reads the lists for each signal, until ctx ends. Packets do not wait for
-// it.
+// reload reads the lists again after each signal, until ctx ends. Packets do
+// not wait for that.
 func (l lists) reload(ctx context.Context, signals <-chan os.Signal) <-chan loaded {
 	results := make(chan loaded)
 	go func() {

@@ -27,8 +27,8 @@ const classIN = 1
 var targets = map[uint16]int{
 	2: 0, 3: 0, 4: 0, typeCNAME: 0, 7: 0, 8: 0, 9: 0, 12: 0, typeDNAME: 0, // NS MD MF CNAME MB MG MR PTR DNAME
 	15: 2, 18: 2, 21: 2, 36: 2, 107: 2, // MX AFSDB RT KX LP: behind a preference
-	typeSVCB: 2, typeHTTPS: 2, // behind a priority, which is 0 for an alias
-	33: 6, // SRV: behind priority, weight and port
+	typeSVCB: 2, typeHTTPS: 2, // after a priority, which is 0 for an alias
+	33: 6, // SRV: after priority, weight and port
 }
 
 var kinds = map[uint16]string{
@@ -95,16 +95,16 @@ var (
 	errData     = errors.New("has a record that ends early")
 )
 
-// maxPointers bounds the compression pointers followed in one message. A name may
-// have any number of them, as long as there is an end.
+// maxPointers is the number of compression pointers to follow in one message. A
+// name may contain any number of them.
 const maxPointers = 1 << 16
 
-// A reader reads a DNS message from front to back. It is as lenient as any
-// receiver: what one of them can read, it can.
+// A reader parses a DNS message from start to end. It accepts everything that
+// some receiver accepts.
 type reader struct {
 	message  []byte
 	at       int
-	pointers int // followed so far
+	pointers int // number of pointers followed so far
 }
 
 func (r *reader) uint16() (uint16, error) {
@@ -115,11 +115,11 @@ func (r *reader) uint16() (uint16, error) {
 	return binary.BigEndian.Uint16(r.message[r.at-2:]), nil
 }
 
-// name reads a name and moves on to what follows it. Pointers may lead anywhere:
-// some receivers follow them forward as well.
+// name parses a name and moves past it. Pointers may lead anywhere, because
+// some receivers also follow them forward.
 func (r *reader) name(n *name) error {
 	n.n = 0
-	next := 0 // once a pointer has been followed
+	next := 0 // the position after the first pointer
 	for at := r.at; ; {
 		if at >= len(r.message) {
 			return errCut
@@ -153,13 +153,13 @@ func (r *reader) name(n *name) error {
 				next = at + 2
 			}
 			at = int(binary.BigEndian.Uint16(r.message[at:]) & 0x3fff)
-		default: // no such labels are in use
+		default: // other types of label are not in use
 			return errName
 		}
 	}
 }
 
-// A question is one of a message.
+// A question is a question in a message.
 type question struct {
 	name        name
 	kind, class uint16
@@ -176,7 +176,7 @@ func (r *reader) question(q *question) (err error) {
 	return err
 }
 
-// A record is one of a message. Its data are at data, in the message.
+// A record is a record in a message. Its data is message[data:end].
 type record struct {
 	owner       name
 	kind, class uint16
@@ -184,7 +184,7 @@ type record struct {
 	data, end   int
 }
 
-// record reads a record, but not its data.
+// record parses a record, except its data.
 func (r *reader) record(rr *record) error {
 	if err := r.name(&rr.owner); err != nil {
 		return err
@@ -204,7 +204,8 @@ func (r *reader) record(rr *record) error {
 	return nil
 }
 
-// target reads the name that a record leads to. It is the root if there is none.
+// target parses the name that a record leads to. It is the root if there is
+// none.
 func (r *reader) target(rr *record, n *name) error {
 	n.n = 0
 	skip, leads := targets[rr.kind]
@@ -243,8 +244,8 @@ func (r *reader) skipNAPTR(rr *record) (int, error) {
 	return at - rr.data, nil
 }
 
-// alias replaces a name by what the first alias of it, in that many records, leads
-// to. It returns false if there is none. The reader stays where it is.
+// alias replaces a name by the target of its first alias among the next
+// records. It returns false if there is none. The reader does not move.
 func (r reader) alias(n *name, records int) bool {
 	for range records {
 		var rr record
@@ -269,8 +270,8 @@ func (r reader) alias(n *name, records int) bool {
 	return false
 }
 
-// above returns how many bytes of the name are in front of another one, in which it
-// ends: 0 if they are the same, -1 if it is not below the other.
+// above returns the number of bytes in n before its suffix other: 0 if the
+// names are the same, -1 if n does not end with other.
 func (n *name) above(other *name) int {
 	at := n.n - other.n
 	for i := 0; i <= at; i += 1 + int(n.b[i]) {
@@ -281,7 +282,8 @@ func (n *name) above(other *name) int {
 	return -1
 }
 
-// sameFold compares without regard to the case of ASCII letters.
+// sameFold compares a and b, which have the same length, ignoring the case of
+// ASCII letters.
 func sameFold(a, b []byte) bool {
 	for i := range a {
 		if lower(a[i]) != lower(b[i]) {

@@ -66,8 +66,8 @@ func (q *question) zero() []byte {
 	return nil
 }
 
-// zone returns the name of a zone in which the answer may be negative: a zone has
-// itself, so that a name which does not exist is below it.
+// zone returns the name of a zone that can contain the negative answer. The
+// name of a zone exists, so for a name that does not exist it is the parent.
 func (q *question) zone(rcode uint16) []byte {
 	label := 0
 	if rcode == nameError && q.name.n > 1 {
@@ -79,7 +79,7 @@ func (q *question) zone(rcode uint16) []byte {
 	return pointer(headerLen + label)
 }
 
-// pointer is a name that is in the message already.
+// pointer returns a compression pointer to a name in the message.
 func pointer(at int) []byte { return []byte{0xc0 | byte(at>>8), byte(at)} }
 
 func appendRecord(b, owner []byte, kind, class uint16, data []byte) []byte {
@@ -91,17 +91,17 @@ func appendRecord(b, owner []byte, kind, class uint16, data []byte) []byte {
 	return append(b, data...)
 }
 
-// soa is the data of the SOA record that a negative answer needs, so that it is
-// kept for a while (RFC 2308, section 3). Its last number says how long.
+// soa is the data of the SOA record in a negative answer. Resolvers cache the
+// answer for the time in its last number (RFC 2308, section 3).
 var soa = []byte("\x09localhost\x00" + "\x06nobody\x07invalid\x00" +
 	"\x00\x00\x00\x01" + "\x00\x00\x0e\x10" + "\x00\x00\x02\x58" + "\x00\x01\x51\x80" + "\x00\x00\x00\x3c")
 
-// EDNS is what a response's OPT record says (RFC 6891, section 6.1.2). A response
-// has one if and only if its question had.
+// An edns is the content of the OPT record of a response (RFC 6891, section
+// 6.1.2). A response has one if and only if its query had one.
 type edns struct {
-	size   uint16 // of the largest datagram that the server takes
+	size   uint16 // the largest datagram that the server accepts
 	dnssec bool   // the flag DO
-	cookie []byte // client's and server's; nil if there is none
+	cookie []byte // cookies of client and server; nil if there are none
 }
 
 const (
@@ -116,7 +116,7 @@ func parseEDNS(class uint16, ttl uint32, options []byte) edns {
 		if n > len(options) {
 			break
 		}
-		const most = 8 + 32 // of client and server
+		const most = 8 + 32 // cookies of client and server
 		if data := options[4:n]; code == optionCookie && e.cookie == nil && len(data) <= most {
 			e.cookie = data
 		}
@@ -125,8 +125,8 @@ func parseEDNS(class uint16, ttl uint32, options []byte) edns {
 	return e
 }
 
-// append appends the OPT record. Without the cookie, clients that got one of the
-// same server before throw the response away.
+// append appends the OPT record. A client that has a cookie of the server drops
+// responses without it.
 func (e *edns) append(b []byte) []byte {
 	var options []byte
 	if e.cookie != nil {
@@ -136,7 +136,7 @@ func (e *edns) append(b []byte) []byte {
 	options = appendOption(options, optionExtendedError, []byte(blocked))
 	b = append(b, 0, 0, typeOPT)
 	b = binary.BigEndian.AppendUint16(b, e.size)
-	flags := uint32(0) // the upper bits of the response code and the version with them
+	flags := uint32(0) // includes the upper bits of the response code, and the version
 	if e.dnssec {
 		flags = 1 << 15
 	}

@@ -9,18 +9,18 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A sink swallows the names of a list. It is for one goroutine.
+// A sink blocks the names of a list. Only one goroutine may use it.
 type sink struct {
 	names   *names.Set
 	answer  answer
-	lenient bool // what is unreadable passes
+	lenient bool // unreadable messages pass
 	streams streams
 	notes   *notes
 
-	refused, unreadable int // messages
+	refused, unreadable int // numbers of messages
 }
 
-// tell prints what becomes of a packet.
+// tell prints what happens to a packet.
 func (s *sink) tell(becomes string, v verdict, p queue.Packet) {
 	what := strings.TrimSuffix(v.name, ".")
 	if v.via != "" {
@@ -32,37 +32,37 @@ func (s *sink) tell(becomes string, v verdict, p queue.Packet) {
 	s.notes.printf("%-8s  %-5s  %-40s  %v\n", becomes, v.kind, what, p.Flow())
 }
 
-// A finding is what the sink makes of a message.
+// A finding is the classification of a message.
 type finding uint8
 
 const (
-	harmless   finding = iota // nothing in it leads to a listed name
-	listed                    // it is about a listed name, or leads to one
-	unreadable                // it could not be read to its end
+	harmless   finding = iota // it does not lead to a listed name
+	listed                    // its question is a listed name, or its answers lead to one
+	unreadable                // it could not be read completely
 )
 
-// A verdict is about one DNS message.
+// A verdict is the decision about one DNS message.
 type verdict struct {
 	finding finding
-	name    string // what the message asks for; "" if that is not known
-	kind    string // which data: "A", "AAAA", "MX", ...
-	via     string // the listed name that it leads to, if that is another one
-	err     error  // why it is unreadable
-	reply   []byte // takes the place of a listed message; nil if nothing does
+	name    string // the name in the question; "" if unknown
+	kind    string // the type in the question: "A", "AAAA", "MX", ...
+	via     string // the listed name that the answers lead to, if it is not name
+	err     error  // why the message is unreadable
+	reply   []byte // replaces a listed message; nil to drop it
 }
 
-// judge keeps nothing of message.
+// judge decides a message. It keeps no reference to it.
 func (s *sink) judge(message []byte) verdict {
 	if len(message) < headerLen {
-		return verdict{} // no receiver takes it for a DNS message
+		return verdict{} // receivers ignore it: it is not a DNS message
 	}
 	var m parsed
 	m.readHeader(message)
 	switch {
-	case m.flags&flagResponse != 0: // whatever it answers: some receivers do not look at the opcode
-	case m.flags&maskOpcode != 0: // it asks for no name: an update, for example
+	case m.flags&flagResponse != 0: // whatever its opcode, which some receivers ignore
+	case m.flags&maskOpcode != 0: // not a query for a name, but for example an update
 		return verdict{}
-	case s.answer != drop: // its response will be judged
+	case s.answer != drop: // a query passes, and its response is decided
 		return verdict{}
 	}
 	err := s.read(&m, message)
@@ -88,11 +88,11 @@ func (s *sink) judge(message []byte) verdict {
 	return v
 }
 
-// A parsed message is what matters of it.
+// A parsed contains the parts of a message that matter.
 type parsed struct {
 	id, flags uint16
-	counts    [4]uint16 // of the sections' entries
-	questions int       // how many of them are in question
+	counts    [4]uint16 // numbers of entries in the sections
+	questions int       // number of elements of question that are set
 	question  [maxQuestions]question
 	listed    bool
 	via       name // the first listed name, if listed
@@ -100,7 +100,8 @@ type parsed struct {
 	edns      edns
 }
 
-// maxQuestions is how many questions are answered. Nobody asks more than one.
+// maxQuestions is the number of questions that a reply answers. Clients ask
+// only one.
 const maxQuestions = 4
 
 func (m *parsed) readHeader(message []byte) {
@@ -110,14 +111,15 @@ func (m *parsed) readHeader(message []byte) {
 	}
 }
 
-// The sections of a message, behind the questions.
+// The sections of a message after the questions.
 const (
 	answerSection = 1 + iota
 	authoritySection
 	additionalSection
 )
 
-// read reads all of a message, and notes the first listed name that it leads to.
+// read parses a message, and sets m.via to the first listed name that it leads
+// to.
 func (s *sink) read(m *parsed, message []byte) error {
 	r := reader{message: message, at: headerLen}
 	for range m.counts[0] {
@@ -126,7 +128,7 @@ func (s *sink) read(m *parsed, message []byte) error {
 			return err
 		}
 		if m.counts[0] == 1 && s.names.ExceptsWire(q.name.wire()) {
-			return nil // so are its aliases
+			return nil // an allowed name allows its aliases as well
 		}
 		if m.questions < maxQuestions {
 			m.question[m.questions] = q
@@ -139,7 +141,7 @@ func (s *sink) read(m *parsed, message []byte) error {
 	for section := answerSection; section <= additionalSection; section++ {
 		for range m.counts[section] {
 			if r.at == len(message) && m.flags&flagTruncated != 0 {
-				return nil // as the sender says; the receiver asks again, by TCP
+				return nil // the sender has truncated it, and the receiver asks again over TCP
 			}
 			var rr record
 			if err := r.record(&rr); err != nil {
@@ -154,14 +156,15 @@ func (s *sink) read(m *parsed, message []byte) error {
 	if hasDNAME && !m.listed {
 		s.follow(m, reader{message: message, at: first})
 	}
-	return nil // what follows is no part of the message
+	return nil // bytes after the sections are ignored
 }
 
-// look looks at a record. Answers are about what was asked for, or what that leads
-// to; the servers of other zones are not, in the authority section and beside it.
-// Yet the additional section may go on with the aliases (RFC 9460, section 4.2).
+// look checks the names in a record. Those in the answer section are the
+// queried name and the names that it leads to. Those in the authority and
+// additional sections, such as servers of other zones, are not, except that the
+// additional section may continue a chain of aliases (RFC 9460, section 4.2).
 func (s *sink) look(m *parsed, r *reader, rr *record, section int, previous *name) error {
-	if section == answerSection && rr.kind != typeDNAME && *previous != rr.owner { // whose owner is above
+	if section == answerSection && rr.kind != typeDNAME && *previous != rr.owner { // the owner of a DNAME is only a parent
 		s.note(m, &rr.owner)
 		*previous = rr.owner
 	}
@@ -183,11 +186,12 @@ func goesOn(kind uint16) bool {
 	return kind == typeCNAME || kind == typeDNAME || kind == typeSVCB || kind == typeHTTPS
 }
 
-// follow follows the aliases from what was asked for, as a receiver does. It is for
-// DNAME records, whose receivers make the CNAME records themselves (RFC 6672,
-// section 3.4). The reader is before the answers.
+// follow follows the aliases of the queried names, as a receiver does. That is
+// necessary for DNAME records, from which receivers make CNAME records
+// themselves (RFC 6672, section 3.4). answers must be at the start of the
+// answer section.
 func (s *sink) follow(m *parsed, answers reader) {
-	const most = 16 // resolvers follow 11 or so
+	const most = 16 // resolvers follow about 11
 	for i := range m.questions {
 		at := m.question[i].name
 		for range most {
@@ -199,7 +203,7 @@ func (s *sink) follow(m *parsed, answers reader) {
 	}
 }
 
-// note remembers the first name that is listed.
+// note sets m.via if n is the first listed name.
 func (s *sink) note(m *parsed, n *name) {
 	if !m.listed && s.names.HasWire(n.wire()) {
 		m.listed, m.via = true, *n

@@ -8,29 +8,30 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// maxStreams bounds the connections that are followed. The one that has been quiet
-// for longest is forgotten first, and what it sends later is unreadable. A stream
-// takes at most 96 KiB: a message and twice what is remembered.
+// maxStreams is the number of connections to follow. Beyond that, the one that
+// has been silent for the longest time is forgotten, and what it sends later is
+// unreadable. A stream takes at most 96 KiB: a message and twice remembered.
 const maxStreams = 1024
 
-// remembered is how many bytes a stream keeps behind the message that is still
-// incomplete, to compare what is sent again.
+// remembered is the number of bytes before the incomplete message that a stream
+// keeps, to compare them with retransmissions.
 const remembered = 16 << 10
 
-// Streams are the connections by which DNS messages come: a direction of each.
+// A streams contains one direction of each connection that carries DNS
+// messages.
 type streams struct {
 	all   map[queue.Flow]*stream
 	clock uint64
 }
 
-// A stream is what one end of a connection has sent.
+// A stream is the data that one end of a connection has sent.
 type stream struct {
 	first   uint32 // sequence number of the first byte
-	next    uint32 // sequence number of the byte to come
-	data    []byte // the bytes before next, as far as they are remembered
-	message int    // where in data the incomplete message begins, with its length
+	next    uint32 // sequence number of the next byte
+	data    []byte // the remembered bytes before next
+	message int    // position in data of the incomplete message, including its length
 	refused bool
-	again   bool // a segment of the refused stream was emptied last, not made a reset
+	again   bool // the last segment of the refused stream was emptied, not replaced by a reset
 	used    uint64
 }
 
@@ -41,9 +42,10 @@ var (
 	errNoHeader = errors.New("a segment ends inside its header")
 )
 
-// A segment is what matters of a TCP segment (RFC 9293, section 3.1).
+// A segment contains the parts of a TCP segment that matter (RFC 9293, section
+// 3.1).
 type segment struct {
-	sequence uint32 // of the first byte of data
+	sequence uint32 // sequence number of the first byte of data
 	flags    byte
 	data     []byte
 }
@@ -56,16 +58,16 @@ const (
 	flagURG = 1 << 5
 )
 
-// parseSegment reads a segment whose header is whole.
+// parseSegment parses a segment with a complete header.
 func parseSegment(b []byte) segment {
 	s := segment{binary.BigEndian.Uint32(b[4:]), b[13], b[tcpHeader(b):]}
-	if s.flags&flagSYN != 0 { // which takes a sequence number
+	if s.flags&flagSYN != 0 { // the SYN itself has a sequence number
 		s.sequence++
 	}
 	return s
 }
 
-// tcpHeader returns the length of the header, 0 if it is not whole.
+// tcpHeader returns the length of the header, or 0 if it is incomplete.
 func tcpHeader(b []byte) int {
 	const least = 20
 	if len(b) < least {
@@ -78,23 +80,25 @@ func tcpHeader(b []byte) int {
 	return header
 }
 
-// An outcome is what becomes of a segment.
+// An outcome is what happens to a segment.
 type outcome uint8
 
 const (
 	passes  outcome = iota
-	waits           // it comes before its turn: the sender will send it again
-	fails           // it and all after it are refused
-	empties         // it was refused before: its header alone may go on
+	waits           // dropped because it is out of order: the sender sends it again
+	fails           // refused, with all later segments
+	empties         // belongs to a refused stream: only its header passes
 )
 
-// judgeSegment follows a connection. b is a segment whose header is whole. Nothing is held back while a message comes in
-// parts: its receiver can do nothing with it before the last part arrives, and
-// that is the one which is refused. The verdict is about the first message that
-// is not harmless.
+// judgeSegment decides a segment of a connection. b is the segment, with a
+// complete header. If a message is split over several segments, the first ones
+// pass: the receiver can use the message only when the last segment arrives,
+// and that one is refused. The verdict is about the first message that is not
+// harmless.
 //
-// A segment may be one that the receiver does not take, with a wrong checksum for
-// example. Then the one that it takes differs from what is remembered.
+// The receiver may ignore a segment, for example because its checksum is wrong.
+// If it later accepts another one, that one differs from the remembered data,
+// and is refused.
 func (s *sink) judgeSegment(f queue.Flow, b []byte) (outcome, verdict) {
 	seg := parseSegment(b)
 	if seg.flags&flagSYN != 0 {
@@ -110,16 +114,16 @@ func (s *sink) judgeSegment(f queue.Flow, b []byte) (outcome, verdict) {
 		return fails, s.streams.open(f, seg.sequence).refuse(errUnknown)
 	case c.refused:
 		return c.refuseAgain(), verdict{}
-	case seg.flags&flagURG != 0: // the receiver takes a byte out
+	case seg.flags&flagURG != 0: // the receiver removes a byte from the stream
 		return fails, c.refuse(errUrgent)
 	}
 	behind := c.next - seg.sequence
-	if behind >= 1<<31 { // it is ahead
+	if behind >= 1<<31 { // earlier data is missing
 		return waits, verdict{}
 	}
 	fresh, known, same := c.compare(int(behind), seg.data)
 	switch {
-	case !known, !same && len(seg.data) == 1: // the latter may keep the connection alive (RFC 9293, section 3.8.4)
+	case !known, !same && len(seg.data) == 1: // one byte may be a keep-alive (RFC 9293, section 3.8.4)
 		return waits, verdict{}
 	case !same:
 		return fails, c.refuse(errChanged)
@@ -147,9 +151,10 @@ func (c *stream) refuse(err error) verdict {
 	return verdict{finding: unreadable, err: err}
 }
 
-// refuseAgain takes turns. The reset may have been lost; but once the receiver has
-// taken it, an empty segment makes it answer with a reset of its own, so that the
-// sender gives up as well.
+// refuseAgain alternates between two outcomes. The first reset may have been
+// lost, so it must be sent again. Once the receiver has accepted a reset, an
+// empty segment makes it answer with a reset of its own, so that the sender
+// gives up as well.
 func (c *stream) refuseAgain() outcome {
 	c.again = !c.again
 	if c.again {
@@ -158,11 +163,12 @@ func (c *stream) refuseAgain() outcome {
 	return fails
 }
 
-// forget leaves nothing but that the stream is refused.
+// forget marks the stream as refused and frees its data.
 func (c *stream) forget() { c.refused, c.data, c.message = true, nil, 0 }
 
-// compare compares what begins that many bytes before the next one with what is
-// remembered, and returns what is new of it. It is known if enough is remembered.
+// compare compares b, which starts that many bytes before next, with the
+// remembered data. It returns the part of b that is new, whether enough is
+// remembered to compare the rest, and whether the rest is the same.
 func (c *stream) compare(behind int, b []byte) (fresh []byte, known, same bool) {
 	again := b[:min(behind, len(b))]
 	at := len(c.data) - behind
@@ -172,7 +178,7 @@ func (c *stream) compare(behind int, b []byte) (fresh []byte, known, same bool) 
 	return b[len(again):], true, bytes.Equal(again, c.data[at:at+len(again)])
 }
 
-// add appends what is new, and forgets what has become old.
+// add appends new data, and drops old data.
 func (c *stream) add(b []byte) {
 	c.next += uint32(len(b))
 	if old := c.message - remembered; old > remembered {
@@ -182,7 +188,7 @@ func (c *stream) add(b []byte) {
 	c.data = append(c.data, b...)
 }
 
-// take returns the next whole message (RFC 1035, section 4.2.2).
+// take returns the next complete message (RFC 1035, section 4.2.2).
 func (c *stream) take() ([]byte, bool) {
 	b := c.data[c.message:]
 	if len(b) < 2 {
@@ -196,7 +202,8 @@ func (c *stream) take() ([]byte, bool) {
 	return b[2:end], true
 }
 
-// open begins a stream, unless it is a SYN that is sent again.
+// open starts a stream, or returns the present one if the SYN is a
+// retransmission.
 func (s *streams) open(f queue.Flow, first uint32) *stream {
 	if c := s.all[f]; c != nil && c.first == first {
 		return c
@@ -221,7 +228,7 @@ func (s *streams) find(f queue.Flow) *stream {
 	return c
 }
 
-// forget removes the stream that has been quiet for longest.
+// forget removes the stream that has been silent for the longest time.
 func (s *streams) forget() {
 	var oldest queue.Flow
 	used := ^uint64(0)
