@@ -17,10 +17,10 @@ type firewall struct {
 
 	// For the HTTP server.
 	queue atomic.Pointer[queue.Queue]
-	alive atomic.Int64 // when the loop showed a sign of life, in Unix nanoseconds
+	alive atomic.Int64 // when the loop last ran, in Unix nanoseconds
 }
 
-// counts are of verdicts and policies, for any goroutine to read.
+// counts are counters that any goroutine may read.
 type counts struct {
 	accepted, dropped, rejected atomic.Uint64 // packets
 	rules, mistakes             atomic.Int64  // rules in force, policies refused
@@ -39,8 +39,9 @@ func (f *firewall) decide(p queue.Packet) {
 	}
 }
 
-// verdict looks at the marks first. The rules would not queue a packet that has
-// one; if they do, the packet must not go round for ever.
+// verdict decides a packet. It checks the marks first: correct rules do not
+// queue a packet with one of them, but with wrong rules, the packet must not be
+// queued again and again.
 func (f *firewall) verdict(p queue.Packet) error {
 	switch {
 	case f.accepted.on(p.Mark):
@@ -66,8 +67,8 @@ func (f *firewall) verdict(p queue.Packet) error {
 	return p.Drop()
 }
 
-// repeat sends the packet through the rules again, with a mark. Without one it
-// is accepted.
+// repeat sends the packet through the rules again, with the mark m. If m is no
+// mark, it accepts the packet.
 func (f *firewall) repeat(p queue.Packet, m mark) error {
 	if m == (mark{}) {
 		return p.Accept()

@@ -235,7 +235,7 @@ func TestHTTP(t *testing.T) {
 			t.Errorf("/other: %d, want 404", code)
 		}
 		time.Sleep(silence + time.Second)
-		if code, body := get("/healthz"); code != 503 || body != "no sign of life for 11s\n" {
+		if code, body := get("/healthz"); code != 503 || body != "the loop has not run for 11s\n" {
 			t.Errorf("/healthz of a firewall that hangs: %d %q", code, body)
 		}
 	})

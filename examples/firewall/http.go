@@ -10,12 +10,12 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// silence is how long the firewall may give no sign of life, which it does each
-// second.
+// silence is how long the loop may not run before the firewall counts as
+// hanging. It runs at least once per second.
 const silence = 10 * time.Second
 
-// listen serves the firewall's health and metrics until the result is closed.
-// It does nothing without an address.
+// listen serves the health and the metrics of the firewall until the result is
+// closed. It does nothing if address is empty.
 func listen(address string, f *firewall) (io.Closer, error) {
 	if address == "" {
 		return io.NopCloser(nil), nil
@@ -37,7 +37,7 @@ func (f *firewall) handler() http.Handler {
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		if since := time.Since(time.Unix(0, f.alive.Load())); f.queue.Load() == nil || since > silence {
-			http.Error(w, fmt.Sprintf("no sign of life for %v", since.Round(time.Second)), http.StatusServiceUnavailable)
+			http.Error(w, fmt.Sprintf("the loop has not run for %v", since.Round(time.Second)), http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Protocol numbers of IANA.
+// IANA protocol numbers.
 const (
 	icmp4 = 1
 	tcp   = 6
@@ -20,7 +20,7 @@ const (
 func isICMP(protocol uint8) bool { return protocol == icmp4 || protocol == icmp6 }
 
 // An icmpType is a condition on the type and code of an ICMP message. The zero
-// value holds for any message.
+// value matches every message.
 type icmpType struct {
 	set, coded bool
 	typ, code  uint8
@@ -36,8 +36,8 @@ func (c icmpType) matches(message []byte) bool {
 	return message[0] == c.typ && (!c.coded || message[1] == c.code)
 }
 
-// Types of ICMP (RFC 792) and ICMPv6 (RFC 4443, 4861, 2710, 3810) by the names
-// that nft has for them.
+// The types of ICMP (RFC 792) and ICMPv6 (RFC 4443, 4861, 2710, 3810) by their
+// names in nft.
 var icmpTypes = map[uint8]map[string]uint8{
 	icmp4: {
 		"echo-reply": 0, "destination-unreachable": 3, "redirect": 5, "echo-request": 8,

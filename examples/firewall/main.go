@@ -15,7 +15,7 @@
 //	accept icmp type echo-request    # ICMP types by nft's names or by number
 //	accept icmpv6 type 128
 //	drop to 2001:db8::/32            # protocols: tcp, udp, icmp, icmpv6, sctp, gre, ... or a number
-//	reject out eth0 tcp to port 25   # drop, and tell the sender
+//	reject out eth0 tcp to port 25   # drop, and notify the sender
 //	default drop                     # packets that no line matches
 //
 // IPv6 neighbour discovery is accepted unless a line drops or rejects it: the
@@ -234,7 +234,8 @@ func (f *firewall) reload(o options, out *lines.Printer) {
 	f.warn(out)
 }
 
-// warn prints what the policy would cut off.
+// warn prints the traffic that the policy would block although machines need
+// it.
 func (f *firewall) warn(out *lines.Printer) {
 	f.counts.rules.Store(int64(len(f.policy.rules)))
 	for _, warning := range f.policy.warnings(f.accepted != (mark{})) {

@@ -11,16 +11,16 @@ import (
 // belong to other programs and stay as they are. The zero value is no mark.
 type mark struct{ value, mask uint32 }
 
-// on reports whether the packet's mark has the value.
+// on reports whether the mark of a packet has the value.
 func (m mark) on(packet uint32) bool { return m.mask != 0 && packet&m.mask == m.value }
 
-// clashes reports whether the marks share bits and do not differ in them.
+// clashes reports whether the marks use the same bits with the same values.
 func (m mark) clashes(other mark) bool {
 	common := m.mask & other.mask
 	return common != 0 && m.value&common == other.value&common
 }
 
-// String shows the mark as rules have it.
+// String returns the mark in the syntax of rules.
 func (m mark) String() string {
 	if m == (mark{}) {
 		return "0"
@@ -28,8 +28,8 @@ func (m mark) String() string {
 	return fmt.Sprintf("%#x/%#x", m.value, m.mask)
 }
 
-// Set implements flag.Value. It reads VALUE or VALUE/MASK, decimal or
-// hexadecimal after 0x; the mask is by default the bits of the value.
+// Set implements flag.Value. It parses VALUE or VALUE/MASK, decimal or
+// hexadecimal with 0x. The default of the mask is the value.
 func (m *mark) Set(s string) error {
 	value, mask, masked := strings.Cut(s, "/")
 	if !masked {

@@ -91,7 +91,7 @@ func parseAction(word string) (action, error) {
 	return 0, fmt.Errorf("want accept, drop or reject, not %q", word)
 }
 
-// parseRule reads an action and its conditions, which come in any order:
+// parseRule parses an action and its conditions, which may be in any order:
 //
 //	in INTERFACE, out INTERFACE, PROTOCOL, type ICMP-TYPE, from END, to END
 func parseRule(words []string) (r rule, err error) {
@@ -137,7 +137,7 @@ func parseRule(words []string) (r rule, err error) {
 	return r, r.check()
 }
 
-// check reports conditions that no packet meets together.
+// check returns an error if no packet can match all conditions.
 func (r rule) check() error {
 	if (r.from.last > 0 || r.to.last > 0) && !hasPorts(r.protocol) {
 		return errors.New("a port needs a protocol that has ports: tcp, udp or sctp")
@@ -157,7 +157,7 @@ func (r rule) check() error {
 	return nil
 }
 
-// next returns the first word, which must be there.
+// next returns the first word. It is an error if there is none.
 func next(words []string, want string) (word string, rest []string, err error) {
 	if len(words) == 0 {
 		return "", nil, fmt.Errorf("want %s", want)
@@ -177,7 +177,7 @@ func parseLink(words []string) (l link, rest []string, err error) {
 	return link(word), rest, nil
 }
 
-// protocols are numbers of IANA.
+// protocols maps names to IANA numbers.
 var protocols = map[string]uint8{
 	"icmp": icmp4, "tcp": tcp, "udp": udp, "gre": 47, "esp": 50, "ah": 51, "icmpv6": icmp6, "sctp": 132,
 }

@@ -13,7 +13,7 @@ type action uint8
 const (
 	drop action = iota
 	accept
-	reject // drop, and tell the sender
+	reject // drop, and notify the sender
 )
 
 func (a action) String() string { return [...]string{"drop", "accept", "reject"}[a] }
@@ -25,8 +25,8 @@ type policy struct {
 	names    bool   // some rule names an interface
 }
 
-// A rule decides the packets that meet all of its conditions. The zero value
-// of a condition leaves it out.
+// A rule decides the packets that match all of its conditions. The zero value
+// of a condition matches every packet.
 type rule struct {
 	line     int // in the file
 	action   action
@@ -36,8 +36,8 @@ type rule struct {
 	from, to end
 }
 
-// A link is a condition on the name of an interface: the name, or how it
-// begins and a "*".
+// A link is a condition on the name of an interface: the name, or its beginning
+// and a "*".
 type link string
 
 // An end is a condition on one end of a flow.
@@ -46,14 +46,14 @@ type end struct {
 	first, last uint16       // ports; both 0 for any
 }
 
-// A traveller is what the rules ask about a packet.
+// A traveller contains the properties of a packet that the rules check.
 type traveller struct {
 	flow    queue.Flow
 	in, out string // names of interfaces
 	icmp    []byte // the ICMP message, nil for other protocols
 }
 
-// look returns what the policy asks about a packet, which must be undecided.
+// look returns the properties of a packet, which must be undecided.
 func (p *policy) look(packet queue.Packet) traveller {
 	t := traveller{flow: packet.Flow()}
 	if p.names {
@@ -65,8 +65,8 @@ func (p *policy) look(packet queue.Packet) traveller {
 	return t
 }
 
-// decide returns the action for a packet, and the line of the rule that says
-// so, or 0 if none does.
+// decide returns the action for a packet, and the line of the rule that
+// matches, or 0 if none does.
 func (p *policy) decide(t traveller) (action, int) {
 	for _, r := range p.rules {
 		if r.matches(t) {

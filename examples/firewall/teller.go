@@ -1,12 +1,13 @@
 package main
 
-// A teller prints lines about packets: so many in each period, and of the rest
-// how many there were. A flood of packets is no flood of lines.
+// A teller prints lines about packets: at most limit in each period, and then
+// the number of the others. So a flood of packets does not cause a flood of
+// lines.
 type teller struct {
 	printf func(format string, args ...any)
 	limit  int // lines in a period
 	told   int // in this one
-	left   int // not told in this one
+	left   int // lines not printed in this period
 }
 
 // tell prints the line, unless there were enough of them. That a line is
@@ -20,7 +21,7 @@ func (t *teller) tell(format string, args ...any) {
 	t.printf(format, args...)
 }
 
-// next begins another period.
+// next starts another period.
 func (t *teller) next() {
 	if t.left > 0 && t.limit > 0 {
 		t.printf("... %d more not shown\n", t.left)

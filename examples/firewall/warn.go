@@ -8,19 +8,19 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A need is traffic that most machines cannot do without.
+// A need is traffic that most machines need.
 type need struct {
-	name, lines string    // lines are those that a policy would have for it
+	name, lines string    // its name, and lines of a policy that accept it
 	packet      traveller // an example of it
 }
 
-// sample returns a flow for an example.
+// sample returns the flow of an example.
 func sample(protocol uint8, from, to string) queue.Flow {
 	return queue.Flow{Protocol: protocol, Source: netip.MustParseAddrPort(from), Destination: netip.MustParseAddrPort(to)}
 }
 
-// needs are what a policy is examined for. Answers are not among them: the
-// mark of their connection lets them pass.
+// needs are the traffic that warnings checks. It does not include replies,
+// which pass because of the mark of their connection.
 var needs = []need{
 	{"ssh to this machine", "accept tcp to port 22", traveller{in: "eth0", flow: sample(tcp, "192.0.2.1:40000", "192.0.2.2:22")}},
 	{"names (DNS)", "accept udp to port 53", traveller{out: "eth0", flow: sample(udp, "192.0.2.2:40000", "192.0.2.1:53")}},
@@ -31,8 +31,8 @@ var needs = []need{
 // neighbour is a message of neighbour discovery.
 var neighbour = traveller{in: "eth0", flow: sample(icmp6, "[fe80::1]:0", "[ff02::1:ff00:2]:0"), icmp: []byte{135, 0}}
 
-// warnings returns what the policy would cut off, a sentence each. tracked says
-// whether answers pass by the mark of their connection.
+// warnings returns a sentence for each need that the policy would block.
+// tracked reports whether replies pass because of the mark of their connection.
 func (p *policy) warnings(tracked bool) (list []string) {
 	if a, line := p.decide(neighbour); a != accept {
 		list = append(list, fmt.Sprintf("line %d disables IPv6 on Ethernet: it %ss neighbour discovery", line, a))
@@ -80,8 +80,9 @@ func (p *policy) mayAcceptAnswers(to rule) bool {
 	return p.mayAccept(in) || p.mayAccept(out)
 }
 
-// concerns is matches for an example: any address will do, and any interface of
-// the same direction, but loopback is told from the others.
+// concerns reports whether the rule can match traffic like an example: with any
+// address, and any interface of the same direction, except that loopback
+// differs from all others.
 func (r rule) concerns(t traveller) bool {
 	side := func(l link, name string) bool {
 		return l == "" || l.matches(name) || name != "" && name != "lo" && l != "lo"

@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// pause is the time between two looks at the policy's file.
+// pause is the time between two reads of the policy file.
 const pause = time.Second
 
-// changes returns a channel that says when the policy's file is another than
-// when changes was called, or is no longer there. It is nil without -watch. The
-// file is read again and again, since one that a symbolic link leads to, as in a
-// volume of Kubernetes, changes without an event of its own.
+// changes returns a channel that receives a value when the policy file has
+// changed or disappeared since the last value, or the call of changes. It
+// returns nil without -watch. It reads the file periodically, because a file
+// behind a symbolic link, as in a Kubernetes volume, changes without an event.
 func changes(ctx context.Context, o options) <-chan struct{} {
 	if !o.watch {
 		return nil
@@ -22,7 +22,7 @@ func changes(ctx context.Context, o options) <-chan struct{} {
 	return changed
 }
 
-// watch tells of contents of the file other than the one before.
+// watch sends a value whenever the content of the file has changed.
 func watch(ctx context.Context, file, before string, changed chan<- struct{}) {
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
@@ -45,7 +45,7 @@ func watch(ctx context.Context, file, before string, changed chan<- struct{}) {
 	}
 }
 
-// content is that of the file, or why there is none.
+// content returns the content of the file, or the error of reading it.
 func content(file string) string {
 	b, err := os.ReadFile(file)
 	if err != nil {

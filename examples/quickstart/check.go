@@ -9,7 +9,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A check is one thing expected.
+// A check is the result of comparing one thing with what was expected.
 type check struct {
 	name string
 	err  error  // what went wrong
@@ -17,19 +17,19 @@ type check struct {
 	idle bool   // it could not be tried
 }
 
-// An outcome is what came of the traffic.
+// An outcome contains the results of the traffic.
 type outcome struct {
 	ping  error
-	texts []string // heard by UDP
+	texts []string // texts received over UDP
 	udp   error
-	text  string // heard by TCP
+	text  string // text received over TCP
 	tcp   error
 
 	refusal error // why the cue was not replaced
 }
 
-// checks compares o with what policy should have made of it. That the last
-// text has arrived shows that those before it would have.
+// checks compares o with what policy should have done. If the last text has
+// arrived, the texts before it that did not arrive were dropped.
 func (o outcome) checks() []check {
 	return []check{
 		{name: "ping", err: o.ping, text: "the echo reply came"},
@@ -71,8 +71,8 @@ func (o outcome) echoed() error {
 	return o.tcp
 }
 
-// ledger checks that each packet to which the kernel gave a number was
-// received, and got one verdict.
+// ledger checks that each packet numbered by the kernel was received, and got
+// one verdict.
 func (o outcome) ledger(s queue.Stats) check {
 	replaced := uint64(1)
 	if o.refusal != nil {
@@ -91,7 +91,7 @@ func (o outcome) ledger(s queue.Stats) check {
 	return c
 }
 
-// failures is nil if all went right.
+// failures returns an error if a check failed.
 func failures(checks []check) error {
 	var failed []string
 	for _, c := range checks {

@@ -9,13 +9,13 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// patience is how long the traffic may take, which needs some milliseconds.
+// patience is the longest time for the traffic, which takes some milliseconds.
 const patience = 10 * time.Second
 
-// greeting is what is said by TCP.
+// greeting is the text sent over TCP.
 const greeting = "hello"
 
-// demonstrate filters traffic of the program's own and checks what arrived.
+// demonstrate filters the program's own traffic and checks what arrived.
 func demonstrate(ctx context.Context, show *screen, on stage) error {
 	show.stage(on)
 	defer on.close()
@@ -46,7 +46,7 @@ func demonstrate(ctx context.Context, show *screen, on stage) error {
 	return conclude(show, q, heard)
 }
 
-// conclude closes the queue, for the final counts, and shows how it went.
+// conclude closes the queue, for the final counters, and shows the results.
 func conclude(show *screen, q *queue.Queue, heard outcome) error {
 	if err := q.Close(); err != nil {
 		return err

@@ -12,8 +12,7 @@ import (
 	"github.com/ipqueue/ipqueue/internal/netns"
 )
 
-// A namespace is a network of the running kernel that the program has to
-// itself.
+// A namespace is a private network namespace in the running kernel.
 type namespace struct{ table *netns.Table }
 
 const localhost = "127.0.0.1"
@@ -42,7 +41,8 @@ func (n *namespace) ping(ctx context.Context) error {
 	return awaitReply(conn)
 }
 
-// awaitReply reads past the request, which a raw socket on loopback hears too.
+// awaitReply waits for the reply. It skips the request, which a raw socket on
+// loopback receives as well.
 func awaitReply(conn *icmp.PacketConn) error {
 	b := make([]byte, 1500)
 	for {
@@ -77,7 +77,7 @@ func (n *namespace) say(ctx context.Context, texts ...string) ([]string, error) 
 	return hear(receiver, texts[len(texts)-1])
 }
 
-// hear reads datagrams up to the one that says last.
+// hear receives datagrams up to the one with the text last.
 func hear(conn *net.UDPConn, last string) (texts []string, err error) {
 	b := make([]byte, 1500)
 	for {
@@ -116,7 +116,7 @@ func (n *namespace) echo(ctx context.Context, text string) (string, error) {
 	return string(b), err
 }
 
-// serve sends back what comes on one connection.
+// serve echoes the data of one connection.
 func serve(listener net.Listener) {
 	conn, err := listener.Accept()
 	if err != nil {

@@ -7,27 +7,27 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// A network carries what the demonstration says past the rule that queues it.
-// Its methods wait for what must come, until ctx ends.
+// A network sends the traffic of the demonstration through the rule that queues
+// it. Its methods wait for the expected packets, until ctx ends.
 type network interface {
-	// ping returns nil when an echo reply has come.
+	// ping returns nil when an echo reply has arrived.
 	ping(ctx context.Context) error
-	// say sends texts by UDP, one datagram each, and returns those that
+	// say sends texts over UDP, one datagram each, and returns those that
 	// arrived up to the last one, in order.
 	say(ctx context.Context, texts ...string) ([]string, error)
-	// echo sends text through a TCP connection and returns what came back.
+	// echo sends text over a TCP connection and returns the echo.
 	echo(ctx context.Context, text string) (string, error)
 	close() error
 }
 
-// A stage is where the demonstration takes place.
+// A stage is the network for the demonstration.
 type stage struct {
 	name   string
 	kernel sock.Kernel
 	network
 }
 
-// place returns a network of the program's own in the running kernel, if the
+// place returns a private network namespace in the running kernel, if the
 // kernel permits that.
 func place(show *screen) stage {
 	n, err := newNamespace()
@@ -39,8 +39,8 @@ func place(show *screen) stage {
 	return stage{"a namespace of the running kernel, with nothing but loopback", sock.Host(), n}
 }
 
-// newNamespace enters the namespace and installs the rule. Until the queue is
-// open the rule drops what it meets.
+// newNamespace creates the namespace and installs the rule. Until the queue is
+// open, the rule drops packets.
 func newNamespace() (*namespace, error) {
 	if err := netns.Enter(); err != nil {
 		return nil, err

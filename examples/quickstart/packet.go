@@ -18,7 +18,7 @@ const (
 
 const udpHeader = 8
 
-// A row is what is shown of a packet.
+// A row contains what is shown about a packet.
 type row struct {
 	id       uint64
 	length   uint32
@@ -27,7 +27,7 @@ type row struct {
 	says     string
 }
 
-// describe returns nothing that refers to the packet's payload.
+// describe returns the row of a packet. It keeps no reference to the payload.
 func describe(p queue.Packet) row {
 	f := p.Flow()
 	r := row{id: p.ID, length: p.Length, protocol: "?"}
@@ -39,7 +39,7 @@ func describe(p queue.Packet) row {
 	return r
 }
 
-// endpoint is an address, with its port if it has one.
+// endpoint formats an address, with its port if it has one.
 func endpoint(a netip.AddrPort) string {
 	if a.Port() == 0 {
 		return a.Addr().String()
@@ -47,7 +47,7 @@ func endpoint(a netip.AddrPort) string {
 	return a.String()
 }
 
-// explain names the protocol and says what the segment is about.
+// explain returns the name of the protocol and a summary of the segment.
 func explain(protocol uint8, segment []byte) (name, says string) {
 	switch protocol {
 	case protoUDP:
@@ -62,7 +62,7 @@ func explain(protocol uint8, segment []byte) (name, says string) {
 	return fmt.Sprintf("IP %d", protocol), ""
 }
 
-// quote shows the beginning of the text behind a header.
+// quote returns the beginning of the text after a header.
 func quote(b []byte, header int) string {
 	const most = 40
 	if len(b) <= header {

@@ -10,7 +10,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A screen is where the program shows what it does.
+// A screen shows what the program does.
 type screen struct {
 	io.Writer
 	colour bool
@@ -33,7 +33,7 @@ const (
 	yellow = 33
 )
 
-// paint gives text a colour. To keep columns aligned it comes padded.
+// paint returns text in a colour. The caller pads it, to keep columns aligned.
 func (s *screen) paint(colour int, text string) string {
 	if !s.colour {
 		return text
@@ -41,7 +41,7 @@ func (s *screen) paint(colour int, text string) string {
 	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, text)
 }
 
-// refused says why the running kernel cannot be the stage.
+// refused prints why the running kernel cannot be used.
 func (s *screen) refused(err error) {
 	fmt.Fprintf(s, "This program may not create a network namespace here:\n  %v\n"+
 		"It runs on a simulated kernel instead.\n\n", err)
@@ -52,7 +52,7 @@ func (s *screen) stage(on stage) {
 	fmt.Fprintf(s, "  network  %s\n  rule     table ip quickstart, hook output: queue to 0\n\n", on.name)
 }
 
-// feed says which rules send packets to the queue.
+// feed prints rules that send packets to the queue.
 func (s *screen) feed(number uint16) {
 	fmt.Fprintln(s, s.paint(bold, fmt.Sprintf("Packets of queue %d, accepted until Ctrl-C", number)))
 	fmt.Fprintln(s, "  rules that feed it, for example:")
@@ -103,7 +103,7 @@ func (s *screen) checks(checks []check) {
 	}
 }
 
-// next shows the code that decided, and where to go on.
+// next prints the code that decided, and what to do next.
 func (s *screen) next() {
 	fmt.Fprintf(s, "\n%s\n\n", s.paint(bold, "The code that decided (examples/quickstart/policy.go)"))
 	for line := range strings.Lines(code()) {

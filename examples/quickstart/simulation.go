@@ -12,8 +12,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// A simulation is a network on a kernel in this process: two parties, whose
-// packets are written here one by one.
+// A simulation is a network with a simulated kernel in this process. It builds
+// the packets of its two parties one by one.
 type simulation struct{ kernel *kerneltest.Kernel }
 
 func newSimulation() *simulation {
@@ -31,7 +31,7 @@ const (
 
 var errLost = errors.New("the packet did not arrive")
 
-// send puts a packet on its way.
+// send sends a packet.
 func (s *simulation) send(p queuetest.Packet) *kerneltest.Journey {
 	return s.kernel.Inject(kerneltest.Packet{
 		Hook:    kerneltest.LocalOut,
@@ -40,8 +40,8 @@ func (s *simulation) send(p queuetest.Packet) *kerneltest.Journey {
 	})
 }
 
-// arrive waits for the packet's fate and returns what arrives of it. Like any
-// receiver it drops a packet whose lengths or checksums are wrong.
+// arrive waits for the fate of a packet and returns the packet that arrives.
+// Like any receiver, it drops packets with wrong lengths or checksums.
 func arrive(ctx context.Context, j *kerneltest.Journey) (segment []byte, err error) {
 	select {
 	case <-j.Done():
@@ -137,7 +137,7 @@ func (p *party) segment(flags queuetest.TCPFlags, text string) queuetest.Packet 
 	return queuetest.TCP(p.addr, p.peer, h, []byte(text))
 }
 
-// hear returns the text of a segment that arrived (RFC 9293, section 3.1).
+// hear returns the text of a segment that has arrived (RFC 9293, section 3.1).
 func (p *party) hear(segment []byte) string {
 	const header = 20 // bytes, without options
 	text := segment[header:]

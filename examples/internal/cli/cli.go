@@ -1,5 +1,5 @@
-// Package cli gives the examples' command lines one style: -h prints what the
-// program is and its flags, and an error is one line.
+// Package cli gives the command lines of the examples one style: -h prints what
+// the program does and its flags, and an error is one line.
 package cli
 
 import (
@@ -14,11 +14,11 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A Program is what -h says of a program.
+// A Program contains what -h prints about a program.
 type Program struct {
 	Name      string
-	Arguments string // what follows the flags, "" if nothing may
-	About     string // what it does, in a sentence
+	Arguments string // the arguments after the flags, "" for none
+	About     string // what the program does, in one sentence
 }
 
 // Flags returns an empty set of flags for Parse.
@@ -28,8 +28,8 @@ func (p Program) Flags() *flag.FlagSet {
 	return flags
 }
 
-// Parse reads the arguments. If they ask for help it prints that and returns
-// flag.ErrHelp.
+// Parse parses the arguments. If they contain -h, it prints the help and
+// returns flag.ErrHelp.
 func (p Program) Parse(flags *flag.FlagSet, args []string, help io.Writer) error {
 	err := flags.Parse(args)
 	switch {
@@ -79,8 +79,8 @@ func (p Program) report(err error, to io.Writer) (status int) {
 	return 1
 }
 
-// QueueName names an open queue: "queue 3", or "ip6_queue". The family is that
-// of its Config.
+// QueueName returns the name of an open queue: "queue 3", or "ip6_queue".
+// family is that of its Config.
 func QueueName(q *queue.Queue, family queue.Family) string {
 	switch {
 	case q.Backend() != queue.IPQueue:
@@ -91,7 +91,7 @@ func QueueName(q *queue.Queue, family queue.Family) string {
 	return "ip_queue"
 }
 
-// Queue defines the flags -queue and -6, which say what queue to open.
+// Queue defines the flags -queue and -6, which select the queue to open.
 func Queue(flags *flag.FlagSet, c *queue.Config) {
 	numbered := false
 	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", func(s string) error {

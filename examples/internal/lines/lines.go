@@ -1,5 +1,5 @@
-// Package lines prints for programs that must not wait for their output: whoever
-// decides about packets holds up the network if a terminal or a pipe is slow.
+// Package lines prints without waiting for the output. A program that decides
+// packets would otherwise delay the network if its terminal or pipe is slow.
 package lines
 
 import (
@@ -11,11 +11,12 @@ import (
 )
 
 const (
-	backlog  = 1024        // lines that wait to be written
-	patience = time.Second // with the writer, at the end
+	backlog  = 1024        // number of lines that may wait to be written
+	patience = time.Second // time that Close waits for the writer
 )
 
-// A Printer writes lines in a goroutine of its own. It is for one goroutine.
+// A Printer writes lines in a separate goroutine. Only one goroutine may use
+// it.
 type Printer struct {
 	waiting chan string
 	written chan error
@@ -29,7 +30,7 @@ func New(w io.Writer) *Printer {
 	return p
 }
 
-// write tells of the first error at the end.
+// write writes the lines, and sends the first error at the end.
 func (p *Printer) write(w io.Writer) {
 	var first error
 	for line := range p.waiting {
@@ -40,8 +41,8 @@ func (p *Printer) write(w io.Writer) {
 	p.written <- first
 }
 
-// Printf formats as fmt.Printf does and hands the line to the writer. It never
-// waits: while 1024 lines wait to be written further ones are lost.
+// Printf formats a line as fmt.Printf does. It never blocks: if 1024 lines wait
+// to be written, the line is lost.
 func (p *Printer) Printf(format string, args ...any) {
 	select {
 	case p.waiting <- fmt.Sprintf(format, args...):
@@ -50,9 +51,9 @@ func (p *Printer) Printf(format string, args ...any) {
 	}
 }
 
-// Close waits until all lines are written, but not longer than a second. The
-// error tells what was not written: how many lines were lost, or why writing
-// failed. It must be called once, after the last Printf.
+// Close waits until all lines are written, but at most one second. The error
+// contains the number of lines that were not written, or the reason why writing
+// failed. Close must be called once, after the last Printf.
 func (p *Printer) Close() error {
 	close(p.waiting)
 	select {

@@ -1,5 +1,5 @@
-// Package numbers reads the numbers of the examples' command lines, and counts
-// in words.
+// Package numbers parses numbers on the command lines of the examples, and
+// formats counts.
 package numbers
 
 import (
@@ -33,7 +33,7 @@ func Mark(to *uint32) func(string) error {
 	}
 }
 
-// Count returns a number of things in words: "1 rule", "2 rules".
+// Count returns a number with a noun: "1 rule", "2 rules".
 func Count[T int | uint64](n T, thing string) string {
 	if n == 1 {
 		return "1 " + thing
