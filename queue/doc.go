@@ -52,11 +52,11 @@
 // may be decided in any order. If several goroutines try, one succeeds and the
 // others get [ErrDecided].
 //
-// A verdict call does not block. A single verdict is sent immediately; several
-// are sent together, at most 100 microseconds later. The result nil means
-// that the verdict was taken for sending. If the kernel refuses it later, for
-// example because the interface went down, Stats counts that and
-// Config.OnRefused is called.
+// A verdict call does not block. The verdict is sent immediately or, if others
+// are about to follow, together with them, at most 100 microseconds later. The
+// result nil means that the verdict was taken for sending. If the kernel
+// refuses it later, for example because the interface went down, Stats counts
+// that and Config.OnRefused is called.
 //
 // [Packet.Accept], [Packet.Drop] and [Packet.Repeat] fail only if the packet no
 // longer needs a verdict: it has one, or the queue is closed. Their errors may

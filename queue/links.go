@@ -17,7 +17,7 @@ type Device struct {
 	Index int
 
 	queue  *Queue
-	number uint32 // what the message had: the index, or for ip_queue a position in its names
+	number uint32 // the index, or for ip_queue a number of devices
 }
 
 // Name returns the name of the interface in the network namespace of the queue,

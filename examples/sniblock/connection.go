@@ -1,8 +1,9 @@
 package main
 
-// A connection is a TCP connection that may still be refused, as far as the
-// segments of its client tell. Only the server knows which of several SYNs with
-// different sequence numbers opened it, so there may be several attempts.
+// A connection is a TCP connection that may still be refused, as seen in the
+// segments of its client. If the client sends several SYNs with different
+// sequence numbers, only the server knows which one opened the connection, so
+// there may be several attempts.
 type connection struct {
 	attempts []*attempt
 }
@@ -10,8 +11,8 @@ type connection struct {
 // mostAttempts is the number of attempts that a connection keeps.
 const mostAttempts = 4
 
-// open returns the attempt that a SYN makes or repeats. It returns nil if there
-// are too many to keep one more.
+// open returns the attempt that a SYN starts or repeats. It returns nil if
+// there are too many attempts.
 func (c *connection) open(syn segment) *attempt {
 	for _, a := range c.attempts {
 		if a.first == syn.sequence {
@@ -26,7 +27,7 @@ func (c *connection) open(syn segment) *attempt {
 	return a
 }
 
-// join begins in the middle of a connection whose SYN was not seen.
+// join starts in the middle of a connection whose SYN was not seen.
 func (c *connection) join(s segment, late bool) (o outcome) {
 	a := &attempt{first: s.sequence}
 	c.attempts = append(c.attempts, a)
@@ -36,8 +37,8 @@ func (c *connection) join(s segment, late bool) (o outcome) {
 	return o
 }
 
-// forgetEmpty forgets an attempt without data. Its data will belong to none of
-// the others, and is then discarded.
+// forgetEmpty forgets an attempt without data. If data of it arrives later, it
+// belongs to no attempt and is discarded.
 func (c *connection) forgetEmpty() bool {
 	for i, a := range c.attempts {
 		if a.stream.size() == 0 && !a.refused {
@@ -48,8 +49,8 @@ func (c *connection) forgetEmpty() bool {
 	return false
 }
 
-// take decides a segment: what no attempt takes is discarded, and what one of
-// them refuses is refused.
+// take decides a segment. It discards a segment that no attempt accepts, and
+// refuses one that an attempt refuses.
 func (c *connection) take(s segment, judge func(hello) string) (o outcome) {
 	o.decision = discard
 	settled := true
@@ -65,7 +66,7 @@ func (c *connection) take(s segment, judge func(hello) string) (o outcome) {
 	return o
 }
 
-// size is the memory that the connection needs, about.
+// size returns the approximate memory of the connection.
 func (c *connection) size() int {
 	const fixed, each = 400, 300
 	n := fixed
@@ -75,18 +76,19 @@ func (c *connection) size() int {
 	return n
 }
 
-// An attempt is a connection if the server took the SYN with this sequence
-// number.
+// An attempt is the connection under the assumption that the server has
+// accepted the SYN with this sequence number.
 type attempt struct {
 	first   uint32 // sequence number of the first byte
 	stream  stream
 	records records
 
 	refused bool
-	// doubtful attempts never settle: it depends on the server whether it took
-	// what they were judged by.
+	// doubtful attempts never settle: only the server knows whether it has
+	// accepted the data by which they were judged.
 	doubtful bool
-	// beyond reports data behind what the attempt was judged by.
+	// beyond reports that there is data after that by which the attempt was
+	// judged.
 	beyond bool
 
 	hops  uint8  // that a SYN had left, at most; 0 if none was seen
@@ -96,10 +98,11 @@ type attempt struct {
 	acked bool   // there is an ack
 }
 
-// farAway is more hops than there are between any two hosts.
+// farAway is more than the number of hops between any two hosts.
 const farAway = 40
 
-// takes reports whether the server takes the segment, if it took the SYN.
+// takes reports whether the server accepts the segment, if it has accepted the
+// SYN.
 func (a *attempt) takes(s segment) bool {
 	at := a.offset(s)
 	switch {
@@ -117,16 +120,16 @@ func (a *attempt) takes(s segment) bool {
 	return at > -len(s.data) && at < longestHello
 }
 
-// probes reports whether the byte is that of a keep-alive: the last byte sent,
-// with any value.
+// probes reports whether the byte is a keep-alive: the last byte sent, with
+// another value.
 func (a *attempt) probes(at int, c byte) bool {
 	return at >= 0 && at == a.stream.whole-1 && a.stream.data[at] != c
 }
 
-// offset is where the segment begins in the stream.
+// offset returns the position of the segment in the stream.
 func (a *attempt) offset(s segment) int { return int(int32(s.sequence - a.first)) }
 
-// take decides a segment that the server takes.
+// take decides a segment that the server accepts.
 func (a *attempt) take(s segment, judge func(hello) string) outcome {
 	a.learn(s)
 	at := a.offset(s)
@@ -147,7 +150,7 @@ func (a *attempt) take(s segment, judge func(hello) string) outcome {
 	return a.conclude(judge)
 }
 
-// conclude decides what the stream says so far.
+// conclude decides the stream as it is so far.
 func (a *attempt) conclude(judge func(hello) string) outcome {
 	hellos, err := a.records.read(a.stream.beginning())
 	for _, h := range hellos {
@@ -164,10 +167,11 @@ func (a *attempt) conclude(judge func(hello) string) outcome {
 	return outcome{decision: pass}
 }
 
-// learn remembers what later segments are held to. The server keeps the time of
-// what comes next in its stream (RFC 7323, section 4.3). It says nothing before
-// it has the ClientHello, so that the acknowledgements stay the same until then;
-// one that differs may belong to a segment that it does not take.
+// learn remembers values that later segments must match. The server keeps the
+// time stamp of the next segment in its stream (RFC 7323, section 4.3). It
+// sends nothing before it has the ClientHello, so the acknowledgement numbers
+// stay the same until then; a segment with another one may be one that it does
+// not accept.
 func (a *attempt) learn(s segment) {
 	if s.syn {
 		a.hops = max(a.hops, s.hops)
@@ -185,15 +189,15 @@ func (a *attempt) learn(s segment) {
 	}
 }
 
-// refuse refuses the attempt for ever.
+// refuse refuses the attempt permanently.
 func (a *attempt) refuse(reason string) outcome {
 	a.refused, a.stream, a.records = true, stream{}, records{}
 	return outcome{decision: refuse, reason: reason}
 }
 
 // settled reports whether the attempt can no longer be refused. Without a
-// ClientHello that takes more than the first data: if the server did not take
-// those, the ClientHello comes in their place.
+// ClientHello that needs more than the first data: if the server has not
+// accepted that data, a ClientHello can follow in its place.
 func (a *attempt) settled() bool {
 	h := &a.records.handshake
 	return h.over && (h.hellos > 0 || a.beyond) && !a.doubtful && !a.refused

@@ -7,9 +7,9 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// judgeDatagram decides a UDP datagram. Only those that begin with a long
-// header can open a QUIC connection, and no connection settles: a client may use
-// the same two ports for the next one.
+// judgeDatagram decides a UDP datagram. Only datagrams that start with a long
+// header can open a QUIC connection. No connection settles, because the client
+// may use the same two ports for the next one.
 func (f *filter) judgeDatagram(v packet, now time.Time) outcome {
 	b, ok := datagramData(v.transport)
 	switch {
@@ -59,11 +59,10 @@ func (f *filter) judgeInitial(flow queue.Flow, p quic.Packet, now time.Time) out
 	return f.initials.take(flow, p, now, func(h hello) string { return f.refuses(flow, h) })
 }
 
-// judgeMerged decides several datagrams that the kernel will only cut apart
-// later (UDP GSO). It does not tell where, so that an Initial packet may begin
-// anywhere.
+// judgeMerged decides several datagrams that the kernel splits later (UDP GSO).
+// Their boundaries are unknown, so an Initial packet may start at any byte.
 func (f *filter) judgeMerged(flow queue.Flow, b []byte, now time.Time) outcome {
-	const most = 64 // of what looks like a packet
+	const most = 64 // number of possible packets to check
 	o, found := f.judgePackets(flow, b, now), 0
 	for at := range b {
 		if o.decision == refuse || o.decision == discard {
@@ -81,8 +80,8 @@ func (f *filter) judgeMerged(flow queue.Flow, b []byte, now time.Time) outcome {
 	return o
 }
 
-// datagramData returns what a UDP datagram carries. What lies behind it in the
-// IP packet is no part of it.
+// datagramData returns the data of a UDP datagram, without bytes after the
+// datagram in the IP packet.
 func datagramData(b []byte) (data []byte, ok bool) {
 	const header = 8
 	if len(b) < header {
@@ -95,9 +94,9 @@ func datagramData(b []byte) (data []byte, ok bool) {
 	return b[header:length], true
 }
 
-// isQUIC reports whether a datagram begins with a long header. In versions of
-// QUIC that are not known here it must have the fixed bit: without it this may
-// be RTP (RFC 9443).
+// isQUIC reports whether a datagram starts with a long header. In unknown
+// versions of QUIC the fixed bit must be set: without it, the datagram may be
+// RTP (RFC 9443).
 func isQUIC(b []byte) bool {
 	const long, fixed = 1 << 7, 1 << 6
 	if len(b) == 0 || b[0]&long == 0 {

@@ -10,21 +10,23 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A decision is about one packet. Of several the last one counts.
+// A decision is what happens to one packet. Of several, the one listed last
+// counts.
 type decision uint8
 
 const (
-	discard decision = iota // the server need not take it, and never gets it
+	discard decision = iota // dropped, because the server may ignore it
 	pass                    // it may go on
 	settle                  // it and the rest of its connection may go on
 	refuse                  // it must not arrive
 )
 
-// An outcome is a decision and, if a connection begins to be refused, the reason.
+// An outcome is a decision and, for the first refused packet of a connection,
+// the reason.
 type outcome struct {
 	decision decision
 	reason   string
-	changed  bool // the packet goes on as it is now in the queue's memory
+	changed  bool // the packet is replaced by what is now in the queue's memory
 }
 
 // or returns the outcome that counts.
@@ -35,9 +37,9 @@ func (o outcome) or(other outcome) outcome {
 	return o
 }
 
-// A filter refuses connections to the names of a list. Nothing is held back
-// while a ClientHello comes in parts: the server can do nothing with it before
-// the last part arrives, and that is the one which is refused.
+// A filter refuses connections to the names of a list. If a ClientHello is
+// split, the first parts pass: the server can use it only when the last part
+// arrives, and that one is refused.
 type filter struct {
 	names *names.Set
 	quic  quicPolicy
@@ -67,7 +69,7 @@ func (f *filter) judgeSegment(v packet, now time.Time) outcome {
 	switch {
 	case !ok:
 		return outcome{decision: discard}
-	case s.rst: // which only the server can tell from a forged one
+	case s.rst: // only the server can distinguish it from a forged one
 		return outcome{decision: pass}
 	}
 	o := f.tcp.take(v.flow, s, now, func(h hello) string { return f.refuses(v.flow, h) })
@@ -75,7 +77,7 @@ func (f *filter) judgeSegment(v packet, now time.Time) outcome {
 	return o
 }
 
-// refuses returns why a ClientHello is refused, or nothing.
+// refuses returns why a ClientHello is refused, or "".
 func (f *filter) refuses(flow queue.Flow, h hello) (reason string) {
 	f.seen(flow, h)
 	for _, name := range h.names {
@@ -89,7 +91,7 @@ func (f *filter) refuses(flow queue.Flow, h hello) (reason string) {
 	return ""
 }
 
-// String shows the names, and whether one is encrypted.
+// String returns the names, and whether one is encrypted.
 func (h hello) String() string {
 	var s strings.Builder
 	for i, name := range h.names {
@@ -109,7 +111,7 @@ func (h hello) String() string {
 	return s.String()
 }
 
-// A quicPolicy says what becomes of QUIC.
+// A quicPolicy is what to do with QUIC.
 type quicPolicy uint8
 
 const (
@@ -124,7 +126,7 @@ func (q quicPolicy) MarshalText() ([]byte, error) { return []byte(quicPolicies[q
 
 func (q *quicPolicy) UnmarshalText(text []byte) error { return choose(q, text, quicPolicies) }
 
-// An echPolicy says what becomes of a ClientHello with an encrypted one inside.
+// An echPolicy is what to do with a ClientHello that contains an encrypted one.
 type echPolicy uint8
 
 const (

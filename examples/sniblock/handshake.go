@@ -2,12 +2,12 @@ package main
 
 import "errors"
 
-// A handshake is what a TLS client says before it is encrypted: the messages of
-// its handshake protocol, one after the other. The first should be its
-// ClientHello. A server that answers with a HelloRetryRequest gets a second
-// one, which may ask for another name.
+// A handshake contains the unencrypted messages of a TLS client's handshake
+// protocol, one after the other. The first one should be the ClientHello. After
+// a HelloRetryRequest of the server there is a second ClientHello, which may
+// contain another name.
 type handshake struct {
-	message []byte // that is not whole yet
+	message []byte // the incomplete message
 	hellos  int    // that were read
 	early   bool   // data may come between them
 	over    bool   // no ClientHello can follow
@@ -50,7 +50,7 @@ func (h *handshake) write(b []byte) (hellos []hello, err error) {
 }
 
 // longestOfAll is the length of the longest ClientHello that any known server
-// takes (OpenSSL's). After the first ClientHello what looks like a longer one
+// accepts (OpenSSL). After the first ClientHello, what looks like a longer one
 // is an encrypted message.
 const longestOfAll = 131396
 

@@ -5,14 +5,15 @@ import (
 	"errors"
 )
 
-// A hello is what a ClientHello says of its server (RFC 8446, section 4.1.2).
+// A hello contains what a ClientHello reveals about its server (RFC 8446,
+// section 4.1.2).
 type hello struct {
-	// names are those that the client asks for. There should be one; of several
-	// a server may choose any.
+	// names are the names that the client requests. There should be one; a
+	// server may choose any of several.
 	names []string
-	// encrypted reports an encrypted ClientHello inside this one, whose names
-	// are then those of a front (RFC 9849). Clients that have nothing to encrypt
-	// often pretend, and nobody but the server can tell.
+	// encrypted reports that this ClientHello appears to contain an encrypted
+	// one; names are then those of a public front (RFC 9849). Many clients send
+	// a dummy instead, which only the server can recognize.
 	encrypted bool
 	// early reports that data may follow before the server's answer.
 	early bool
@@ -89,8 +90,8 @@ func (h *hello) readNames(b []byte) error {
 	return nil
 }
 
-// vector cuts off a vector whose length stands in the prefix bytes before it.
-// It is not ok if b ends before it does.
+// vector splits a vector off b. Its length is in the prefix bytes before it. ok
+// is false if b ends before the vector does.
 func vector(b []byte, prefix int) (v, rest []byte, ok bool) {
 	if len(b) < prefix {
 		return nil, nil, false

@@ -2,7 +2,7 @@ package main
 
 import "container/list"
 
-// An lru is a map that knows which of its entries was looked at least recently.
+// An lru is a map that knows its least recently used entry.
 type lru[K comparable, V any] struct {
 	entries map[K]*list.Element
 	order   list.List // of *entry[K, V], the least recent first
@@ -23,7 +23,7 @@ func (l *lru[K, V]) get(key K) (value V, ok bool) {
 	return e.Value.(*entry[K, V]).value, true
 }
 
-// add adds a key that is not there.
+// add adds a key, which must not be in the map.
 func (l *lru[K, V]) add(key K, value V) {
 	if l.entries == nil {
 		l.entries = make(map[K]*list.Element)
@@ -38,7 +38,7 @@ func (l *lru[K, V]) remove(key K) {
 	}
 }
 
-// oldest returns the least recent entry. It is not ok if there is none.
+// oldest returns the least recently used entry. ok is false if there is none.
 func (l *lru[K, V]) oldest() (key K, value V, ok bool) {
 	e := l.order.Front()
 	if e == nil {
@@ -69,8 +69,8 @@ func (s *set[K]) remove(key K) {
 	delete(s.old, key)
 }
 
-// has reports whether the key is in the set, and remembers one that is as if it
-// had just been added.
+// has reports whether the key is in the set. If it is, the key counts as added
+// again.
 func (s *set[K]) has(key K) bool {
 	if _, ok := s.young[key]; ok {
 		return true

@@ -58,8 +58,8 @@
 // removes the option in a SYN that requests Multipath TCP.
 //
 // With -quic judge, the program reads the names in QUIC versions 1 and 2, and
-// drops other versions of QUIC. With drop, it drops all QUIC, so that browsers
-// fall back to TCP. With pass, all QUIC passes.
+// drops other versions of QUIC. With drop, no QUIC connection can start, so
+// that browsers fall back to TCP. With pass, all of them can.
 //
 // The program cannot see encrypted names (ECH). Such a ClientHello contains the
 // unencrypted name of a public front, for example cloudflare-ech.com, which can
@@ -188,8 +188,9 @@ func (o options) read() (*names.Set, error) {
 	return s, nil
 }
 
-// The memory that is given to connections which are not decided, and how long
-// those pass that began before the program did.
+// The memory for connections that are undecided or refused, the number of
+// settled connections to remember, and how long connections that began before
+// the program pass.
 const (
 	tcpMemory  = 64 << 20
 	quicMemory = 32 << 20
@@ -197,7 +198,7 @@ const (
 	adoption   = 10 * time.Minute
 )
 
-// newFilter returns a filter that begins to work now.
+// newFilter returns a filter that starts at the time now.
 func newFilter(o options, names *names.Set, r *report, now time.Time) *filter {
 	return &filter{
 		names:    names,
@@ -215,7 +216,7 @@ func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer)
 	if err != nil {
 		return err
 	}
-	// A checksum takes the whole packet.
+	// Verifying checksums needs whole packets.
 	q, err := queue.Open(ctx, queue.Config{Number: o.queue})
 	if err != nil {
 		return err

@@ -6,21 +6,22 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// marks are those by which rules know what was decided. 0 means that there are
+// marks are the marks that show decisions to the rules. 0 means that there are
 // no such rules.
 type marks struct {
 	settled uint32
 	refused uint32
 }
 
-// mask is the bits that are ours. Others may be other programs'.
+// mask returns the bits of this program. Other bits may belong to other
+// programs.
 func (m marks) mask() uint32 { return m.settled | m.refused }
 
-// errCameBack is about rules that would queue a packet for ever.
+// errCameBack means that the rules would queue a packet again and again.
 var errCameBack = errors.New("a packet was queued again with its mark: the rules do not match -mark and -reset")
 
-// decide gives a packet its verdict. Accept ends the chain, so that its rules
-// would not see the mark; Repeat begins the chain again with it.
+// decide gives a packet its verdict. After Accept, the rules of the chain would
+// not see the mark; Repeat starts the chain again, with the mark.
 func (m marks) decide(p queue.Packet, o outcome) error {
 	d := o.decision
 	switch mark := p.Mark & m.mask(); {

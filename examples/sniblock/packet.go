@@ -5,7 +5,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A packet is what matters of one from the queue.
+// A packet contains the parts of a queued packet that matter.
 type packet struct {
 	flow      queue.Flow
 	hops      uint8  // how many routers may still forward it: TTL or hop limit
