@@ -12,8 +12,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A capture is a file in pcapng format. Its interfaces are those of the packets,
-// by name, and the queue itself for packets that have none.
+// A capture is a file in pcapng format. Its interfaces are the interfaces of
+// the packets, and the queue itself for packets without one.
 type capture struct {
 	w          *pcapgo.NgWriter
 	interfaces map[link]int
@@ -55,8 +55,8 @@ func (c *capture) write(r *record) error {
 	return c.w.WritePacketWithOptions(info, r.data, c.options(r))
 }
 
-// index is the number of an interface, which is described before its first
-// packet.
+// index returns the number of an interface in the file. It writes the
+// description of the interface before its first packet.
 func (c *capture) index(l link) (int, error) {
 	index, known := c.interfaces[l]
 	if !known {
@@ -69,15 +69,15 @@ func (c *capture) index(l link) (int, error) {
 	return index, nil
 }
 
-// The verdicts that pcapng has a word for are those of eBPF at the kernel's
-// traffic control (include/uapi/linux/pkt_cls.h); the bytes are in the order
-// that Wireshark reads.
+// pcapng supports verdicts of eBPF programs for traffic control
+// (include/uapi/linux/pkt_cls.h). The bytes are in the order that Wireshark
+// expects.
 var (
 	passes = pcapgo.NgEpbVerdict{Type: pcapgo.NgEpbVerdictTypeLinuxeBPFTC, Data: []byte{0, 0, 0, 0, 0, 0, 0, 0}} // TC_ACT_OK
 	shot   = pcapgo.NgEpbVerdict{Type: pcapgo.NgEpbVerdictTypeLinuxeBPFTC, Data: []byte{2, 0, 0, 0, 0, 0, 0, 0}} // TC_ACT_SHOT
 )
 
-// options are all that is known of a packet.
+// options returns the metadata of a packet.
 func (c *capture) options(r *record) pcapgo.NgPacketOptions {
 	o := pcapgo.NgPacketOptions{
 		Comments: []string{r.comment()},
@@ -119,7 +119,7 @@ func (r *record) direction() pcapgo.NgEpbFlag {
 	return pcapgo.NgEpbFlagDirectionInbound
 }
 
-// comment is what no option of the format has room for.
+// comment returns the metadata for which the format has no option.
 func (r *record) comment() string {
 	text := fmt.Sprintf("%s after %s at %v", r.fate(), brief(r.waited), r.hook)
 	for _, side := range []struct{ word, name string }{{"in", r.in}, {"out", r.out}} {

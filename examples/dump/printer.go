@@ -34,7 +34,7 @@ func newPrinter(lines io.Writer, file io.WriteCloser, number uint16) *printer {
 	return p
 }
 
-// print writes a record. It keeps it back only while more are to follow.
+// print writes a record. It buffers the output only if more records follow.
 func (p *printer) print(r *record, more bool) {
 	if p.err != nil {
 		return
@@ -52,10 +52,10 @@ func (p *printer) print(r *record, more bool) {
 	}
 }
 
-// fate is the verdict in the language of rules.
+// fate returns the verdict in the syntax of rules.
 func (r *record) fate() string { return strings.ToLower(r.verdict.String()) }
 
-// brief shows a duration in at most seven characters.
+// brief formats a duration in at most seven characters.
 func brief(d time.Duration) string {
 	for unit := time.Nanosecond; ; unit *= 10 {
 		if d < 1000*unit || unit == time.Second {
@@ -64,7 +64,7 @@ func brief(d time.Duration) string {
 	}
 }
 
-// flush writes out what was kept back. A bufio.Writer remembers its errors.
+// flush writes buffered output. A bufio.Writer remembers its errors.
 func (p *printer) flush() {
 	if p.err == nil && p.capture != nil {
 		p.err = p.capture.w.Flush()

@@ -7,7 +7,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A record is what is written of a packet.
+// A record contains what is written about a packet.
 type record struct {
 	when     time.Time
 	about    string
@@ -23,8 +23,8 @@ type record struct {
 	skipped  uint64 // packets just before it that are not written
 }
 
-// A recorder hands packets over to a goroutine that writes them. There is a
-// fixed number of records; while all of them wait to be written take has none.
+// A recorder passes packets to a goroutine that writes them. It has a fixed
+// number of records. While all of them wait to be written, take returns nil.
 type recorder struct {
 	free, full chan *record
 	copies     bool // of the packets' bytes, up to 64 KiB for each record
@@ -32,8 +32,8 @@ type recorder struct {
 	ended      chan struct{}
 }
 
-// newRecorder starts the goroutine, which calls write for each record and says
-// whether another one follows at once.
+// newRecorder starts the goroutine, which calls write for each record. more
+// reports whether another one follows immediately.
 func newRecorder(records int, copies bool, write func(r *record, more bool)) *recorder {
 	r := &recorder{make(chan *record, records), make(chan *record, records), copies, 0, make(chan struct{})}
 	for range records {
@@ -49,8 +49,8 @@ func newRecorder(records int, copies bool, write func(r *record, more bool)) *re
 	return r
 }
 
-// take returns a record of the packet, which must be undecided, or nil if there
-// is none to be had. It does not wait.
+// take returns a record of the packet, which must be undecided, or nil if no
+// record is free. It does not block.
 func (r *recorder) take(p queue.Packet) *record {
 	select {
 	case next := <-r.free:
@@ -63,10 +63,11 @@ func (r *recorder) take(p queue.Packet) *record {
 	}
 }
 
-// put has the record written. It does not wait: all records have room.
+// put passes the record to the goroutine. It does not block: the channel has
+// room for all records.
 func (r *recorder) put(next *record) { r.full <- next }
 
-// end waits until all is written, but not longer than the given time.
+// end waits until everything is written, but at most the given time.
 func (r *recorder) end(within time.Duration) error {
 	close(r.full)
 	select {

@@ -2,13 +2,13 @@ package main
 
 import "github.com/ipqueue/ipqueue/queue"
 
-// A counter is a field of queue.Stats under its own name.
+// A counter is a field of queue.Stats and its name.
 type counter struct {
 	name  string
 	value func(*queue.Stats) uint64
 }
 
-// outcomes say what became of packets.
+// outcomes count what happened to packets.
 var outcomes = []counter{
 	{"Received", func(s *queue.Stats) uint64 { return s.Received }},
 	{"Decided", func(s *queue.Stats) uint64 { return s.Decided }},
@@ -20,8 +20,7 @@ var outcomes = []counter{
 	{"Replaced", func(s *queue.Stats) uint64 { return s.Replaced }},
 }
 
-// losses are all ways to lose a packet or its verdict, and the troubles short
-// of that.
+// losses count all ways to lose a packet or its verdict, and other problems.
 var losses = []counter{
 	{"QueueDropped", func(s *queue.Stats) uint64 { return uint64(s.Kernel.QueueDropped) }},
 	{"SocketDropped", func(s *queue.Stats) uint64 { return uint64(s.Kernel.SocketDropped) }},

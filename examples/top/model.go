@@ -18,19 +18,20 @@ type sample struct {
 	total         count    // since the beginning
 }
 
-// A history has the rates of the past, the newest last.
+// A history contains past rates, the newest last.
 type history struct{ packets, bits, lost []float64 }
 
-// remembered is how many rates a history has: as many as a wide screen shows.
+// remembered is the number of rates in a history: as many as a wide screen
+// shows.
 const remembered = 256
 
 func remember(past []float64, rate float64) []float64 {
 	return append(past[max(0, len(past)-remembered+1):], rate)
 }
 
-// A model is what is shown: two samples, whose difference makes the rates, the
-// rates before, and the size of the screen. View is a function of its values
-// alone.
+// A model contains what is shown: two samples, whose difference gives the
+// rates, past rates, and the size of the screen. View depends only on these
+// values.
 type model struct {
 	title         string
 	interval      time.Duration
@@ -45,8 +46,7 @@ type model struct {
 // A tick is the time to take a sample.
 type tick time.Time
 
-// newModel returns a model of the size that terminals have unless they say
-// otherwise.
+// newModel returns a model with the usual size of a terminal.
 func newModel(title string, interval time.Duration, look look, take func() sample) model {
 	first := take()
 	return model{
@@ -93,7 +93,7 @@ func (m model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 // seconds is the time between the samples.
 func (m model) seconds() float64 { return m.now.at.Sub(m.before.at).Seconds() }
 
-// rate is how much more of something there is each second.
+// rate returns the increase per second.
 func (m model) rate(before, now uint64) float64 {
 	if m.seconds() <= 0 {
 		return 0
@@ -109,8 +109,8 @@ func (m model) bitRate() float64 { return 8 * m.rate(m.before.total.bytes, m.now
 
 func (m model) lostRate() float64 { return m.rate(lost(&m.before.stats), lost(&m.now.stats)) }
 
-// lost is the packets that the program did not decide. Those that the socket
-// had no room for are among the missed.
+// lost returns the number of packets that the program did not decide. Missed
+// includes those that did not fit in the socket.
 func lost(s *queue.Stats) uint64 {
 	return uint64(s.Kernel.QueueDropped) + max(uint64(s.Kernel.SocketDropped), s.Missed) +
 		s.Overflowed + s.Expired + s.Damaged + s.Gone + s.Abandoned

@@ -8,7 +8,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A count is of packets and their bytes.
+// A count is a number of packets and of their bytes.
 type count struct{ packets, bytes uint64 }
 
 func (c *count) add(bytes uint32) {
@@ -16,7 +16,7 @@ func (c *count) add(bytes uint32) {
 	c.bytes += uint64(bytes)
 }
 
-// A talker is a flow and what it sent.
+// A talker is a flow and its packets.
 type talker struct {
 	flow queue.Flow
 	count
@@ -24,7 +24,7 @@ type talker struct {
 
 // A tally counts packets by flow. Its methods may be called from any goroutine.
 type tally struct {
-	most int // flows told apart
+	most int // number of flows to distinguish
 
 	mu     sync.Mutex
 	flows  map[queue.Flow]*count
@@ -55,8 +55,8 @@ func (t *tally) of(f queue.Flow) *count {
 	return c
 }
 
-// take returns the flows counted since it was called last, those with the most
-// bytes first.
+// take returns the flows counted since its last call, those with the most bytes
+// first.
 func (t *tally) take() (talkers []talker, others, total count) {
 	flows, others, total := t.reset()
 	for f, c := range flows {
@@ -68,7 +68,7 @@ func (t *tally) take() (talkers []talker, others, total count) {
 	return talkers, others, total
 }
 
-// reset starts anew, so that nobody waits for the sorting.
+// reset starts a new count, so that add does not wait while take sorts.
 func (t *tally) reset() (flows map[queue.Flow]*count, others, total count) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// A look says how text is shown.
+// A look is how text is shown.
 type look struct {
 	color   bool
 	unicode bool // blocks for pictures, instead of ASCII
 }
 
-// lookOf reads the environment as terminal programs do.
+// lookOf returns the look for the environment.
 func lookOf(getenv func(string) string) look {
 	locale := strings.ToLower(cmp.Or(getenv("LC_ALL"), getenv("LC_CTYPE"), getenv("LANG")))
 	return look{
@@ -21,8 +21,8 @@ func lookOf(getenv func(string) string) look {
 	}
 }
 
-// A style is what a terminal is told before a text (ECMA-48, SGR). Each of them
-// can be read on light and on dark screens.
+// A style is the control sequence before a text (ECMA-48, SGR). Each style is
+// readable on light and on dark screens.
 type style string
 
 const (

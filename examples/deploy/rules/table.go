@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Bits of the mark, as the firewall has them by default.
+// The bits of the mark that the firewall uses by default.
 const (
 	accepted = 1
 	rejected = 2
@@ -25,8 +25,8 @@ func table() *nftables.Table {
 	return &nftables.Table{Family: nftables.TableFamilyINet, Name: "ipqueue-firewall"}
 }
 
-// install puts the rules in the place of those that are there, of which
-// packets are queued by the last expression.
+// install replaces the present rules. The expression queue sends packets to the
+// queue.
 func (o options) install(queue expr.Any) error {
 	c, err := nftables.New()
 	if err != nil {
@@ -55,7 +55,7 @@ func (o options) install(queue expr.Any) error {
 	return explain("install the rules", c.Flush())
 }
 
-// remove removes the rules, if they are there.
+// remove removes the rules, if there are any.
 func remove() error {
 	c, err := nftables.New()
 	if err != nil {
@@ -65,8 +65,8 @@ func remove() error {
 	return explain("remove the rules", c.Flush())
 }
 
-// clear removes the table. The kernel refuses to remove one that is not there,
-// hence it is added before.
+// clear removes the table. The kernel refuses to remove a table that does not
+// exist, so clear adds it first.
 func clear(c *nftables.Conn) { c.DelTable(c.AddTable(table())) }
 
 func explain(what string, err error) error {
@@ -79,8 +79,8 @@ func explain(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// forms are the expressions for the queue, best first: nft_queue, then the
-// target NFQUEUE of kernels without.
+// forms returns the possible expressions for the queue, best first: nft_queue,
+// then the target NFQUEUE for kernels without it.
 func (o options) forms() []expr.Any {
 	native := &expr.Queue{Num: o.queue, Total: 1}
 	words := []uint16{o.queue, 1, 0}

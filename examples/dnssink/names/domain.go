@@ -12,7 +12,7 @@ import (
 	"golang.org/x/net/idna"
 )
 
-// parseWord reads one name of a plain list.
+// parseWord parses a name in a plain list.
 func parseWord(word string) (entry, error) {
 	e := entry{rule: block, scope: itself}
 	name := word
@@ -48,7 +48,7 @@ func cutScheme(word string) (rest string, found bool) {
 	return rest, found
 }
 
-// parseHost returns the host of a URL that is about nothing else.
+// parseHost returns the host of a URL that contains nothing else.
 func parseHost(text, rest string) (string, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" {
@@ -72,8 +72,8 @@ func cutPort(name string) string {
 	return host
 }
 
-// profile turns names of other scripts into those that DNS has (UTS 46, as
-// browsers do it). DNS permits more in a name than hosts do.
+// profile converts names in other scripts to ASCII, as browsers do (UTS 46). It
+// allows characters that DNS permits, but host names do not.
 var profile = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.StrictDomainName(false))
 
 // parseDomain returns the name in ASCII and lower case, without a dot at its end.
@@ -109,7 +109,8 @@ func asciiLower(s string) string {
 	}, s)
 }
 
-// check holds the name to RFC 1035, section 2.3.4, and to what hosts are called.
+// check checks that a name fits RFC 1035, section 2.3.4, and can be a host
+// name.
 func check(domain string) error {
 	if _, err := netip.ParseAddr(domain); err == nil {
 		return errors.New("is an address")
@@ -138,7 +139,8 @@ func isNameByte(c rune) bool {
 	return 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 }
 
-// A sink is an address that leads nowhere, or to this host.
+// isSink reports whether text is an address that leads nowhere, or to this
+// host.
 func isSink(text string) bool {
 	a, err := netip.ParseAddr(text)
 	return err == nil && (a.IsUnspecified() || a.IsLoopback())

@@ -13,7 +13,7 @@ func parseAddr(text string) bool {
 	return err == nil
 }
 
-// ownNames are those that hosts files have for the host itself.
+// ownNames are the names of the host itself in hosts files.
 var ownNames = []string{
 	"localhost", "localhost.localdomain", "localhost4", "localhost4.localdomain4", "localhost6", "localhost6.localdomain6",
 	"local", "broadcasthost", "ip6-localhost", "ip6-loopback", "ip6-localnet", "ip6-mcastprefix",
@@ -48,7 +48,8 @@ func isAdblock(text string) bool {
 	return text[0] == '|' || text[0] == '/' || strings.HasPrefix(text, "@@")
 }
 
-// parseAdblock reads a rule of an adblock list that is about a name alone.
+// parseAdblock parses a rule of an adblock list. The rule must only match a
+// name.
 func parseAdblock(text string) ([]entry, error) {
 	e := entry{rule: block, scope: tree}
 	pattern, options, _ := strings.Cut(text, "$")
@@ -76,7 +77,7 @@ func parseAdblock(text string) ([]entry, error) {
 	return []entry{e}, nil
 }
 
-// applyOptions refuses the options that a name alone cannot decide.
+// applyOptions refuses options that depend on more than the name.
 func (e *entry) applyOptions(options string) error {
 	if options == "" {
 		return nil
@@ -128,7 +129,7 @@ func parseDnsmasq(key, value string) ([]entry, error) {
 	return entries, nil
 }
 
-// zoneRules are unbound's types of local zones, and what they mean here.
+// zoneRules maps unbound's types of local zones to rules.
 var zoneRules = map[string]rule{
 	"deny": block, "refuse": block, "static": block, "redirect": block,
 	"inform_deny": block, "inform_redirect": block,

@@ -5,14 +5,13 @@ import (
 	"strings"
 )
 
-// A Set is a list of domain names that are blocked, with exceptions. The zero
-// Set is empty. Any number of goroutines may ask it once nothing is added any
-// more.
+// A Set is a set of blocked domain names, with exceptions. The zero Set is
+// empty. After the last name was added, several goroutines may use it at once.
 type Set struct {
 	rules map[string]rule // by the name, as in a message (RFC 1035, section 3.1) and in lower case
 }
 
-// A rule is what the lists say about a name, and about the names below it.
+// A rule is what the lists contain about a name, and about the names below it.
 type rule uint16
 
 const (
@@ -24,8 +23,8 @@ const (
 	allow                      // an exception to all of these
 )
 
-// A scope says which names an entry is about. A rule times a scope is what the
-// entry adds.
+// A scope is the set of names that an entry is about. The entry adds the
+// product of its rule and its scope.
 type scope = rule
 
 const (
@@ -36,19 +35,19 @@ const (
 	belowShift = 8
 )
 
-// An entry is one name of a list.
+// An entry is a name in a list.
 type entry struct {
 	domain string
 	rule   rule
 	scope  scope
 }
 
-// Add blocks a name: "www.example.com" is that one alone, ".example.com" is
+// Add blocks a name: "www.example.com" is only that name, ".example.com" is
 // example.com and all names below it.
 func (s *Set) Add(name string) error { return s.addWord(name, false) }
 
-// Allow makes an exception of a name, written as for Add. It is stronger than
-// everything that blocks.
+// Allow adds an exception for a name, written as for Add. It takes precedence
+// over everything that blocks.
 func (s *Set) Allow(name string) error { return s.addWord(name, true) }
 
 func (s *Set) addWord(name string, allowed bool) error {
@@ -60,7 +59,7 @@ func (s *Set) addWord(name string, allowed bool) error {
 	return nil
 }
 
-// add adds an entry, of a list of exceptions if allowed.
+// add adds an entry. allowed means that it is from a list of exceptions.
 func (s *Set) add(e entry, allowed bool) {
 	if allowed {
 		e.rule = allow
@@ -73,22 +72,24 @@ func (s *Set) add(e entry, allowed bool) {
 	s.rules[string(key)] |= e.rule * e.scope
 }
 
-// Has reports whether the name is blocked, by itself or below another one.
+// Has reports whether the name is blocked, itself or as a name below a blocked
+// one.
 func (s *Set) Has(name string) bool {
 	var b [maxWire]byte
 	wire, ok := appendWire(b[:0], name)
 	return ok && s.lookup(wire) == blocked
 }
 
-// HasWire is Has for a name as DNS messages contain it, without compression: each
-// label after its length, the empty one last. A dot in a label is no end of it.
+// HasWire is like Has, but for a name in the form of DNS messages, without
+// compression: each label after its length, and an empty label at the end. A
+// label may contain dots.
 func (s *Set) HasWire(name []byte) bool { return s.lookupWire(name) == blocked }
 
-// ExceptsWire reports whether the name, as for HasWire, is not blocked because of
-// an exception.
+// ExceptsWire reports whether an exception applies to the name, which is in the
+// form of HasWire.
 func (s *Set) ExceptsWire(name []byte) bool { return s.lookupWire(name) == excepted }
 
-// A status is what the lists make of a name.
+// A status is the result of looking a name up.
 type status uint8
 
 const (
@@ -109,8 +110,9 @@ func (s *Set) lookupWire(name []byte) status {
 	return s.lookup(wire)
 }
 
-// lookup asks about a name in lower case. From the name itself upward, the first
-// rule of block, pass and data decides, unless a stronger one applies.
+// lookup looks up a name in lower case. Starting with the name itself and going
+// upward, the first rule of block, pass and data decides, unless a stronger one
+// applies.
 func (s *Set) lookup(wire []byte) status {
 	var all, nearest rule
 	shift := 0
@@ -136,8 +138,8 @@ func (s *Set) lookup(wire []byte) status {
 	return unlisted
 }
 
-// Len returns how many of the names block, those not counted that an exception
-// takes back.
+// Len returns the number of blocked names, without those to which an exception
+// applies.
 func (s *Set) Len() int {
 	n := 0
 	for wire, r := range s.rules {
@@ -154,7 +156,7 @@ func (s *Set) Len() int {
 // anyLabel stands for the names below another: lists have no such label.
 const anyLabel = "\x01*"
 
-// Exceptions returns how many names are exceptions.
+// Exceptions returns the number of exceptions.
 func (s *Set) Exceptions() int {
 	n := 0
 	for _, r := range s.rules {

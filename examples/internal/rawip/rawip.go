@@ -1,5 +1,6 @@
-// Package rawip sends IP packets as they are, header included. Off Linux every
-// function returns an error that matches errors.ErrUnsupported.
+// Package rawip sends complete IP packets, including their headers. On systems
+// other than Linux, every function returns an error that matches
+// errors.ErrUnsupported.
 package rawip
 
 import (
@@ -12,19 +13,19 @@ import (
 // any goroutine, but not after Close.
 type Socket struct{ four, six int } // descriptors
 
-// Open returns a socket whose packets have the firewall mark, by which rules
-// can tell them from others. It needs CAP_NET_RAW and, for a mark other than 0,
-// CAP_NET_ADMIN. On a system that lacks one of the IP versions Open returns a
-// socket for the other, and Send of a packet of the missing one fails with
-// EAFNOSUPPORT.
+// Open returns a socket whose packets have the given firewall mark, by which
+// rules can recognize them. It requires CAP_NET_RAW and, for a mark other than
+// 0, CAP_NET_ADMIN. If the system lacks one of the IP versions, Open returns a
+// socket for the other one, and Send fails with EAFNOSUPPORT for packets of the
+// missing one.
 func Open(mark uint32) (*Socket, error) { return open(mark) }
 
-// Send sends a packet to the destination in its header, through the host's
-// Output hook, and keeps no reference to it. It does not wait: where the socket
-// has no room the packet is lost and the error is EAGAIN. The checksums must be
-// right but for that of the IPv4 header, which the kernel computes. A packet
-// larger than the MTU is refused with EMSGSIZE. A link-local destination needs
-// an interface, which cannot be named here.
+// Send sends a packet to the destination in its header, through the Output hook
+// of the host. It keeps no reference to the packet. It does not block: if the
+// socket's buffer is full, the packet is lost and the error is EAGAIN. The
+// checksums must be correct, except that of the IPv4 header, which the kernel
+// computes. A packet larger than the MTU is refused with EMSGSIZE. Link-local
+// destinations are not supported, because they need an interface.
 func (s *Socket) Send(packet []byte) error {
 	destination, err := destination(packet)
 	if err != nil {
