@@ -16,10 +16,12 @@ import (
 // Run checks everything that packets need to flow through the queue that
 // [queue.Open] would open with c. It reports what is wrong and how to fix it.
 //
-// Run binds no queue and changes nothing, so programs, including this one, may use
-// queues meanwhile. Like reading rules with nft, it may make the kernel load
-// modules (nf_tables, and those that Config.Conntrack needs). If packets wait in a
-// queue, Run checks that queue again after one second.
+// Run binds no queue and changes nothing, so programs, including this one, may
+// use queues meanwhile. Like reading rules with nft, it may make the kernel
+// load modules (nf_tables, and those that Config.Conntrack needs). If packets
+// wait in a queue, Run checks that queue again after one second. For each
+// answer of the kernel, which may have to load a module first, it waits at most
+// five seconds. Run may be called from several goroutines at once.
 //
 // Run needs no privilege, but sees more with CAP_NET_ADMIN. Findings with severity
 // Unseen report what it could not check. If ctx ends, Run returns early and reports
