@@ -161,6 +161,7 @@ func TestMemoryBound(t *testing.T) {
 		for _, hangs := range []bool{false, true} {
 			for _, told := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%v, hangs %t, OnExpired %t", k.backend, hangs, told), func(t *testing.T) {
+					awaitSteadyHeap(t)
 					synctest.Test(t, func(t *testing.T) {
 						c := queue.Config{Backend: k.backend, Mode: queue.Range(128), MaxUndecided: most, Deadline: time.Hour}
 						// Packets that small are copied: there are buffers for one read.
@@ -231,4 +232,19 @@ func heap() int64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// awaitSteadyHeap waits until earlier tests have let go of their memory, which
+// goroutines hold that are about to end.
+func awaitSteadyHeap(t *testing.T) {
+	const steady = 10
+	same, before := 0, heap()
+	eventually(t, "the heap keeps its size", func() bool {
+		now := heap()
+		if same++; now < before-1<<12 || now > before+1<<12 {
+			same = 0
+		}
+		before = now
+		return same == steady
+	})
 }
