@@ -21,7 +21,8 @@ import (
 // load modules (nf_tables, and those that Config.Conntrack needs). If packets
 // wait in a queue, Run checks that queue again after one second. For each
 // answer of the kernel, which may have to load a module first, it waits at most
-// five seconds. Run may be called from several goroutines at once.
+// five seconds, and for the rules thirty. Run may be called from several
+// goroutines at once.
 //
 // Run needs no privilege, but sees more with CAP_NET_ADMIN. Findings with severity
 // Unseen report what it could not check. If ctx ends, Run returns early and reports
