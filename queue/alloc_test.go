@@ -198,6 +198,54 @@ func TestMemoryBound(t *testing.T) {
 	}
 }
 
+// TestMemoryFreed has bursts of packets, which the program decides at once, after
+// a minute, or not at all. When the queue has been idle for an hour it uses no
+// more memory than one that has seen none.
+func TestMemoryFreed(t *testing.T) {
+	const n, most = 4096, 256 << 10
+	for _, k := range replayers {
+		for _, size := range []int{100, 1000, 30000} {
+			for _, pull := range []bool{false, true} {
+				for name, use := range map[string]func(take func(n int, f func(queue.Packet))){
+					"decides at once": func(take func(n int, f func(queue.Packet))) { take(n, mustAccept) },
+					"holds packets": func(take func(n int, f func(queue.Packet))) {
+						var held []queue.Packet
+						take(n, func(p queue.Packet) { held = append(held, p) })
+						time.Sleep(time.Minute)
+						for _, p := range held {
+							mustAccept(p)
+						}
+					},
+					"hangs": func(take func(n int, f func(queue.Packet))) {
+						take(1, func(queue.Packet) { time.Sleep(3 * time.Hour) })
+					},
+				} {
+					t.Run(fmt.Sprintf("%v, %d bytes, pull %t, %s", k.backend, size, pull, name), func(t *testing.T) {
+						synctest.Test(t, func(t *testing.T) {
+							r := k.replay(simUDP(false, pattern(size)))
+							before := heap()
+							take := taker(r.open(t, queue.Config{Backend: k.backend, Deadline: 2 * time.Hour}), pull)
+							r.more(n)
+							use(take)
+							over := make(chan struct{})
+							go func() { // which waits for a packet
+								take(1, mustAccept)
+								close(over)
+							}()
+							time.Sleep(time.Hour)
+							if got := heap() - before; got > most {
+								t.Errorf("an idle queue has %d bytes, want at most %d", got, most)
+							}
+							r.more(1)
+							<-over
+						})
+					})
+				}
+			}
+		}
+	}
+}
+
 // TestNoCopy decides packets of medium size immediately. They stay in the
 // buffers into which they were received.
 func TestNoCopy(t *testing.T) {

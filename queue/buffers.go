@@ -25,7 +25,8 @@ type buffers struct {
 	wanted  atomic.Int64  // minimum size for the next read
 	resized chan struct{} // receives a value when size has changed
 
-	look     *time.Timer // fires when reduce is due; nil while there was never more than one buffer
+	look     *time.Timer // fires when reduce is due; nil before the first burst
+	looking  bool        // the timer is running, or has fired
 	lookNow  atomic.Bool // the timer has fired
 	lookSoon func()      // makes the reader call reduce
 }
@@ -120,7 +121,12 @@ func (b *buffers) socketEmpty() { b.full = false }
 // expected; later reads use the largest size.
 func (b *buffers) truncated() { b.wanted.Store(receiveSize) }
 
+// lookLater starts the timer unless it is running.
 func (b *buffers) lookLater() {
+	if b.looking {
+		return
+	}
+	b.looking = true
 	if b.look == nil {
 		b.look = time.AfterFunc(idleTime, func() {
 			b.lookNow.Store(true)
@@ -131,13 +137,15 @@ func (b *buffers) lookLater() {
 	b.look.Reset(idleTime)
 }
 
-// reduce frees buffers that were not needed for some time, and reports whether
-// it did. It is called between two reads.
-func (b *buffers) reduce() bool {
+// reduce frees buffers that were not needed for some time. It is called between
+// two reads. due reports whether it is time for that, and idle whether there
+// were fewer packets lately than before, or only single ones.
+func (b *buffers) reduce() (due, idle bool) {
 	if !b.lookNow.Load() {
-		return false
+		return false, false
 	}
 	b.lookNow.Store(false)
+	b.looking = false
 	needed := 1
 	for needed < b.most {
 		needed *= 2
@@ -151,7 +159,7 @@ func (b *buffers) reduce() bool {
 	if b.used > 1 {
 		b.lookLater()
 	}
-	return reduced
+	return true, reduced || b.used == 1
 }
 
 // stop stops the timer.

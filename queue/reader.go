@@ -84,6 +84,10 @@ func (r *reader) init() {
 // packets; then it must be called again. The error is errStop at the end of the
 // stream.
 func (r *reader) next(spent []Packet) ([]Packet, error) {
+	clear(spent) // they would keep the memory of their packets
+	if cap(spent) > mostReady {
+		spent = nil
+	}
 	r.token <- struct{}{}
 	var err error
 	full := false
@@ -195,12 +199,16 @@ func (r *reader) readOn(most int) (reads int) {
 // caller holds the token.
 func (r *reader) dropExpired() {
 	r.ready = slices.DeleteFunc(r.ready, func(p Packet) bool { return !p.slot.Open(p.seq) })
+	if len(r.ready) == 0 && cap(r.ready) > mostReady {
+		r.ready = nil
+	}
 }
 
 // trim frees memory that has not been needed for some time.
 func (r *reader) trim() {
-	if r.buffers.reduce() {
-		r.intake.Trim()
+	due, idle := r.buffers.reduce()
+	if due && idle && r.intake.Trim() > 0 {
+		r.buffers.lookLater() // for the packets that are still undecided
 	}
 }
 
@@ -240,7 +248,11 @@ func (r *reader) now() int64 {
 // on they can be decided and are counted.
 func (r *reader) enter(n int) {
 	r.counts.lastID.Store(r.lastID)
-	r.room = r.cfg.MaxUndecided + r.slack - r.intake.Enter(n > 1)
+	undecided := r.intake.Enter(n > 1)
+	r.room = r.cfg.MaxUndecided + r.slack - undecided
+	if undecided > sock.MaxBatch {
+		r.buffers.lookLater()
+	}
 }
 
 // datagram handles one datagram, which contains one message.
@@ -387,6 +399,9 @@ func (r *reader) lateReply(d *sock.Datagram) {
 }
 
 const (
+	// mostReady is the capacity of a slice of packets that is used again. It is
+	// exceeded after the application has hung.
+	mostReady = 4 * sock.MaxBatch
 	// readsPerDeadline is how often packets are read during a deadline, even if
 	// the application hangs.
 	readsPerDeadline = 8

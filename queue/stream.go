@@ -270,8 +270,9 @@ func (s *stream) each(yield func(Packet) bool) {
 func (s *stream) more() bool {
 	for s.at == len(s.batch) {
 		var err error
-		s.at = 0
-		if s.batch, err = s.next(s.batch); err != nil {
+		spent := s.batch
+		s.batch, s.at = nil, 0 // keeps nothing while next waits
+		if s.batch, err = s.next(spent); err != nil {
 			return false
 		}
 	}

@@ -109,13 +109,15 @@ func (in *Intake) Enter(flowing bool) (undecided int) {
 	return l.arrivals.n
 }
 
-// Trim drops the free slots of a queue that has been idle for some time.
-func (in *Intake) Trim() {
+// Trim drops the free slots of a queue that has been idle for some time. It
+// returns the number of the other slots.
+func (in *Intake) Trim() (left int) {
 	l := in.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.slots -= l.free.empty() + in.stash.empty()
 	in.spares = 0
+	return l.slots
 }
 
 // SocketEmpty reports that the socket is empty after the packets entered: no
