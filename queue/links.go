@@ -9,8 +9,8 @@ import (
 )
 
 // A Device is a network interface of a packet. Devices of the same queue can be
-// compared with ==. A Device stays valid after the verdict. The zero value
-// means no interface.
+// compared with ==. A Device stays valid after the verdict, and its methods may
+// be called from any goroutine. The zero value means no interface.
 type Device struct {
 	// Index is the index of the interface. It is 0 with ip_queue, which reports
 	// only names.
