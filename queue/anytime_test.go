@@ -65,7 +65,7 @@ func TestAnyTime(t *testing.T) {
 				for _, call := range calls(context.Background(), s.q) {
 					for range 2 {
 						all.Go(func() {
-							for range 200 {
+							for range 60 {
 								err := call()
 								if errors.Is(err, queue.ErrClosed) || errors.Is(err, queue.ErrDecided) || errors.Is(err, eperm) || errors.Is(err, enobufs) {
 									runtime.Gosched()
@@ -77,9 +77,9 @@ func TestAnyTime(t *testing.T) {
 					}
 				}
 				// The channel's receivers take more packets than come before the end.
-				for i := range 400 {
+				for i := range 300 {
 					s.injectPacket(kerneltest.Packet{In: eth0})
-					if i == 200 {
+					if i == 150 {
 						end(s)
 					}
 					runtime.Gosched()

@@ -348,8 +348,9 @@ func (p *Packet) refuse(op string, err error) error {
 
 // DecideUpTo gives the same verdict to the packet and to all undecided packets
 // of its queue that were received before it, including those in the channel. It
-// returns their number. It ends the life of their payloads. If the result is
-// the same, the kernel gets one batch verdict for many packets.
+// returns their number. It ends the life of their payloads, so no other
+// goroutine may be reading these packets. If the result is the same, the kernel
+// gets one batch verdict for many packets.
 //
 // The verdict must not contain anything that belongs to one packet: DecideUpTo
 // refuses Payload, VLAN, LinkHeader and a change of the connection's status
