@@ -23,10 +23,10 @@ func endOf(ctx context.Context) error {
 
 // causeOf returns why ctx ended, or nil for an ordinary cancellation. This
 // includes the signals of signal.NotifyContext: since Go 1.26 they set a cause,
-// which matches context.Canceled.
+// which matches context.Canceled (in 1.26.0 to 1.26.2 it did not).
 func causeOf(ctx context.Context) error {
 	cause := context.Cause(ctx)
-	if errors.Is(cause, context.Canceled) || fmt.Sprintf("%T", cause) == "signal.signalError" {
+	if errors.Is(cause, context.Canceled) {
 		return nil
 	}
 	return cause

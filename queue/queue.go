@@ -216,10 +216,11 @@ func (q *Queue) SetMode(ctx context.Context, m Mode) error {
 }
 
 // Stats returns the counters of the queue. Those that add up are of one moment;
-// the others, and those of the kernel, are read shortly afterwards. It reads a file in /proc, so call it at
-// intervals rather than for each packet. It may also be called after Close, and
-// then returns the final counters. While the queue closes, Stats waits until it
-// is closed, which does not depend on the program.
+// the others, and those of the kernel, are read shortly afterwards. Stats reads
+// a file in /proc, so call it at intervals rather than for each packet. It may
+// also be called after Close, and then returns the final counters. While the
+// queue closes, Stats waits until it is closed, which does not depend on the
+// program.
 func (q *Queue) Stats() Stats {
 	if q.life.isAt(closing) {
 		<-q.life.done
