@@ -80,11 +80,11 @@ type Config struct {
 	//
 	// All segments of a packet are queued at the same moment, so the receive
 	// buffer must have room for them. On the loopback interface, whose MTU is
-	// 65536, a receive buffer of 212992 bytes (the usual net.core.rmem_max) has
-	// room for three. The kernel then drops the others each time, and TCP
-	// stalls. If a program needs only the headers, Mode Range avoids that. A
-	// smaller MTU also does. With the usual one, packets of more than 65531
-	// bytes are Truncated, so that Replace refuses them with ErrTruncated.
+	// 65536, a segment takes about 64 KiB: if Stats.ReadBuffer is 212992, only
+	// three fit. The kernel drops the others, and TCP stalls. To avoid that, set
+	// a larger ReadBuffer, a smaller MTU or, if the program needs only the
+	// headers, Mode Range. With that MTU, packets of more than 65531 bytes are
+	// Truncated, so Replace refuses them with ErrTruncated.
 	NoGSO bool
 
 	// FailOpen makes nfnetlink_queue accept packets that it cannot queue
