@@ -188,11 +188,12 @@ func (q *Queue) All() iter.Seq[Packet] {
 }
 
 // Err returns why the stream of packets ended. It returns nil after Close and
-// after an ordinary cancellation of the context, for example by a signal. If
-// the context ended in another way, for example at its deadline, Err returns
-// the cause; if the queue failed, it returns the failure. Before the channel is
-// closed, or the loop over All has ended without a break, Err returns nil.
-// Afterwards its result does not change.
+// after an ordinary cancellation of the context, for example by a signal (not
+// with Go 1.26.0 to 1.26.2, whose signal.NotifyContext sets a cause that is no
+// cancellation). If the context ended in another way, for example at its
+// deadline, Err returns the cause; if the queue failed, it returns the failure.
+// Before the channel is closed, or the loop over All has ended without a break,
+// Err returns nil. Afterwards its result does not change.
 func (q *Queue) Err() error {
 	_, err := q.life.ended()
 	return err
