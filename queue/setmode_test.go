@@ -303,6 +303,7 @@ func TestSetModeInOnRefused(t *testing.T) {
 				break
 			}
 		}
+		s.quiet() // OnRefused is called on a goroutine of its own
 		if calls == 0 || inner != nil {
 			s.Errorf("OnRefused was called %d times, its SetMode: %v", calls, inner)
 		}
