@@ -1,8 +1,13 @@
-# Virtual machines with Debian's kernels. To be sourced, after lib.sh.
+# Virtual machines with the kernels of Debian and Ubuntu. To be sourced, after
+# lib.sh.
 
 # Packages stay here.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ipqueue/kernels
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
+
+# Debian has no package with Ubuntu's keys.
+keyring=ubuntu-keyring_2023.11.28.1_all.deb
+keyring_hash=36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8
 
 # source_of prints suite, archive and packages of a kernel, or of what runs
 # above it.
@@ -12,6 +17,8 @@ source_of() {
 	6.1) echo bookworm-security debian-security linux-image-cloud-amd64 ;;
 	6.12) echo bookworm-security debian-security linux-image-6.12-cloud-amd64 ;;
 	newest) echo trixie-backports debian linux-image-cloud-amd64 ;;
+	ubuntu) echo noble-updates ubuntu linux-image-virtual ;;
+	ubuntu-userland) echo noble ubuntu busybox-static kmod nftables iptables conntrack iproute2 apparmor ;;
 	userland) echo bookworm debian busybox-static kmod nftables iptables conntrack iproute2 ;;
 	esac
 }
@@ -21,16 +28,33 @@ need_vm() {
 	need qemu-system-x86_64 qemu-system-x86
 	need depmod kmod
 	need cpio cpio
+	need zstd zstd
 	[ -e "$keys" ] || need "$keys" debian-archive-keyring
+}
+
+# ubuntu_keys fetches the keys of Ubuntu's archive, and prints where they are.
+ubuntu_keys() {
+	local dir=$cache/ubuntu-keys
+	if [ ! -e "$dir/usr" ]; then
+		mkdir -p "$dir"
+		curl -fsS -o "$dir/$keyring" "http://archive.ubuntu.com/ubuntu/pool/main/u/ubuntu-keyring/$keyring" &&
+			sha256sum -c --quiet <<<"$keyring_hash  $dir/$keyring" && dpkg-deb -x "$dir/$keyring" "$dir" ||
+			die "Ubuntu's keys cannot be had"
+	fi
+	echo "$dir/usr/share/keyrings/ubuntu-archive-keyring.gpg"
 }
 
 # suite NAME ARCHIVE COMMAND... runs an apt command that knows this suite, and
 # none of the system's own sources and packages.
 suite() {
-	local dir=$cache/$1 source="$2 $1 main" command=$3
+	local dir=$cache/$1 source command=$3
+	case $2 in
+	ubuntu) source="[signed-by=$(ubuntu_keys)] http://archive.ubuntu.com/$2 $1 main universe" ;;
+	*) source="[signed-by=$keys] http://deb.debian.org/$2 $1 main" ;;
+	esac
 	shift 3
 	mkdir -p "$dir/lists/partial" "$dir/archives/partial"
-	echo "deb [signed-by=$keys] http://deb.debian.org/$source" >"$dir/sources.list"
+	echo "deb $source" >"$dir/sources.list"
 	"$command" -qq -o "Dir::Etc::SourceList=$dir/sources.list" -o Dir::Etc::SourceParts=/dev/null \
 		-o "Dir::State::Lists=$dir/lists" -o "Dir::Cache=$dir" -o Dir::State::Status=/dev/null \
 		-o APT::Architecture=amd64 -o APT::Architectures=amd64 -o APT::Sandbox::User= \
@@ -49,7 +73,7 @@ fetch() {
 	# The meta package of a kernel names the one with its version.
 	packages=$(suite "$name" "$archive" apt-cache depends --recurse --important $want | grep '^[a-z]')
 	case $1 in
-	userland) ;;
+	*userland) ;;
 	*) packages=$(grep -E '^linux-(image|binary|modules|base)-[0-9]' <<<"$packages") || die "$name has no $want" ;;
 	esac
 	(cd "$cache/$name/archives" && suite "$name" "$archive" apt-get download $packages >&2) ||
@@ -66,12 +90,21 @@ archive() { (cd "$1" && find . | LC_ALL=C sort | cpio --quiet -o -H newc -R 0:0)
 make_kernel() {
 	local dir=$CI_TMP/vm/$1 file files version
 	mkdir -p "$dir/root"
-	files=$(fetch "$1"; fetch userland)
+	case $1 in
+	ubuntu) files=$(fetch ubuntu; fetch ubuntu-userland) ;;
+	*) files=$(fetch "$1"; fetch userland) ;;
+	esac
 	for file in $files; do
 		dpkg-deb -x "$file" "$dir/root"
 	done
+	# In Ubuntu these are links, which come with the package base-files.
+	for name in bin sbin lib lib64; do
+		mkdir -p "$dir/root/$name" "$dir/root/usr/$name"
+		cp -a "$dir/root/$name/." "$dir/root/usr/$name"
+		rm -rf "$dir/root/$name"
+		ln -s "usr/$name" "$dir/root/$name"
+	done
 	find "$dir/root" -name 'vmlinuz*' -exec mv {} "$dir/vmlinuz" \;
-	[ -d "$dir/root/lib/modules" ] || mv "$dir/root/usr/lib/modules" "$dir/root/lib/"
 	version=$(ls "$dir/root/lib/modules")
 	rm -rf "$dir"/root/{boot,usr/share,usr/lib/x86_64-linux-gnu/{gconv,perl*,engines*}}
 	# Of the drivers only those that make network devices out of nothing.
@@ -79,6 +112,7 @@ make_kernel() {
 		find . -name '*.ko*' ! -path './net/*' ! -path './lib/*' ! -path './crypto/*' ! -path './drivers/net/*' \
 			! -path './arch/*' ! -path './security/*' -delete
 		rm -rf drivers/net/{ethernet,wireless,usb,phy,fddi,hyperv,can,wwan,mdio} net/{sunrpc,9p,bluetooth,ceph,mac80211,wireless,rxrpc,smc,tipc,can,sctp,dccp,nfc,batman-adv})
+	find "$dir/root/lib/modules" -name '*.ko.zst' -exec zstd -dq --rm {} +
 	depmod -b "$dir/root" "$version"
 	install -m 755 .ci/vm/init "$dir/root/init"
 	archive "$dir/root" >"$dir/initramfs"
