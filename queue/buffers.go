@@ -138,11 +138,11 @@ func (b *buffers) lookLater() {
 }
 
 // reduce frees buffers that were not needed for some time. It is called between
-// two reads. due reports whether it is time for that, and idle whether there
-// were fewer packets lately than before, or only single ones.
-func (b *buffers) reduce() (due, idle bool) {
+// two reads. When it is time for that, it reports whether there were fewer
+// packets lately than before, or only single ones; otherwise it returns false.
+func (b *buffers) reduce() (idle bool) {
 	if !b.lookNow.Load() {
-		return false, false
+		return false
 	}
 	b.lookNow.Store(false)
 	b.looking = false
@@ -159,7 +159,7 @@ func (b *buffers) reduce() (due, idle bool) {
 	if b.used > 1 {
 		b.lookLater()
 	}
-	return true, reduced || b.used == 1
+	return reduced || b.used == 1
 }
 
 // stop stops the timer.

@@ -206,8 +206,7 @@ func (r *reader) dropExpired() {
 
 // trim frees memory that has not been needed for some time.
 func (r *reader) trim() {
-	due, idle := r.buffers.reduce()
-	if due && idle && r.intake.Trim() > 0 {
+	if r.buffers.reduce() && r.intake.Trim() > 0 {
 		r.buffers.lookLater() // for the packets that are still undecided
 	}
 }

@@ -70,7 +70,8 @@ type Verdict struct {
 	// After Accept, the later rules of the same chain are not evaluated, so
 	// they do not see the mark. Later chains do. After Repeat, the same chain
 	// does. At HookOutput the kernel routes a packet again whose mark has changed
-	// (net/netfilter/utils.c, nf_reroute), which costs processor time.
+	// (linux 6.12: net/netfilter/utils.c, nf_reroute), which costs processor
+	// time.
 	Mark, MarkMask uint32
 
 	// Priority, if not 0, is the new queueing priority of the packet.
