@@ -94,8 +94,9 @@ func (s slicer) Write(b []byte) (n int, err error) {
 }
 
 // shake tries the handshake and an echo, and returns the error of the
-// handshake. The connection is cut as soon as the program has refused it, for
-// a client whose segments are dropped waits in vain.
+// handshake. The connection is reset as soon as the program has refused it: a
+// client whose segments are dropped waits in vain, and after a mere Close the
+// kernel would send them again, to the next test.
 func shake(t *testing.T, addr netip.Addr, size int, config *tls.Config, out *testutil.Output) error {
 	t.Helper()
 	conn, err := net.Dial("tcp", netip.AddrPortFrom(addr, 443).String())
@@ -111,6 +112,7 @@ func shake(t *testing.T, addr netip.Addr, size int, config *tls.Config, out *tes
 		go func() {
 			defer close(done)
 			out.Await(t, conn.LocalAddr().String())
+			_ = conn.(*net.TCPConn).SetLinger(0)
 			conn.Close()
 		}()
 	}

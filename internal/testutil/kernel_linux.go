@@ -15,7 +15,8 @@ import (
 // RequireKernel skips the test unless the process is in a private network namespace,
 // where it may add a rule that sends packets to a queue, and may bind the queue.
 // RequireKernel tries both in a new namespace; the message of the skip contains what
-// the kernel refused. The TestMain of the test binary must call Main.
+// the kernel refused. The TestMain of the test binary must call Main. At the end, the
+// test fails if it leaves TCP data in that namespace which the kernel would send again.
 func RequireKernel(t testing.TB) {
 	t.Helper()
 	if err := netns.Inside(); err != nil {
@@ -35,6 +36,7 @@ func RequireKernel(t testing.TB) {
 	} else if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { awaitTCP(t, patience) })
 }
 
 func try(n *netns.Namespace) error {

@@ -126,19 +126,31 @@ func (o *Output) String() string {
 	return o.b.String()
 }
 
-// Await waits until the output contains text, and returns the output.
+// Await waits until the output contains text, and returns the output. If it never does,
+// the test fails and shows the output.
 func (o *Output) Await(t testing.TB, text string) string {
 	t.Helper()
-	Await(t, "output of "+text, func() bool { return strings.Contains(o.String(), text) })
+	if !comes(func() bool { return strings.Contains(o.String(), text) }) {
+		t.Fatalf("waited in vain for output of %q, got:\n%s", text, o)
+	}
 	return o.String()
 }
 
 // Await waits until a condition is true.
 func Await(t testing.TB, what string, so func() bool) {
 	t.Helper()
+	if !comes(so) {
+		t.Fatalf("waited in vain for %s", what)
+	}
+}
+
+// comes waits until a condition is true, and reports whether it is before patience is
+// exhausted.
+func comes(so func() bool) bool {
 	for end := time.Now().Add(patience); !so(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("waited in vain for %s", what)
+			return false
 		}
 	}
+	return true
 }
