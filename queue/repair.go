@@ -77,6 +77,10 @@ func checkHeaders(p *Packet, b []byte, old, given *ip.Headers) error {
 		// nfnetlink_queue.c, nfqnl_mangle
 		return fmt.Errorf("%w: payload has %d bytes, less than the %d bytes of the packet's IP headers", ErrInvalid, len(b), old.Transport)
 	}
+	if changesNoted(p, b, old, given) {
+		return fmt.Errorf("%w: at hook %v, IPv4 options cannot change if a record route, timestamp, source route or CIPSO is among them; "+
+			"at hook Prerouting, no-operation options can take their place", ErrUnsupported, p.Hook)
+	}
 	if p.GSO() {
 		return checkGSO(p, b, old, given)
 	}
@@ -84,6 +88,23 @@ func checkHeaders(p *Packet, b []byte, old, given *ip.Headers) error {
 		return fmt.Errorf("%w: at hook %v, the length of the IPv4 header or the IPv6 hop-by-hop header cannot change", ErrUnsupported, p.Hook)
 	}
 	return nil
+}
+
+// changesNoted reports whether the IPv4 options of the packet and of b, its
+// replacement, differ although the kernel has noted the positions of the old
+// ones, which it does after HookPrerouting. When it forwards the packet or
+// answers it with ICMP, it writes and reads there, and destroys what is there
+// now, or its own memory (linux 6.12: net/ipv4/ip_options.c,
+// ip_forward_options, __ip_options_echo).
+func changesNoted(p *Packet, b []byte, old, given *ip.Headers) bool {
+	if p.Family != IPv4 || p.Hook == HookPrerouting || len(p.Payload) == 0 {
+		return false
+	}
+	end := 4 * int(p.Payload[0]&0xf)
+	if end > len(p.Payload) {
+		return end > 20 // the copy does not show what the kernel noted
+	}
+	return old.Noted && (given.Length != end || len(b) < end || !bytes.Equal(b[20:end], p.Payload[20:end]))
 }
 
 // isDelivered reports whether the packet may be on its way to a socket of this

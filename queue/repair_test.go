@@ -287,6 +287,75 @@ func TestReplaceGSOKinds(t *testing.T) {
 	})
 }
 
+// TestReplaceNotedOptions changes IPv4 options, whose positions the kernel has
+// noted at all hooks but Prerouting.
+func TestReplaceNotedOptions(t *testing.T) {
+	with := func(options ...byte) []byte {
+		head := append(head4(17), options...)
+		head[0] = 0x40 | byte(len(head)/4)
+		return specimen(t, pattern(50), head, udpHead)
+	}
+	noOperation := bytes.Repeat([]byte{1}, 8)
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		for name, options := range map[string][]byte{
+			"record route": {1, 7, 7, 4, 0, 0, 0, 0},
+			"timestamp":    {68, 8, 5, 0, 0, 0, 0, 0},
+			"source route": {131, 7, 8, 10, 0, 0, 9, 0},
+			"strict route": {137, 7, 8, 10, 0, 0, 9, 0},
+			"CIPSO":        {134, 6, 0, 0, 0, 1, 0, 0},
+			"router alert": {148, 4, 0, 0, 0, 0, 0, 0},
+		} {
+			old := with(options...)
+			for _, hook := range []kerneltest.Hook{
+				kerneltest.PreRouting, kerneltest.LocalIn, kerneltest.Forward, kerneltest.LocalOut, kerneltest.PostRouting,
+			} {
+				changes := map[string][]byte{"unchanged": old, "no operation": with(noOperation...)}
+				if hook != kerneltest.PreRouting && hook != kerneltest.LocalIn {
+					changes["removed"] = with()
+				}
+				for how, b := range changes {
+					for _, raw := range []bool{false, true} {
+						var want error
+						if name != "router alert" && how != "unchanged" && hook != kerneltest.PreRouting {
+							want = queue.ErrUnsupported
+						}
+						j := s.injectPacket(kerneltest.Packet{Payload: old, Hook: hook})
+						p := s.next()
+						err := p.Decide(queue.Verdict{Action: queue.Accept, Payload: b, Raw: raw})
+						if !errors.Is(err, want) {
+							s.Errorf("hook %d, %s, %s, raw %t: %v, want %v", hook, name, how, raw, err, want)
+						}
+						if err != nil {
+							s.ok(p.Accept())
+						}
+						s.fate(j, kerneltest.Accepted)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestReplaceNotedUnseen replaces a packet whose options were not copied whole.
+func TestReplaceNotedUnseen(t *testing.T) {
+	old, b := specimen(t, pattern(50), head4Options(17), udpHead), simUDP(false, pattern(9))
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		for n, want := range map[int]error{1: queue.ErrUnsupported, 27: queue.ErrUnsupported, 28: nil} {
+			q := s.open(queue.Config{Mode: queue.Range(n)})
+			j := s.injectPacket(kerneltest.Packet{Payload: old, Hook: kerneltest.Forward})
+			p := s.next()
+			if err := p.Replace(b); !errors.Is(err, want) {
+				s.Errorf("%d bytes copied: %v, want %v", n, err, want)
+			}
+			_ = p.Accept() // if it was refused
+			s.fate(j, kerneltest.Accepted)
+			s.ok(q.Close())
+			synctest.Wait()
+		}
+	})
+}
+
 // TestReplaceOtherOwed replaces bridged packets that the kernel does not report
 // as IP, for example with a VLAN tag.
 func TestReplaceOtherOwed(t *testing.T) {

@@ -204,6 +204,9 @@ func (p *Packet) judge(a Action) error {
 //     ends in this host;
 //   - ErrUnsupported if the length of the IPv4 header, or of an IPv6 hop-by-hop
 //     header, changes at HookPrerouting or HookInput;
+//   - ErrUnsupported if IPv4 options change at another hook than
+//     HookPrerouting, and a record route, timestamp, source route or CIPSO
+//     option is among them;
 //   - ErrUnsupported if Linux 7.2 or later would drop the packet: a replaced
 //     packet of family Bridge, any replaced packet in a network namespace that
 //     the initial user namespace does not own, as in a rootless container, or

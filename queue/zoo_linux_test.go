@@ -478,22 +478,27 @@ func (z *zoo) owe(b []byte, start, at int) []byte {
 	return b
 }
 
-// TestKernelReplaceHeaders replaces packets by ones with headers of another
-// length. They arrive, or are refused if the kernel has already read the old
-// headers.
+// TestKernelReplaceHeaders replaces packets by ones with other headers. They
+// arrive, or are refused if the kernel has already read the old headers.
 func TestKernelReplaceHeaders(t *testing.T) {
 	z := newZoo(t)
 	insert := func(b []byte, at int, part ...byte) []byte {
 		return append(append(bytes.Clone(b[:at]), part...), b[at:]...)
 	}
+	remove := func(b []byte, at, n int) []byte { return append(bytes.Clone(b[:at]), b[at+n:]...) }
+	const recordRoute = "\x07\x0b\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 	tests := []struct {
-		name   string
-		six    bool
-		change func([]byte) []byte
+		name    string
+		six     bool
+		options string
+		change  func([]byte) []byte
 	}{
-		{"IPv4 option", false, func(b []byte) []byte { return set(insert(b, 20, 0x94, 4, 0, 0), 0, 0x46) }},
-		{"hop-by-hop header", true, func(b []byte) []byte { return set(insert(b, 40, hopHead(17)...), 6, 0) }},
-		{"destination options", true, func(b []byte) []byte { return set(insert(b, 40, destHead(17)...), 6, 60) }},
+		{"IPv4 option", false, "", func(b []byte) []byte { return set(insert(b, 20, 0x94, 4, 0, 0), 0, 0x46) }},
+		{"no router alert", false, "\x94\x04\x00\x00", func(b []byte) []byte { return set(remove(b, 20, 4), 0, 0x45) }},
+		{"no operation in place of a record route", false, recordRoute, func(b []byte) []byte { return set(b, 20, bytes.Repeat([]byte{1}, 12)...) }},
+		{"no record route", false, recordRoute, func(b []byte) []byte { return set(remove(b, 20, 12), 0, 0x45) }},
+		{"hop-by-hop header", true, "", func(b []byte) []byte { return set(insert(b, 40, hopHead(17)...), 6, 0) }},
+		{"destination options", true, "", func(b []byte) []byte { return set(insert(b, 40, destHead(17)...), 6, 60) }},
 	}
 	for _, s := range z.stations() {
 		t.Run(s.name, func(t *testing.T) {
@@ -506,13 +511,16 @@ func TestKernelReplaceHeaders(t *testing.T) {
 					addr = z.to.IPv6
 				}
 				f := newFlow(t, z.from.NS, z.to.NS, addr)
+				if test.options != "" {
+					setOption(t, f.client, syscall.IPPROTO_IP, syscall.IP_OPTIONS, test.options)
+				}
 				f.send(test.name)
 				p := take(t, q, 1)[0]
 				err := p.Replace(test.change(p.Payload))
 				if err != nil {
 					z.ok(p.Accept())
 				}
-				may := s.hook == netns.Prerouting || s.hook == netns.Input || strings.Contains(fmt.Sprint(err), "Linux 7")
+				may := s.hook == netns.Prerouting || s.hook == netns.Input || test.options == recordRoute || strings.Contains(fmt.Sprint(err), "Linux 7")
 				if err != nil && !(may && errors.Is(err, queue.ErrUnsupported)) {
 					t.Errorf("%s: %v", test.name, err)
 				}

@@ -24,6 +24,12 @@ type Headers struct {
 	// type, which contains the end of the route.
 	UnknownRoute bool
 
+	// Noted reports that the IPv4 header has an option whose position the kernel
+	// notes, to read or write there later: a record route, a timestamp, a
+	// source route or a CIPSO label (linux 6.12: net/ipv4/ip_options.c,
+	// __ip_options_compile).
+	Noted bool
+
 	// Fault is the first fault that Parse found. It does not report faults
 	// after the fragment header of a Fragment, whose rest is in other
 	// fragments.

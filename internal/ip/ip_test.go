@@ -36,6 +36,20 @@ var (
 	segment = []byte{0x12, 0x34, 0, 53, 0, 8, 0, 0}
 )
 
+func TestParseNoted(t *testing.T) {
+	for option, want := range map[byte]bool{
+		1: false, 7: true, 68: true, 130: false, 131: true, 134: true, 137: true, 148: false,
+	} {
+		b := packet4(udp, 0, []byte{1, option, 7, 8, 0, 0, 0, 0}, segment)
+		b[0] = 0x47
+		var h Headers
+		h.Parse(b)
+		if h.Noted != want {
+			t.Errorf("option %d: Noted = %t, want %t", option, h.Noted, want)
+		}
+	}
+}
+
 func TestParse(t *testing.T) {
 	tests := []struct {
 		name      string

@@ -56,13 +56,16 @@ func (h *Headers) parse4(packet []byte) {
 const (
 	optionEnd         = 0
 	optionNop         = 1 // padding
+	optionRecordRoute = 7
+	optionTimestamp   = 68
 	optionLooseRoute  = 131
+	optionCIPSO       = 134 // a security label
 	optionStrictRoute = 137
 )
 
-// options4 searches for a source route that is still in progress. The
-// destination in the header is then only the next stop, and the last address of
-// the route is the destination for the pseudo-header.
+// options4 sets h.Noted, and searches for a source route that is still in
+// progress. The destination in the header is then only the next stop, and the
+// last address of the route is the destination for the pseudo-header.
 func (h *Headers) options4(header []byte) {
 	routes := 0
 	for at := headerLen4; at < len(header); {
@@ -72,7 +75,13 @@ func (h *Headers) options4(header []byte) {
 			return
 		}
 		at += len(option)
-		if option[0] != optionLooseRoute && option[0] != optionStrictRoute {
+		switch option[0] {
+		case optionRecordRoute, optionTimestamp, optionCIPSO:
+			h.Noted = true
+			continue
+		case optionLooseRoute, optionStrictRoute:
+			h.Noted = true
+		default:
 			continue
 		}
 		if routes++; routes > 1 || !validRoute4(option) {
