@@ -174,14 +174,17 @@ func explainStatus(err error) error {
 }
 
 // portOwner returns a description of a netlink port and the process that owns
-// it. If the process cannot be found, for example in another namespace,
+// it, and whether it is this process. If the process cannot be found, for example in another namespace,
 // portOwner guesses: the port of the first socket of a process is the process
 // id, unless the process chose another one, as this package does for
 // nfnetlink_queue.
-func (q *binding) portOwner(protocol int, port uint32) string {
+func (q *binding) portOwner(protocol int, port uint32) (owner string, self bool) {
 	process, gone := int64(port), false
 	if q.cfg.NetNS == 0 {
 		p, err := q.host.Holder(protocol, port)
+		if p.Self {
+			return fmt.Sprintf("this program (netlink port %d)", port), true
+		}
 		if err == nil {
 			process = int64(p.ID)
 		}
@@ -189,9 +192,9 @@ func (q *binding) portOwner(protocol int, port uint32) string {
 	}
 	comm, err := q.host.ReadFile(fmt.Sprintf("/proc/%d/comm", process))
 	if err != nil || gone {
-		return fmt.Sprintf("netlink port %d", port)
+		return fmt.Sprintf("netlink port %d", port), false
 	}
-	return fmt.Sprintf("%s (process %d, netlink port %d)", printable(comm), process, port)
+	return fmt.Sprintf("%s (process %d, netlink port %d)", printable(comm), process, port), false
 }
 
 // printable returns the name of a process, which may contain any bytes, as

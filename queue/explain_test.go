@@ -163,12 +163,39 @@ func TestOpenTakenTexts(t *testing.T) {
 		"taken by another socket (root sees whose): stop that program or set another Config.Number")
 }
 
+// An ownKernel is a kernel whose sockets all belong to this process.
+type ownKernel struct{ *kerneltest.Kernel }
+
+func (k ownKernel) Holder(protocol int, port uint32) (sock.Process, error) {
+	p, err := k.Kernel.Holder(protocol, port)
+	p.Self = err == nil
+	return p, err
+}
+
+// TestOpenTwiceTexts opens a queue that the same program has open.
+func TestOpenTwiceTexts(t *testing.T) {
+	own := func(o kerneltest.Options) func() sock.Kernel {
+		return func() sock.Kernel { return ownKernel{kerneltest.New(o)} }
+	}
+	takenOn(t, own(kerneltest.Options{Process: math.MaxUint32}), queue.Config{Number: math.MaxUint16},
+		"queue 65535: operation not permitted: taken by this program (netlink port 4294967295): "+
+			"close the other Queue or set another Config.Number")
+	takenOn(t, own(kerneltest.Options{Modules: hasIPQ}), queue.Config{},
+		"ip_queue: device or resource busy: taken by this program (netlink port 4711): "+
+			"close the other Queue, ip_queue serves one at a time")
+}
+
 // taken opens a queue twice on a kernel with these files.
 func taken(t *testing.T, o kerneltest.Options, c queue.Config, files map[string][]byte, want string) {
 	t.Helper()
+	takenOn(t, func() sock.Kernel { return &host{kerneltest.New(o), files} }, c, want)
+}
+
+// takenOn opens a queue twice on a kernel of that kind.
+func takenOn(t *testing.T, newKernel func() sock.Kernel, c queue.Config, want string) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		k := &host{kerneltest.New(o), files}
-		ctx := sock.WithKernel(t.Context(), k)
+		ctx := sock.WithKernel(t.Context(), newKernel())
 		owner, err := queue.Open(ctx, c)
 		if err != nil {
 			t.Fatal(err)

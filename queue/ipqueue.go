@@ -157,9 +157,12 @@ func (k *ipqueue) explain(q *binding, err error) error {
 // explainTaken explains that another socket is the only peer of the kernel's
 // queue.
 func (k *ipqueue) explainTaken(q *binding, err error, port uint32) error {
-	owner := "another socket"
+	owner, self := "another socket", false
 	if port != 0 {
-		owner = q.portOwner(k.protocol(), port)
+		owner, self = q.portOwner(k.protocol(), port)
+	}
+	if self {
+		return explain(err, "taken by %s: close the other Queue, %s serves one at a time", owner, k.name())
 	}
 	return explain(err, "taken by %s: stop it, %s serves one program at a time", owner, k.name())
 }

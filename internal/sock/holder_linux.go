@@ -51,13 +51,14 @@ func holderOf(file string) (Process, error) {
 	if err != nil {
 		return Process{}, err
 	}
+	self, _ := os.Readlink("/proc/self")
 	var found Process
 	for _, name := range names {
 		id, err := strconv.Atoi(name.Name())
 		if err != nil || !holds("/proc/"+name.Name()+"/fd/", file) {
 			continue
 		}
-		found = Process{ID: id, Exiting: exiting("/proc/" + name.Name() + "/task/")}
+		found = Process{ID: id, Self: name.Name() == self, Exiting: exiting("/proc/" + name.Name() + "/task/")}
 		if !found.Exiting {
 			break
 		}

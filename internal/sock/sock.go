@@ -192,6 +192,8 @@ type Kernel interface {
 // A Process is a process that has a socket open.
 type Process struct {
 	ID int
+	// Self reports whether it is the calling process.
+	Self bool
 	// Exiting reports whether the process is exiting: the kernel closes its
 	// sockets as soon as it has freed its memory.
 	Exiting bool
