@@ -65,7 +65,7 @@ const (
 func TCP(src, dst string, h TCPHeader, data []byte) Packet {
 	from, to := parseAddrPort(src), parseAddrPort(dst)
 	if n := len(h.Options); n%4 != 0 || n > 40 {
-		panic(fmt.Sprintf("queuetest: TCP options of %d bytes", n))
+		panic(fmt.Sprintf("queuetest: TCP options of %d bytes: a header has room for 40, and needs a multiple of 4", n))
 	}
 	if h.Window == 0 {
 		h.Window = math.MaxUint16
@@ -115,7 +115,7 @@ func IP(src, dst string, protocol uint8, body []byte) Packet {
 
 func ip(src, dst netip.Addr, protocol uint8, body []byte) Packet {
 	if src.Is4() != dst.Is4() {
-		panic(fmt.Sprintf("queuetest: a packet from %v to %v", src, dst))
+		panic(fmt.Sprintf("queuetest: a packet from %v to %v: both must be IPv4, or both IPv6", src, dst))
 	}
 	header := appendIPv4
 	if src.Is6() {
@@ -123,7 +123,7 @@ func ip(src, dst netip.Addr, protocol uint8, body []byte) Packet {
 	}
 	b := append(header(nil, src, dst, protocol, len(body)), body...)
 	if len(b) > math.MaxUint16 {
-		panic(fmt.Sprintf("queuetest: a packet of %d bytes", len(b)))
+		panic(fmt.Sprintf("queuetest: a packet of %d bytes: IP allows 65535", len(b)))
 	}
 	_ = checksum.Fix(b) // an error means that body has no checksum that Fix supports
 	return Packet{Payload: b}
@@ -153,7 +153,7 @@ func appendPorts(b []byte, src, dst netip.AddrPort) []byte {
 func parseAddrPort(s string) netip.AddrPort {
 	a, err := netip.ParseAddrPort(s)
 	if err != nil {
-		panic("queuetest: " + err.Error())
+		panic(fmt.Sprintf("queuetest: %q is not an address with a port, such as 10.0.0.1:53 or [fd00::1]:53", s))
 	}
 	return a
 }
@@ -161,7 +161,7 @@ func parseAddrPort(s string) netip.AddrPort {
 func parseAddr(s string) netip.Addr {
 	a, err := netip.ParseAddr(s)
 	if err != nil {
-		panic("queuetest: " + err.Error())
+		panic(fmt.Sprintf("queuetest: %q is not an address without a port, such as 10.0.0.1 or fd00::1", s))
 	}
 	return a
 }

@@ -97,19 +97,19 @@ func TestChecksums(t *testing.T) {
 }
 
 func TestMistakes(t *testing.T) {
-	for name, build := range map[string]func(){
-		"no port":        func() { queuetest.UDP("10.0.0.1", "10.0.0.2:2", nil) },
-		"a name":         func() { queuetest.UDP("10.0.0.1:1", "localhost:2", nil) },
-		"a port":         func() { queuetest.EchoRequest("10.0.0.1:1", "10.0.0.2", 0, 0, nil) },
-		"two families":   func() { queuetest.UDP("10.0.0.1:1", "[fd00::1]:1", nil) },
-		"too long":       func() { queuetest.UDP("10.0.0.1:1", "10.0.0.2:1", make([]byte, 65508)) },
-		"uneven options": func() { queuetest.TCP("10.0.0.1:1", "10.0.0.2:1", queuetest.TCPHeader{Options: make([]byte, 3)}, nil) },
-		"long options":   func() { queuetest.TCP("10.0.0.1:1", "10.0.0.2:1", queuetest.TCPHeader{Options: make([]byte, 44)}, nil) },
+	for want, build := range map[string]func(){
+		`"10.0.0.1" is not an address with a port`:        func() { queuetest.UDP("10.0.0.1", "10.0.0.2:2", nil) },
+		`"localhost:2" is not an address with a port`:     func() { queuetest.UDP("10.0.0.1:1", "localhost:2", nil) },
+		`"10.0.0.1:1" is not an address without a port`:   func() { queuetest.EchoRequest("10.0.0.1:1", "10.0.0.2", 0, 0, nil) },
+		"from 10.0.0.1 to fd00::1: both must be IPv4, or": func() { queuetest.UDP("10.0.0.1:1", "[fd00::1]:1", nil) },
+		"a packet of 65536 bytes: IP allows 65535":        func() { queuetest.UDP("10.0.0.1:1", "10.0.0.2:1", make([]byte, 65508)) },
+		"3 bytes":  func() { queuetest.TCP("10.0.0.1:1", "10.0.0.2:1", queuetest.TCPHeader{Options: make([]byte, 3)}, nil) },
+		"44 bytes": func() { queuetest.TCP("10.0.0.1:1", "10.0.0.2:1", queuetest.TCPHeader{Options: make([]byte, 44)}, nil) },
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(want, func(t *testing.T) {
 			defer func() {
-				if s, ok := recover().(string); !ok || !strings.HasPrefix(s, "queuetest: ") {
-					t.Errorf("panic %q, want one that names the package", s)
+				if s, ok := recover().(string); !ok || !strings.HasPrefix(s, "queuetest: ") || !strings.Contains(s, want) {
+					t.Errorf("panic %q, want %q", s, want)
 				}
 			}()
 			build()

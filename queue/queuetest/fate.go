@@ -17,7 +17,7 @@ const (
 	Unwanted                // dropped by the kernel: mode DropAll, as after the end of the context
 	Undelivered             // dropped by the kernel: the socket's receive buffer was full
 	Flushed                 // dropped by the kernel while it waited: queue closed, interface or rule gone
-	FailedOpen              // passed without a verdict, because of Config.FailOpen
+	FailedOpen              // passed without a verdict: Config.FailOpen, or OnClose Accept after the end of the context
 	Bypassed                // passed without a verdict, because of Packet.Bypass
 	Segmented               // split into segments, each with its own Fate
 )
@@ -29,6 +29,7 @@ var fateNames = [...]string{
 	FailedOpen: "FailedOpen", Bypassed: "Bypassed", Segmented: "Segmented",
 }
 
+// String returns the name of the constant.
 func (f Fate) String() string {
 	if int(f) < len(fateNames) {
 		return fateNames[f]
@@ -56,7 +57,7 @@ var sentences = [...]string{
 	Unwanted:    "was dropped by the kernel: the queue was in mode DropAll, as after the end of its context",
 	Undelivered: "was dropped by the kernel: the socket's receive buffer was full",
 	Flushed:     "was dropped by the kernel while it waited for a verdict: the queue was closed, or the interface or rule went away",
-	FailedOpen:  "passed without a verdict, because of Config.FailOpen",
+	FailedOpen:  "passed without a verdict, because of Config.FailOpen, or of OnClose Accept after the end of the queue's context",
 	Bypassed:    "passed without a verdict, because of Packet.Bypass",
 	Segmented:   "was split into segments",
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 
 	"github.com/ipqueue/ipqueue/queue"
 	"github.com/ipqueue/ipqueue/queue/queuetest"
@@ -65,6 +66,24 @@ func TestEnd(t *testing.T) {
 				q.Close()
 				s.WantAccepted()
 			},
+		},
+		"after the end, accepting": {
+			test: func(k *queuetest.Kernel) {
+				ctx, cancel := context.WithCancel(k.Context())
+				q, err := queue.Open(ctx, queue.Config{OnClose: queue.Accept, Grace: -1})
+				if err != nil {
+					panic(err)
+				}
+				held := k.Send(hello)
+				p := <-q.Packets()
+				cancel()
+				synctest.Wait()
+				k.Send(hello)
+				p.Accept()
+				held.WantAccepted()
+			},
+			want: []string{"packet 2 (UDP 10.0.0.1:5000 > 10.0.0.2:53, 33 bytes), sent at finish_test.go:…, " +
+				"passed without a verdict, because of Config.FailOpen, or of OnClose Accept after the end of the queue's context"},
 		},
 		"no queue": {
 			test: func(k *queuetest.Kernel) { k.Send(hello) },

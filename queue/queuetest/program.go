@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// A Program is a running program, started by Kernel.Go. Its methods may be
-// called from any goroutine, any number of times.
+// A Program is a running program, started by Kernel.Go. The zero Program is not
+// usable. Its methods may be called from any goroutine, any number of times.
 type Program struct {
 	k      *Kernel
 	cancel context.CancelFunc

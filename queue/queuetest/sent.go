@@ -10,8 +10,9 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A Sent is a packet that was sent to the kernel. It reports what happens to the
-// packet. Its methods may be called from any goroutine, any number of times.
+// A Sent is a packet that was sent to the kernel with Kernel.Send. It reports what
+// happens to the packet. The zero Sent is not usable. Its methods may be called from
+// any goroutine, any number of times.
 //
 // A Sent reports the view of the kernel, which may be slightly ahead of
 // Queue.Stats: the queue counts a verdict only after it has sent it. In a
