@@ -71,7 +71,8 @@ const (
 	CTRelated                        // the packet starts a connection related to another, or is an ICMP error
 )
 
-// String returns "new", "established" or "related".
+// String returns "new", "established" or "related", or "unknown" for the zero
+// value.
 func (s CTState) String() string {
 	return name(int(s), "unknown", "new", "established", "related")
 }

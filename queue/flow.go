@@ -19,8 +19,8 @@ type Flow struct {
 	// is the last number that it contains.
 	Protocol uint8
 	// Source and Destination are the addresses in the IP header and the ports.
-	// The ports are 0 if the protocol has none, and in fragments other than the
-	// first.
+	// The ports are 0 if the protocol has none, if Payload ends before them,
+	// and in fragments other than the first.
 	Source, Destination netip.AddrPort
 }
 

@@ -9,9 +9,10 @@ import (
 	"sync/atomic"
 )
 
-// A Group is a set of queues that end together. Their numbers may be any. A
-// rule can spread packets over queues with consecutive numbers; Config.Balance
-// returns the configurations for these:
+// A Group is a set of queues that end together. OpenGroup creates it; the zero
+// Group is not usable. The numbers of the queues may be any. A rule can spread
+// packets over queues with consecutive numbers; Config.Balance returns the
+// configurations for these:
 //
 //	iptables -A INPUT -j NFQUEUE --queue-balance 0:3
 //	nft add rule inet filter input queue num 0-3

@@ -37,7 +37,8 @@ func (d Device) Name() string {
 	return d.queue.backend.deviceName(&d.queue.links, d.number)
 }
 
-// String returns the name, or if there is none the index, for example "#3".
+// String returns the name, or if there is none the index, for example "#3". It
+// returns "" for the zero Device.
 func (d Device) String() string {
 	name := d.Name()
 	if name == "" && d.Index != 0 {

@@ -20,11 +20,12 @@ import (
 // immediately.
 //
 // Open and every verdict require CAP_NET_ADMIN in the user namespace that owns
-// the network namespace. Open starts no goroutine that reads packets: they wait
-// in the kernel until Packets or All is called.
+// the network namespace. Packets wait in the kernel until Packets or All is
+// called. With Config.Deadline, the queue reads them earlier if it must let them
+// expire.
 //
-// If the queue belongs to another program, Open waits half a second for it to
-// close the queue. If that process is exiting, which takes a large process a
+// If the queue belongs to another socket, Open waits half a second for that
+// socket to be closed. If its process is exiting, which takes a large process a
 // moment, Open waits up to ten seconds.
 //
 // An error is an *OpError. Its text is one line that contains what to do. It

@@ -11,8 +11,9 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// A Queue is an open packet queue of the kernel. Its methods may be called from
-// any goroutine at any time.
+// A Queue is an open packet queue of the kernel. Open and OpenGroup create it;
+// the zero Queue is not usable. Its methods may be called from any goroutine at
+// any time.
 type Queue struct {
 	cfg  Config
 	name string

@@ -44,7 +44,7 @@ type Stats struct {
 	// nfnetlink_queue numbers packets.
 	Missed uint64
 	// Overruns counts how often the kernel reported a full receive buffer
-	// (ENOBUFS). The queue tells nfnetlink_queue not to report it: there Missed
+	// (ENOBUFS). Open turns these reports off for nfnetlink_queue, where Missed
 	// and Kernel.SocketDropped count the packets.
 	Overruns uint64
 	// Refused counts verdicts that the kernel refused. Late counts those among

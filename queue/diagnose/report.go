@@ -66,6 +66,7 @@ const (
 	Fault                   // packets cannot flow, or Open will fail
 )
 
+// String returns the name of the constant.
 func (s Severity) String() string {
 	return name(int(s), "Good", "Note", "Unseen", "Warning", "Fault")
 }
@@ -86,6 +87,7 @@ const (
 	AboutBuffer                   // Config.ReadBuffer and the system's limit
 )
 
+// String returns the name of the constant without "About".
 func (s Subject) String() string {
 	return name(int(s), "Config", "Kernel", "Module", "Privilege", "Queue",
 		"Rules", "Loss", "GSO", "Buffer")
