@@ -57,6 +57,10 @@ func main() {
 	flag.DurationVar(&o.round, "round", 10*time.Second, "length of a round")
 	flag.Uint64Var(&o.seed, "seed", rand.Uint64(), "what to begin with")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "soak: unexpected argument %q (see soak -h)\n", flag.Arg(0))
+		os.Exit(2)
+	}
 	if err := enterAndRun(o, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)

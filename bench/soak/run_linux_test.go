@@ -19,7 +19,7 @@ func TestKernelSoak(t *testing.T) {
 	if err := run(t.Context(), o, &out); err != nil {
 		t.Fatal(err)
 	}
-	form := fmt.Sprintf(`^seed %d\n +time .*\n( +\d+s( +[\d.]+)+\n)+the books balance\n$`, o.seed)
+	form := fmt.Sprintf(`^seed %d\n +time .*\n( +\d+s( +[\d.]+)+\n)+all counts agree\n$`, o.seed)
 	if !regexp.MustCompile(form).MatchString(out.String()) {
 		t.Errorf("output %q is not like %s", &out, form)
 	}

@@ -113,6 +113,8 @@ func parse(args []string, help io.Writer) (o options, err error) {
 		fmt.Fprint(help, "Usage: dnssink [flags] [NAME ...]\n\nDnssink blocks names: it changes or drops the DNS responses about them.\n\n")
 		flags.SetOutput(help)
 		flags.PrintDefaults()
+	} else if err != nil {
+		err = fmt.Errorf("%w (see dnssink -h)", err)
 	}
 	return o, err
 }

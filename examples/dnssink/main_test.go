@@ -51,7 +51,7 @@ func TestParseComplains(t *testing.T) {
 	list := writeList(t, "one.example\n||two.example^$third-party\n")
 	for _, test := range []struct{ args, want string }{
 		{"", "no names to block"},
-		{"-queue 65536 a.example", `invalid value "65536" for flag -queue: want a number from 0 to 65535`},
+		{"-queue 65536 a.example", `invalid value "65536" for flag -queue: want a number from 0 to 65535 (see dnssink -h)`},
 		{"-queue all a.example", "want a number from 0 to 65535"},
 		{"-answer maybe a.example", "want one of nxdomain, zero, drop"},
 		{"-unreadable maybe a.example", "want drop or accept"},
@@ -62,7 +62,7 @@ func TestParseComplains(t *testing.T) {
 		{"-allow " + list + " a.example", list + ":2: "},
 		{"a..b", `"a..b" is not a name`},
 		{"example", `"example" has no dot`},
-		{"-block a.example", "not defined: -block"},
+		{"-block a.example", "not defined: -block (see dnssink -h)"},
 	} {
 		o, err := parseLine(strings.Fields(test.args)...)
 		if err == nil {

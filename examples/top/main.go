@@ -116,7 +116,7 @@ func parse(args []string, help io.Writer) (c queue.Config, interval time.Duratio
 	flags.DurationVar(&interval, "interval", time.Second, "update every `TIME`, 10ms or more")
 	err = program.Parse(flags, args, help)
 	if err == nil && interval < 10*time.Millisecond {
-		err = cli.Misuse("interval of %v, want 10ms or more", interval)
+		err = cli.Misuse("-interval must be 10ms or more, not %v", interval)
 	}
 	return c, interval, err
 }

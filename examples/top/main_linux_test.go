@@ -142,7 +142,7 @@ func testComplains(t *testing.T, program string) {
 		want string // part of standard error
 	}{
 		{[]string{"-queue", "65536"}, "65536"},
-		{[]string{"-interval", "9ms"}, "want 10ms or more"},
+		{[]string{"-interval", "9ms"}, "-interval must be 10ms or more, not 9ms"},
 		{[]string{"all"}, `unexpected argument "all"`},
 	} {
 		testutil.WantFailure(t, program, 2, test.want, test.args...)
