@@ -389,3 +389,70 @@ func TestLimitRecovers(t *testing.T) {
 		l.Close(0)
 	})
 }
+
+// TestDrainedWhenGone ends the stream while a packet is claimed that the kernel
+// has dropped. The ledger is drained when the claim ends, whichever way.
+func TestDrainedWhenGone(t *testing.T) {
+	for name, end := range map[string]func(s *Slot) error{
+		"submitted": func(s *Slot) error { return s.Submit(Verdict{Action: 1}, false) },
+		"given back": func(s *Slot) error {
+			s.GiveBack()
+			return s.Decide(1, Verdict{Action: 1})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			drained := 0
+			l := New(Config{
+				Encoder: plainEncoder{}, MaxUndecided: 10, ReusesIDs: true,
+				Send:     func(d [][]byte) (int, error) { return len(d), nil },
+				Backlog:  func() bool { return false },
+				Listener: Listener{Drained: func() { drained++ }},
+			})
+			in := NewIntake(l)
+			old, seq, _ := in.Slot(7, 100)
+			in.Enter(false)
+			if err := old.Claim(seq); err != nil {
+				t.Fatal(err)
+			}
+			same, next, _ := in.Slot(7, 100)
+			in.Enter(false)
+			if err := same.Decide(next, Verdict{Action: 1}); err != nil {
+				t.Fatal(err)
+			}
+			l.Drain()
+			if err := end(old); !errors.Is(err, ErrGone) {
+				t.Errorf("%v, want ErrGone", err)
+			}
+			if drained != 1 {
+				t.Errorf("Drained was called %d times, want once", drained)
+			}
+		})
+	}
+}
+
+// TestAgeWhileClaimed asks for the age of a packet while a goroutine makes up
+// its verdict.
+func TestAgeWhileClaimed(t *testing.T) {
+	now := int64(100)
+	l := New(Config{
+		Encoder: plainEncoder{}, MaxUndecided: 10, Clock: func() int64 { return now },
+		Send: func(d [][]byte) (int, error) { return len(d), nil }, Backlog: func() bool { return false },
+	})
+	in := NewIntake(l)
+	s, seq, _ := in.Slot(1, 100)
+	in.Arrived(now, false)
+	in.Enter(false)
+	now += 5
+	if err := s.Claim(seq); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Age(seq); got != 5 {
+		t.Errorf("age while claimed is %d, want 5", got)
+	}
+	if err := s.Submit(Verdict{Action: 1}, false); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Age(seq); got != 0 {
+		t.Errorf("age after the verdict is %d, want 0", got)
+	}
+}

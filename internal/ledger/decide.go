@@ -76,12 +76,13 @@ func (s *Slot) Open(seq uint64) bool {
 	return s.isOpen(seq)
 }
 
-// Age returns the time since the packet seq arrived, or 0 if it is not open.
+// Age returns the time since the packet seq arrived, or 0 if it has its
+// verdict.
 func (s *Slot) Age(seq uint64) time.Duration {
 	l := s.ledger
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if s.seq != seq || s.state != open {
+	if !s.isOpen(seq) {
 		return 0
 	}
 	return l.age(s)

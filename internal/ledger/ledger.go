@@ -285,6 +285,7 @@ func (l *Ledger) forget(s *Slot) {
 	l.slots--
 	l.arrivals.remove(s)
 	l.madeRoom()
+	l.endIfDrained()
 }
 
 // sent implements books.
