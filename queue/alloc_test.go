@@ -152,6 +152,44 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestMemoryOfBursts holds the packets of bursts that come with long pauses. Few
+// of them keep the buffers into which they were received, as if all had come at
+// once.
+func TestMemoryOfBursts(t *testing.T) {
+	const bursts, size = 10, 190
+	for _, k := range replayers {
+		for _, pull := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v, pull %t", k.backend, pull), func(t *testing.T) {
+				awaitSteadyHeap(t)
+				synctest.Test(t, func(t *testing.T) {
+					r := k.replay(simUDP(false, pattern(1000)))
+					held := make([]queue.Packet, 0, bursts*(size+1))
+					hold := func(p queue.Packet) { held = append(held, p) }
+					before := heap()
+					take := taker(r.open(t, queue.Config{Backend: k.backend}), pull)
+					for range bursts {
+						r.more(size)
+						take(size, hold)
+						over := make(chan struct{})
+						go func() { // which waits for a packet
+							take(1, hold)
+							close(over)
+						}()
+						time.Sleep(time.Hour)
+						r.more(1)
+						<-over
+					}
+					bound := int64(256*(68<<10) + len(held)*(1536+400))
+					if grown := heap() - before; grown > bound {
+						t.Errorf("%d packets hold %d bytes, want at most %d", len(held), grown, bound)
+					}
+					runtime.KeepAlive(held)
+				})
+			})
+		}
+	}
+}
+
 // TestMemoryBound has as many packets undecided as may be, in the program's hands
 // or, because it hangs, in those of the library. It holds the formula that
 // Config.MaxUndecided gives to its example.

@@ -68,8 +68,9 @@ type Config struct {
 	// for Range(n), 2 KiB for MetaOnly. C is the longest copy of a packet,
 	// rounded up to 256, 768, 1536, 4096 bytes or R. For example, with
 	// Range(128) and a MaxUndecided of 4096 the maximum is 256 × 2176 + 4096 ×
-	// (256 + 400) bytes, which is 3.2 MB. If the queue has been idle for some
-	// time, it frees the memory that a burst needed.
+	// (256 + 400) bytes, which is 3.2 MB. A packet that the program replaces
+	// also takes up the length of its replacement. If the queue has been idle
+	// for some time, it frees the memory that a burst needed.
 	MaxUndecided int
 
 	// NoGSO makes nfnetlink_queue split large packets into segments, and

@@ -24,7 +24,7 @@ func (t *ids) chain(id uint64) **Slot {
 // packet, or nil if there is none.
 func (t *ids) replace(s *Slot) (old *Slot) {
 	if t.n == len(t.chains) {
-		t.grow()
+		t.resize(2 * len(t.chains))
 	}
 	old = t.remove(s.ID)
 	t.push(s)
@@ -50,9 +50,21 @@ func (t *ids) remove(id uint64) *Slot {
 	return nil
 }
 
-func (t *ids) grow() {
+// fit frees memory that was needed for more packets than there are now.
+func (t *ids) fit() {
+	size := fewestChains
+	for size < t.n {
+		size *= 2
+	}
+	if size < len(t.chains) {
+		t.resize(size)
+	}
+}
+
+// resize moves all packets to a table of that many chains.
+func (t *ids) resize(chains int) {
 	old := t.chains
-	t.chains = make([]*Slot, 2*len(old))
+	t.chains = make([]*Slot, chains)
 	for _, s := range old {
 		for s != nil {
 			next := s.chained

@@ -35,6 +35,39 @@ func TestIDs(t *testing.T) {
 			if got := table.remove(id); got != s {
 				t.Errorf("at the end remove(%#x) returns %p, want %p", id, got, s)
 			}
+			table.fit()
+			if n := len(table.chains); n < table.n || n > max(fewestChains, 2*table.n) {
+				t.Errorf("the table for %d packets has %d chains", table.n, n)
+			}
 		}
+	}
+}
+
+// TestTrimIDs decides many packets of ip_queue. The idle queue frees the memory
+// of their ids.
+func TestTrimIDs(t *testing.T) {
+	const n = 5 * fewestChains
+	l := New(Config{
+		Encoder: plainEncoder{}, MaxUndecided: n, ReusesIDs: true,
+		Send:    func(d [][]byte) (int, error) { return len(d), nil },
+		Backlog: func() bool { return false },
+	})
+	in := NewIntake(l)
+	var slots []*Slot
+	for id := range n {
+		s, _, _ := in.Slot(uint64(id+1), 100)
+		slots = append(slots, s)
+	}
+	in.Enter(false)
+	for i, s := range slots {
+		if err := s.Decide(uint64(i+1), Verdict{Action: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := in.Trim(); left != 0 {
+		t.Errorf("%d slots are left", left)
+	}
+	if got := len(l.ids.chains); got != fewestChains {
+		t.Errorf("%d chains, want %d", got, fewestChains)
 	}
 }

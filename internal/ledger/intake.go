@@ -9,7 +9,7 @@ type Intake struct {
 	filled  []*Slot  // slots taken but not yet entered
 	damaged []*Slot  // those among them to be decided by Enter
 	seq     uint64   // sequence number of the last packet
-	spares  int      // number of slots with a receive buffer made for packets small enough to copy
+	spares  int      // number of slots with a receive buffer made for packets small enough to copy, or in use at the last Trim
 	created int      // number of slots made since the last Enter
 }
 
@@ -116,7 +116,10 @@ func (in *Intake) Trim() (left int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.slots -= l.free.empty() + in.stash.empty()
-	in.spares = 0
+	in.spares = l.arrivals.big
+	if l.ids != nil {
+		l.ids.fit()
+	}
 	return l.slots
 }
 

@@ -111,6 +111,7 @@ func (s *Slot) alike(t *Slot) bool { return len(s.Message) == 0 && s.verdict == 
 type arrivals struct {
 	oldest, newest *Slot
 	n              int
+	big            int // those of bigClass
 }
 
 func (l *arrivals) add(s *Slot) {
@@ -122,6 +123,9 @@ func (l *arrivals) add(s *Slot) {
 	}
 	l.newest = s
 	l.n++
+	if int(s.class) == bigClass {
+		l.big++
+	}
 }
 
 func (l *arrivals) remove(s *Slot) {
@@ -137,4 +141,7 @@ func (l *arrivals) remove(s *Slot) {
 	}
 	s.prev, s.next = nil, nil
 	l.n--
+	if int(s.class) == bigClass {
+		l.big--
+	}
 }
