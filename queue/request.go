@@ -104,13 +104,16 @@ func (r *reader) giveUp(err error) (error, bool) {
 func (r *reader) readForAnswer(ctx context.Context, limit time.Duration) error {
 	end := time.Now().Add(limit)
 	defer r.sock.SetReadDeadline(time.Time{})
-	for r.wanted.Load() != 0 && ctx.Err() == nil && time.Now().Before(end) {
+	for r.wanted.Load() != 0 && time.Now().Before(end) {
+		if err := r.sock.SetReadDeadline(end); err != nil {
+			return ErrClosed
+		}
+		if ctx.Err() != nil { // if ctx ends after this, its wake replaces the deadline
+			return nil
+		}
 		if !r.hasRoom() {
 			return fmt.Errorf("the answer is behind more packets than MaxUndecided (%d) allows: decide some first: %w",
 				r.cfg.MaxUndecided, enobufs)
-		}
-		if err := r.sock.SetReadDeadline(end); err != nil {
-			return ErrClosed
 		}
 		if err := r.fill(r.mayWait); err != nil {
 			return ErrClosed

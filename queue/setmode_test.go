@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
+	"github.com/ipqueue/ipqueue/internal/sock"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -258,6 +259,55 @@ func TestSetModeContextEnds(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A hurriedSocket calls hurry before a read deadline in the future is set.
+type hurriedSocket struct {
+	sock.Socket
+	hurry func()
+}
+
+func (s *hurriedSocket) SetReadDeadline(t time.Time) error {
+	if time.Until(t) > 0 && s.hurry != nil {
+		s.hurry()
+	}
+	return s.Socket.SetReadDeadline(t)
+}
+
+type hurriedKernel struct {
+	*kerneltest.Kernel
+	socket *hurriedSocket
+}
+
+func (k *hurriedKernel) Open(c sock.Config) (sock.Socket, error) {
+	s, err := k.Kernel.Open(c)
+	k.socket.Socket = s
+	return k.socket, err
+}
+
+// TestSetModeContextEndsBeforeWait ends the call's context just before the call
+// waits for packets. The call does not wait.
+func TestSetModeContextEndsBeforeWait(t *testing.T) {
+	simulate(t, both, kerneltest.Options{}, func(s *sim) {
+		k := &hurriedKernel{s.kernel, new(hurriedSocket)}
+		s.ctx = sock.WithKernel(s.ctx, k)
+		s.open(queue.Config{})
+		s.kernel.HoldReplies()
+		ctx, cancel := context.WithCancel(s.ctx)
+		var ended time.Time
+		k.socket.hurry = func() {
+			cancel()
+			time.Sleep(time.Millisecond) // what the end of ctx wakes, it wakes now
+			ended = time.Now()
+			k.socket.hurry = nil
+		}
+		if err := s.q.SetMode(ctx, queue.MetaOnly); !errors.Is(err, context.Canceled) {
+			s.Errorf("%v, want the end of the context", err)
+		}
+		if waited := time.Since(ended); ended.IsZero() || waited != 0 {
+			s.Errorf("returned %v after the end of the context, want at once", waited)
+		}
+	})
 }
 
 // TestSetModeTurnEnds ends the context of a call that waits for another's
