@@ -37,9 +37,10 @@
 //     address in a home address option replaces the source. If the length in
 //     the header is 0, the length in a jumbo payload option counts.
 //   - TCP, ICMP, ICMPv6, IGMP: the checksum covers header and data.
-//   - UDP: the checksum covers as many bytes as the UDP length gives. On IPv4,
-//     0 means that the sender computed no checksum, and remains. On IPv6, 0 is
-//     invalid and is replaced. A computed checksum of 0 is written as 0xffff.
+//   - UDP: the checksum covers as many bytes as the UDP length gives. On IPv6,
+//     a length of 0 means all bytes. On IPv4, a checksum of 0 means that the
+//     sender computed none, and remains. On IPv6, 0 is invalid and is replaced.
+//     A computed checksum of 0 is written as 0xffff.
 //   - UDP-Lite and DCCP: the checksum covers the part that the header declares
 //     as covered. For UDP-Lite, 0 is invalid and is replaced.
 //   - SCTP: CRC32c.

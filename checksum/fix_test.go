@@ -163,7 +163,7 @@ var bad = []change{
 	{"UDP", 0, map[int]byte{25: 7}, errUDPLength},
 	{"UDP", 0, map[int]byte{25: 0}, errUDPLength},
 	{"UDP", 0, map[int]byte{25: 14}, errUDPLength},
-	{"IPv6 UDP", 0, map[int]byte{45: 0}, errUDPLength},
+	{"IPv6 UDP", 0, map[int]byte{45: 7}, errUDPLength},
 	{"UDP without a checksum", 0, map[int]byte{25: 14}, errUDPLength},
 	{"ICMP echo", 0, map[int]byte{3: 27}, errTransport},
 	{"IGMP", 0, map[int]byte{3: 31}, errTransport},

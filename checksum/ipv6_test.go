@@ -52,6 +52,26 @@ func TestJumbogramUDP(t *testing.T) {
 	}
 }
 
+// TestUDPLengthZero tests the UDP length 0 in a short IPv6 packet, which Linux
+// receives as one that covers the whole payload.
+func TestUDPLengthZero(t *testing.T) {
+	packet := sampleBytes(t, "IPv6 UDP")
+	clear(packet[44:46])
+	if err := Fix(packet); err != nil {
+		t.Fatalf("Fix: %v", err)
+	}
+	if packet[44] != 0 || packet[45] != 0 {
+		t.Error("Fix changed the length")
+	}
+	pseudo := PseudoIPv6([16]byte(packet[8:]), [16]byte(packet[24:]), protoUDP, uint32(len(packet)-40))
+	if got := Fold(pseudo + uint64(naiveSum(packet[40:]))); got != 0xffff {
+		t.Errorf("pseudo-header and transport sum up to %#04x, want 0xffff", got)
+	}
+	if valid, err := Valid(packet); !valid || err != nil {
+		t.Errorf("Valid = %t, %v", valid, err)
+	}
+}
+
 func TestBadJumbogram(t *testing.T) {
 	tests := []struct {
 		name   string

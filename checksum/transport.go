@@ -114,8 +114,10 @@ func (d *datagram) udp() error {
 		return errTransport
 	}
 	n := int(binary.BigEndian.Uint16(payload[4:]))
-	if n == 0 && len(payload) > maxPayload {
-		n = len(payload) // RFC 2675, section 4
+	if n == 0 && (!d.ipv4() || len(payload) > maxPayload) {
+		// RFC 2675, section 4, says so for long packets only; Linux does not
+		// ask (linux 6.12: net/ipv6/udp.c, __udp6_lib_rcv).
+		n = len(payload)
 	}
 	if n < 8 || n > len(payload) {
 		return errUDPLength

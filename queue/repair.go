@@ -205,7 +205,8 @@ func keepsLengths(p *Packet, b []byte) bool {
 	}
 	length := udp[4:6]
 	given := int(binary.BigEndian.Uint16(length))
-	return given >= 8 && given <= len(udp) && bytes.Equal(length, p.Payload[h.Transport+4:][:2])
+	consistent := given >= 8 && given <= len(udp) || given == 0 && h.Version == 6
+	return consistent && bytes.Equal(length, p.Payload[h.Transport+4:][:2])
 }
 
 // coverAll makes the UDP-Lite checksum cover all of b if it covered all of the

@@ -50,6 +50,7 @@ func oddities(t testing.TB) map[string][]byte {
 		"length 0":           fixed(t, set(simUDP(false, data), 2, 0, 0)),
 		"IPv6 length 0":      fixed(t, set(simUDP(true, data), 4, 0, 0)),
 		"IPv6 TCP length 0":  fixed(t, set(simTCP(true, data), 4, 0, 0)),
+		"IPv6 UDP length 0":  fixed(t, set(simUDP(true, data), 44, 0, 0)),
 		"padding":            append(simUDP(false, data), "padding"...),
 		"IPv6 padding":       append(simTCP(true, data), "padding"...),
 		"UDP-Lite, coverage": specimen(t, data, head4(136), udpLiteHead),
