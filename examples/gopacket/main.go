@@ -15,6 +15,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -24,6 +25,7 @@ import (
 	"syscall"
 
 	"github.com/ipqueue/ipqueue/examples/internal/cli"
+	"github.com/ipqueue/ipqueue/examples/internal/lines"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
@@ -47,7 +49,8 @@ func run(number uint16, networks filter) error {
 		return err
 	}
 	defer q.Close()
-	fmt.Printf("gopacket: queue %d, %s may pass\n", number, numbers.Count(len(networks), "network"))
+	out := lines.New(os.Stdout)
+	out.Printf("gopacket: queue %d, %s may pass\n", number, numbers.Count(len(networks), "network"))
 	for p := range q.All() {
 		// Accept and Drop fail only if the packet needs no verdict any more.
 		if networks.passes(p.Payload) {
@@ -57,8 +60,8 @@ func run(number uint16, networks filter) error {
 		}
 	}
 	s := q.Stats()
-	fmt.Printf("gopacket: %d passed, %d dropped\n", s.Accepted, s.Dropped)
-	return q.Err()
+	out.Printf("gopacket: %d passed, %d dropped\n", s.Accepted, s.Dropped)
+	return errors.Join(q.Err(), out.Close())
 }
 
 func parse(args []string, help io.Writer) (number uint16, networks filter, err error) {

@@ -22,7 +22,22 @@ func TestGopacket(t *testing.T) {
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(signal.String(), func(t *testing.T) { testGuards(t, program, signal) })
 	}
+	t.Run("unread", func(t *testing.T) { testUnread(t, program) })
 	t.Run("complains", func(t *testing.T) { testComplains(t, program) })
+}
+
+// Output that nobody reads delays neither packets nor the end.
+func testUnread(t *testing.T, program string) {
+	testutil.Feed(t, netns.Rule{
+		Protocol: netns.UDP, DstPort: port, Action: netns.Enqueue, Queue: netns.Queue{First: 3},
+	})
+	testutil.WantUnread(t, program, 3, func() {
+		client, server := endpoints(t, testutil.Loopback(t).IPv6)
+		if _, err := client.Write(build(t, vxlan(5), gopacket.Payload{5})); err != nil {
+			t.Fatal(err)
+		}
+		testutil.Receive(t, server)
+	}, "-vni", "5")
 }
 
 const port = 4789

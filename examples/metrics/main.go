@@ -33,6 +33,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/ipqueue/ipqueue/examples/internal/cli"
+	"github.com/ipqueue/ipqueue/examples/internal/lines"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
@@ -55,7 +56,7 @@ func run(number uint16, listen string) error {
 	defer stop()
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
-		return err
+		return fmt.Errorf("-listen: %w", err)
 	}
 	defer listener.Close()
 	q, err := queue.Open(ctx, queue.Config{Number: number, TrackAge: true})
@@ -66,12 +67,13 @@ func run(number uint16, listen string) error {
 	server := newServer(NewCollector(q.Stats, number), number)
 	defer server.Close()
 	go serve(server, listener)
-	fmt.Printf("metrics: queue %d, http://%v/metrics\n", number, listener.Addr())
+	out := lines.New(os.Stdout)
+	out.Printf("metrics: queue %d, http://%v/metrics\n", number, listener.Addr())
 	for p := range q.Packets() {
 		// An error would say that the packet has gone, which Stats counts.
 		_ = p.Accept()
 	}
-	return q.Err()
+	return errors.Join(q.Err(), out.Close())
 }
 
 // newServer returns what answers Prometheus, and a person at the address above.
@@ -106,5 +108,8 @@ func parse(args []string, help io.Writer) (number uint16, listen string, err err
 	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&number))
 	flags.StringVar(&listen, "listen", "127.0.0.1:9763", "serve /metrics at `ADDRESS`")
 	err = program.Parse(flags, args, help)
+	if err == nil && listen == "" {
+		err = cli.Misuse("want an address after -listen, such as 127.0.0.1:9763")
+	}
 	return number, listen, err
 }

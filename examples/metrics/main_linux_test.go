@@ -20,7 +20,18 @@ func TestMetrics(t *testing.T) {
 	for _, signal := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(signal.String(), func(t *testing.T) { testServes(t, program, signal) })
 	}
+	t.Run("unread", func(t *testing.T) { testUnread(t, program) })
 	t.Run("complains", func(t *testing.T) { testComplains(t, program) })
+}
+
+// Output that nobody reads delays neither packets nor the end.
+func testUnread(t *testing.T, program string) {
+	testutil.FeedUDP(t, 3)
+	testutil.WantUnread(t, program, 3, func() {
+		lo := testutil.Loopback(t)
+		client, server := testutil.UDP(t, lo.NS, lo.NS, lo.IPv6)
+		testutil.EchoUDP(t, client, server, []byte("unread"))
+	}, "-listen", "127.0.0.1:0")
 }
 
 func testServes(t *testing.T, program string, end os.Signal) {
@@ -91,7 +102,8 @@ func testComplains(t *testing.T, program string) {
 	}{
 		{[]string{"-queue", "65536"}, 2, "65536"},
 		{[]string{"all"}, 2, `unexpected argument "all"`},
-		{[]string{"-listen", "nowhere"}, 1, "missing port"},
+		{[]string{"-listen", "nowhere"}, 1, "-listen: listen tcp: address nowhere: missing port"},
+		{[]string{"-listen", ""}, 2, "want an address after -listen"},
 	} {
 		testutil.WantFailure(t, program, test.status, test.want, test.args...)
 	}

@@ -47,12 +47,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/ipqueue/ipqueue/examples/internal/cli"
+	"github.com/ipqueue/ipqueue/examples/internal/lines"
 	"github.com/ipqueue/ipqueue/examples/internal/rawip"
 	"github.com/ipqueue/ipqueue/queue"
 )
@@ -95,8 +97,9 @@ func run(ctx context.Context, o options) error {
 		defer raw.Close()
 		e.send = raw.Send
 	}
-	fmt.Printf("netem: %s, seed %d\n", cli.QueueName(q, queue.IPv4), o.seed)
+	out := lines.New(os.Stdout)
+	out.Printf("netem: %s, seed %d\n", cli.QueueName(q, queue.IPv4), o.seed)
 	e.run(q.Packets())
-	fmt.Print("\n" + e.report(q.Stats())) // below the ^C of a terminal
-	return q.Err()
+	out.Printf("\n%s", e.report(q.Stats())) // below the ^C of a terminal
+	return errors.Join(q.Err(), out.Close())
 }

@@ -58,7 +58,18 @@ func TestNetem(t *testing.T) {
 	t.Run("duplicates", func(t *testing.T) { testDuplicates(t, program) })
 	t.Run("corrupts", func(t *testing.T) { testCorrupts(t, program) })
 	t.Run("holds few", func(t *testing.T) { testHoldsFew(t, program) })
+	t.Run("unread", func(t *testing.T) { testUnread(t, program) })
 	t.Run("fails", func(t *testing.T) { testFails(t, program) })
+}
+
+// Output that nobody reads delays neither packets nor the end.
+func testUnread(t *testing.T, program string) {
+	testutil.FeedUDP(t, 3)
+	testutil.WantUnread(t, program, 3, func() {
+		lo := testutil.Loopback(t)
+		client, server := testutil.UDP(t, lo.NS, lo.NS, lo.IPv6)
+		testutil.EchoUDP(t, client, server, []byte("unread"))
+	})
 }
 
 // The seed says which packets are lost.

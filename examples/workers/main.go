@@ -28,14 +28,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"runtime"
+	"strings"
 	"syscall"
 
 	"github.com/ipqueue/ipqueue/examples/internal/cli"
+	"github.com/ipqueue/ipqueue/examples/internal/lines"
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
 )
@@ -70,14 +73,15 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer group.Close()
-	fmt.Println("workers: " + o.summary())
+	out := lines.New(os.Stdout)
+	out.Printf("workers: %s\n", o.summary())
 	p := newPool(o.workers, queue.Packet.Accept)
 	p.run(group.Packets())
 	group.Close()
-	fmt.Println() // below the ^C of a terminal
-	p.report(os.Stdout)
-	fmt.Println("\n" + group.Stats().String())
-	return group.Err()
+	var report strings.Builder
+	p.report(&report)
+	out.Printf("\n%s\n%v\n", &report, group.Stats()) // below the ^C of a terminal
+	return errors.Join(group.Err(), out.Close())
 }
 
 // headers is the number of bytes of a packet that identify its conversation.

@@ -37,7 +37,18 @@ func TestWorkers(t *testing.T) {
 	program := testutil.Build(t)
 	t.Run("balance", func(t *testing.T) { testWorkers(t, program, netns.Queue{First: 5, Last: 8}) })
 	t.Run("fanout", func(t *testing.T) { testWorkers(t, program, netns.Queue{First: 5, Last: 8, Fanout: true}) })
+	t.Run("unread", func(t *testing.T) { testUnread(t, program) })
 	t.Run("fails", func(t *testing.T) { testFails(t, program) })
+}
+
+// Output that nobody reads delays neither packets nor the end.
+func testUnread(t *testing.T, program string) {
+	testutil.FeedUDP(t, 3)
+	testutil.WantUnread(t, program, 3, func() {
+		lo := testutil.Loopback(t)
+		client, server := testutil.UDP(t, lo.NS, lo.NS, lo.IPv6)
+		testutil.EchoUDP(t, client, server, []byte("unread"))
+	}, "-queues", "1")
 }
 
 // testWorkers has many pairs of addresses talk, so that the kernel's hash of

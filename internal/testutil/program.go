@@ -2,6 +2,7 @@ package testutil
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -60,8 +61,18 @@ func Start(t testing.TB, program string, args ...string) *Process {
 // attributes.
 func StartCmd(t testing.TB, cmd *exec.Cmd) *Process {
 	t.Helper()
+	return startCmd(t, cmd, nil)
+}
+
+// startCmd starts a command whose standard output goes to out, or to the process's
+// Stdout if out is nil.
+func startCmd(t testing.TB, cmd *exec.Cmd, out io.Writer) *Process {
+	t.Helper()
 	p := &Process{cmd: cmd}
-	cmd.Stdout, cmd.Stderr = &p.Stdout, &p.Stderr
+	if out == nil {
+		out = &p.Stdout
+	}
+	cmd.Stdout, cmd.Stderr = out, &p.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

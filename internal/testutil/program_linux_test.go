@@ -73,6 +73,18 @@ func TestProcessEnds(t *testing.T) {
 	}
 }
 
+// A program that writes blocks, and everything else in it goes on.
+func TestStartUnread(t *testing.T) {
+	CheckLeaks(t)
+	p := StartUnread(t, "/bin/sh", "-c", "(echo out; echo written >&2) & echo err >&2; kill $!; exit 3")
+	if got := p.Wait(t); got != 3 {
+		t.Errorf("exit status %d, want 3", got)
+	}
+	if out, err := p.Stdout.String(), p.Stderr.String(); out != "" || err != "err\n" {
+		t.Errorf("output %q and %q, want none and err", out, err)
+	}
+}
+
 func TestStartFails(t *testing.T) {
 	f := fake(func(t testing.TB) { Start(t, "/nonexistent") })
 	if len(f.failures) != 1 {

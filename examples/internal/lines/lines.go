@@ -63,6 +63,7 @@ func (p *Printer) Close() error {
 		}
 		return err
 	case <-time.After(patience):
-		return fmt.Errorf("at least %s not printed: the output is stuck", numbers.Count(p.lost+len(p.waiting), "line"))
+		const writing = 1 // the line that the output does not accept
+		return fmt.Errorf("%s not printed: the output is stuck", numbers.Count(p.lost+len(p.waiting)+writing, "line"))
 	}
 }

@@ -44,16 +44,29 @@ func TestPrinterStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
 		p := New(w)
-		p.Printf("written\n")
+		p.Printf("being written\n")
 		synctest.Wait() // the writer has taken this line
 		for range backlog + 3 {
 			p.Printf("waiting\n")
 		}
 		err := p.Close()
-		if want := fmt.Sprint(backlog + 3); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("Close = %v, want that %s lines were not printed", err, want)
+		if want := fmt.Sprint(1+backlog+3, " lines not printed"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("Close = %v, want %s", err, want)
 		}
 		r.Close() // lets the writer go
+	})
+}
+
+// The only line counts, although it does not wait any more.
+func TestPrinterStuckWithOneLine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		p := New(w)
+		p.Printf("being written\n")
+		if err := p.Close(); err == nil || !strings.Contains(err.Error(), "1 line not printed") {
+			t.Errorf("Close = %v, want 1 line not printed", err)
+		}
+		r.Close()
 	})
 }
 
