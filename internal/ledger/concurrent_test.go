@@ -289,20 +289,22 @@ func TestUpToHoldsNobodyUp(t *testing.T) {
 func TestRequestHasTurn(t *testing.T) {
 	const n = 20000
 	c := &crowd{slots: make([]*Slot, n+1)}
-	var sends, after atomic.Int64
-	var requested atomic.Bool
+	var waited atomic.Int64 // sends since the request waits
 	c.l = New(Config{
 		Encoder: plainEncoder{}, MaxUndecided: n, Backlog: func() bool { return false },
 		Send: func(d [][]byte) (int, error) {
-			if requested.Load() {
-				after.Add(1)
+			c.l.mu.Lock()
+			if c.l.out.requests > 0 {
+				waited.Add(1)
 			}
-			sends.Add(1)
+			c.l.mu.Unlock()
 			time.Sleep(100 * time.Microsecond)
 			return len(d), nil
 		},
 		Request: func(d [][]byte) (int, error) {
-			requested.Store(false)
+			if got := waited.Swap(0); got > 1 {
+				t.Errorf("a request waited for %d sends", got)
+			}
 			return len(d), nil
 		},
 	})
@@ -324,10 +326,6 @@ func TestRequestHasTurn(t *testing.T) {
 	}
 	for requests := 0; next.Load() < n; requests++ {
 		time.Sleep(time.Millisecond)
-		c.l.mu.Lock() // so that the request is counted as waiting from here on
-		after.Store(0)
-		requested.Store(true)
-		c.l.mu.Unlock()
 		var err error
 		if requests%2 == 0 {
 			err = c.l.Request(nil)
@@ -340,11 +338,84 @@ func TestRequestHasTurn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := after.Load(); got > 2 {
-			t.Errorf("request %d waited for %d sends", requests, got)
-		}
 	}
 	all.Wait()
+}
+
+// TestRequestGoesFirst lets verdicts wait behind a send that takes long. A request that
+// waits too is sent before them.
+func TestRequestGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 3 * maxRun
+		var calls []string // one goroutine at a time makes them
+		resume := make(chan bool)
+		var slots []*Slot
+		l := New(Config{
+			Encoder: randomEncoder{}, MaxUndecided: n, Backlog: func() bool { return false },
+			Send: func(d [][]byte) (int, error) {
+				calls = append(calls, "send")
+				<-resume
+				return len(d), nil
+			},
+			Request: func(d [][]byte) (int, error) {
+				calls = append(calls, "request")
+				return len(d), nil
+			},
+		})
+		in := NewIntake(l)
+		for id := range n {
+			s, _, _ := in.Slot(uint64(id+1), 100)
+			slots = append(slots, s)
+		}
+		in.Enter(false)
+		decide := func(i int) {
+			if err := slots[i].Decide(uint64(i+1), Verdict{Action: 1}); err != nil {
+				t.Error(err)
+			}
+		}
+		go decide(0)
+		synctest.Wait()
+		go func() {
+			if err := l.Request(nil); err != nil {
+				t.Error(err)
+			}
+		}()
+		synctest.Wait()
+		for i := range n - 1 {
+			go decide(i + 1)
+		}
+		synctest.Wait()
+		close(resume)
+		synctest.Wait()
+		if len(calls) < 3 || calls[0] != "send" || calls[1] != "request" {
+			t.Errorf("calls %v, want a send, the request, and the other verdicts", calls)
+		}
+	})
+}
+
+// TestVerdictWaitsForRequest gives a verdict while a request has its turn.
+func TestVerdictWaitsForRequest(t *testing.T) {
+	sends := 0
+	l := New(Config{
+		Encoder: plainEncoder{}, MaxUndecided: 1, Backlog: func() bool { return false },
+		Send: func(d [][]byte) (int, error) { sends++; return len(d), nil },
+	})
+	in := NewIntake(l)
+	s, _, _ := in.Slot(1, 100)
+	in.Enter(false)
+	l.mu.Lock()
+	l.out.requests = 1
+	l.mu.Unlock()
+	if err := s.Decide(1, Verdict{Action: 1}); err != nil || sends != 0 {
+		t.Errorf("Decide = %v after %d sends, want none", err, sends)
+	}
+	l.mu.Lock()
+	l.out.requests = 0
+	l.out.flushNow()
+	l.mu.Unlock()
+	if sends != 1 {
+		t.Errorf("%d sends, want 1", sends)
+	}
 }
 
 // TestLimitRecovers refuses datagrams as too large for some time. Later
@@ -388,71 +459,4 @@ func TestLimitRecovers(t *testing.T) {
 		}
 		l.Close(0)
 	})
-}
-
-// TestDrainedWhenGone ends the stream while a packet is claimed that the kernel
-// has dropped. The ledger is drained when the claim ends, whichever way.
-func TestDrainedWhenGone(t *testing.T) {
-	for name, end := range map[string]func(s *Slot) error{
-		"submitted": func(s *Slot) error { return s.Submit(Verdict{Action: 1}, false) },
-		"given back": func(s *Slot) error {
-			s.GiveBack()
-			return s.Decide(1, Verdict{Action: 1})
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			drained := 0
-			l := New(Config{
-				Encoder: plainEncoder{}, MaxUndecided: 10, ReusesIDs: true,
-				Send:     func(d [][]byte) (int, error) { return len(d), nil },
-				Backlog:  func() bool { return false },
-				Listener: Listener{Drained: func() { drained++ }},
-			})
-			in := NewIntake(l)
-			old, seq, _ := in.Slot(7, 100)
-			in.Enter(false)
-			if err := old.Claim(seq); err != nil {
-				t.Fatal(err)
-			}
-			same, next, _ := in.Slot(7, 100)
-			in.Enter(false)
-			if err := same.Decide(next, Verdict{Action: 1}); err != nil {
-				t.Fatal(err)
-			}
-			l.Drain()
-			if err := end(old); !errors.Is(err, ErrGone) {
-				t.Errorf("%v, want ErrGone", err)
-			}
-			if drained != 1 {
-				t.Errorf("Drained was called %d times, want once", drained)
-			}
-		})
-	}
-}
-
-// TestAgeWhileClaimed asks for the age of a packet while a goroutine makes up
-// its verdict.
-func TestAgeWhileClaimed(t *testing.T) {
-	now := int64(100)
-	l := New(Config{
-		Encoder: plainEncoder{}, MaxUndecided: 10, Clock: func() int64 { return now },
-		Send: func(d [][]byte) (int, error) { return len(d), nil }, Backlog: func() bool { return false },
-	})
-	in := NewIntake(l)
-	s, seq, _ := in.Slot(1, 100)
-	in.Arrived(now, false)
-	in.Enter(false)
-	now += 5
-	if err := s.Claim(seq); err != nil {
-		t.Fatal(err)
-	}
-	if got := s.Age(seq); got != 5 {
-		t.Errorf("age while claimed is %d, want 5", got)
-	}
-	if err := s.Submit(Verdict{Action: 1}, false); err != nil {
-		t.Fatal(err)
-	}
-	if got := s.Age(seq); got != 0 {
-		t.Errorf("age after the verdict is %d, want 0", got)
-	}
 }
