@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// benchmark measures what o asks for. It fails if ctx ends meanwhile.
+// benchmark measures the rows that o selects. It fails if ctx ends meanwhile.
 func benchmark(ctx context.Context, o options) (*results, error) {
 	rows, leftOut, clean, err := prepareRows(o)
 	if err != nil {
@@ -37,8 +37,8 @@ func benchmark(ctx context.Context, o options) (*results, error) {
 	return r, nil
 }
 
-// prepareRows builds the peers and returns the rows to be measured with them.
-// clean removes the programs.
+// prepareRows builds the peers and returns the selected rows. leftOut contains an
+// error for each peer that could not be built. clean removes the programs.
 func prepareRows(o options) (rows []row, leftOut []error, clean func(), err error) {
 	dir, err := os.MkdirTemp("", "bench")
 	if err != nil {
@@ -89,8 +89,8 @@ func newResults(o options, s *stand, rows []row, leftOut []error) (*results, err
 	return r, nil
 }
 
-// fill measures all rows in each round. Those of a scene follow each other, in
-// an order that moves on from round to round.
+// fill measures all rows in each round. The rows of a scene are measured one
+// after the other; each round begins with another of them.
 func (r *results) fill(ctx context.Context, s *stand, rounds int) error {
 	p := progress{total: rounds * len(r.series), start: time.Now()}
 	for round := range rounds {
@@ -124,7 +124,7 @@ func (r *results) order(round int) []int {
 	return order
 }
 
-// progress tells what has been measured.
+// progress prints each measurement and the estimated time left.
 type progress struct {
 	done, total int
 	start       time.Time
@@ -141,8 +141,8 @@ func (p *progress) tell(round int, r row, v values, err error) {
 	fmt.Fprintf(os.Stderr, "%4d/%d, %v left: round %d, %-26s %s\n", p.done, p.total, left.Round(time.Second), round, r.name(), what)
 }
 
-// publish writes the report to w and all files into dir, if there is one.
-// Charts and report have the same names each time, raw results their own.
+// publish writes the report to w and, unless dir is "", all files into dir. A run
+// overwrites the charts and the report of the last one, but not its raw results.
 func (r *results) publish(w io.Writer, dir string) error {
 	if err := r.writeReport(w, false); err != nil || dir == "" {
 		return err

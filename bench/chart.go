@@ -8,23 +8,23 @@ import (
 	"strings"
 )
 
-// A chart is horizontal bars in groups.
+// A chart consists of groups of horizontal bars.
 type chart struct {
 	title  string
 	note   string
 	groups []group
 	format func(float64) string
-	// ownScale gives each group a scale of its own.
+	// ownScale gives each group its own scale.
 	ownScale bool
 }
 
 type group struct {
 	name   string
 	bars   []bar
-	format func(float64) string // that of the chart if nil
+	format func(float64) string // nil means that of the chart
 }
 
-// A bar is a median, and a line from the least to the greatest value.
+// A bar shows a median, and a line from the lowest to the highest value.
 type bar struct {
 	label           string
 	value, min, max float64
@@ -43,7 +43,7 @@ func newBar(s series, unit string, scale float64) (bar, bool) {
 	}, true
 }
 
-// charts returns the charts by file name.
+// charts returns the charts, indexed by file name.
 func (r *results) charts() map[string]chart {
 	return map[string]chart{
 		"summary.svg":    {title: "ipqueue, go-nfqueue and C", groups: r.summaryGroups(), ownScale: true},
@@ -53,13 +53,13 @@ func (r *results) charts() map[string]chart {
 	}
 }
 
-// digits returns a format with n digits after the point.
+// digits returns a format with n digits after the decimal point.
 func digits(n int) func(float64) string {
 	return func(x float64) string { return plain(x, n) }
 }
 
-// summaryLabels names the contenders of the summary for readers who do not
-// know those of the report.
+// summaryLabels contains the contenders that the summary shows, with names for
+// readers who do not know those of the report.
 var summaryLabels = map[string]string{
 	packets:           "ipqueue Packets",
 	all:               "ipqueue All",
@@ -69,7 +69,7 @@ var summaryLabels = map[string]string{
 	cBatch:            "C batch verdicts",
 }
 
-// summaryGroups is a group of bars for each of three quantities.
+// summaryGroups returns a group of bars for each of three quantities.
 func (r *results) summaryGroups() []group {
 	size := r.sizes[0]
 	flood, latency := r.inScene(floodName(size)), r.inScene("latency")
@@ -93,7 +93,7 @@ func (r *results) summaryGroups() []group {
 	return groups
 }
 
-// floodGroups is a group of bars for each size of accepted packets.
+// floodGroups returns a group of bars for each size of accepted packets.
 func (r *results) floodGroups(unit string, scale float64) []group {
 	var groups []group
 	for _, size := range r.sizes {
@@ -122,7 +122,7 @@ func newGroup(name string, list []series, unit string, scale float64) group {
 	return g
 }
 
-// Measures of a drawing, in pixels.
+// Dimensions of a drawing, in pixels.
 const (
 	drawingWidth = 760
 	barsLeft     = 170
@@ -141,7 +141,7 @@ text{font:13px system-ui,sans-serif;fill:#1f2328}
 </style>
 `
 
-// svg draws the chart.
+// svg returns the chart as an SVG document.
 func (c chart) svg() string {
 	var b strings.Builder
 	y := headHeight
@@ -163,7 +163,8 @@ func (c chart) legend() string {
 	return strings.Join(parts, "; ")
 }
 
-// drawGroup returns where the next group starts.
+// drawGroup draws a group at height y and returns the height at which the next
+// group starts.
 func (c chart) drawGroup(b *strings.Builder, g group, y int) int {
 	b.WriteString(label("group", 12, y+16, g.name))
 	y += groupStep - barStep/2
@@ -179,7 +180,7 @@ func (c chart) drawGroup(b *strings.Builder, g group, y int) int {
 	return y + barStep/2
 }
 
-// scale is the value that is as long as can be.
+// scale returns the value to which the full width of the group corresponds.
 func (c chart) scale(g group) float64 {
 	groups := c.groups
 	if c.ownScale {

@@ -43,8 +43,8 @@ func TestChartDraws(t *testing.T) {
 	}
 }
 
-// The summary has the contenders that it has labels for, and a format for each
-// of its groups.
+// The summary shows only contenders that have a label, and each group has its own
+// format.
 func TestSummaryChart(t *testing.T) {
 	r := testResults()
 	other := seriesOf("udp-64", packetsEach, packetRate, 100000)

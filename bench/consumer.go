@@ -13,33 +13,34 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// What every consumer is told, so that rows can be compared.
+// Settings of every consumer, so that rows can be compared.
 const (
 	queueNumber = 7
 	queueLength = 4096
-	readBuffer  = queueLength * 2048 // bytes, to be asked for
+	readBuffer  = queueLength * 2048 // bytes to request
 )
 
-// A consumerSpec says what a consumer of ours does.
+// A consumerSpec describes one of our own consumers.
 type consumerSpec struct {
-	Take    string // one of takes
-	Workers int    // goroutines, where Take has several
-	// Each has the library send one verdict message for each packet. That
-	// is the price of being told of each refusal.
+	Take    string // a key of takes
+	Workers int    // number of goroutines; takeAll ignores it
+	// Each makes the library send one verdict message for each packet, as it
+	// does if Config.OnRefused is set.
 	Each    bool
-	Verdict string // one of decisions
-	// Segments has the kernel queue the datagrams that it makes of a large
-	// message one by one rather than the message.
+	Verdict string // a key of decisions
+	// Segments makes the kernel split a large message into datagrams before it
+	// queues them. Otherwise it queues the message as a whole.
 	Segments bool
 }
 
-// A consumerState is what a consumer says, when it is ready and later.
+// A consumerState is what a consumer prints: when it is ready, for each line that
+// it reads, and at its end.
 type consumerState struct {
-	ReadBuffer int    // as granted, bytes as the kernel accounts them
-	Decided    uint64 // at the end: packets that got their verdict
+	ReadBuffer int    // when ready: the size granted, in bytes as the kernel counts them
+	Decided    uint64 // at the end: packets decided
 	Refused    uint64 // at the end: verdicts that the kernel refused
-	Mallocs    uint64 // when asked: objects and bytes allocated so far
-	Bytes      uint64
+	Mallocs    uint64 // for each line: objects allocated so far
+	Bytes      uint64 // for each line: bytes allocated so far
 }
 
 // A decision gives a packet its verdict.
@@ -54,15 +55,15 @@ var decisions = map[string]decision{
 	"replace": func(p queue.Packet) error { return p.Replace(p.Payload) },
 }
 
-// takes are the ways to take packets off a queue until it ends. Each returns
-// how many were decided.
+// takes contains the ways to receive and decide packets until the queue ends.
+// Each function returns the number of packets decided.
 var takes = map[string]func(q *queue.Queue, decide decision, workers int) (uint64, error){
 	"packets":  takePackets,
 	"all":      takeAll,
 	"shuffled": takeShuffled,
 }
 
-// consume is the role of a consumer.
+// consume runs one of our consumers. text is its consumerSpec in JSON.
 func consume(ctx context.Context, text []byte) error {
 	var spec consumerSpec
 	if err := json.Unmarshal(text, &spec); err != nil {
@@ -96,8 +97,8 @@ func (s *consumerSpec) config() queue.Config {
 	return c
 }
 
-// allocations returns a function that reads the runtime's counters and
-// allocates next to nothing itself.
+// allocations returns a function that reads the runtime's counters of
+// allocations. The function itself allocates almost nothing.
 func allocations() func() any {
 	var m runtime.MemStats
 	state := new(consumerState)
@@ -118,7 +119,7 @@ func takeAll(q *queue.Queue, decide decision, _ int) (n uint64, err error) {
 	return n, nil
 }
 
-// takePackets has each of the workers receive packets and decide them.
+// takePackets starts workers that each receive packets and decide them.
 func takePackets(q *queue.Queue, decide decision, workers int) (uint64, error) {
 	return together(workers, func() (n uint64, err error) {
 		for p := range q.Packets() {
@@ -131,11 +132,11 @@ func takePackets(q *queue.Queue, decide decision, workers int) (uint64, error) {
 	})
 }
 
-// held is how many packets a worker of takeShuffled gathers at most.
+// held is the largest number of packets that a worker of takeShuffled gathers.
 const held = 8
 
-// takeShuffled has each of the workers gather packets, as many as there are
-// just now, and decide them last come, first served.
+// takeShuffled starts workers that each gather the packets that are available, and
+// decide them in reverse order.
 func takeShuffled(q *queue.Queue, decide decision, workers int) (uint64, error) {
 	return together(workers, func() (n uint64, err error) {
 		var packets [held]queue.Packet
@@ -154,7 +155,7 @@ func takeShuffled(q *queue.Queue, decide decision, workers int) (uint64, error) 
 	})
 }
 
-// gather receives packets without waiting and returns how many.
+// gather receives packets without waiting and returns their number.
 func gather(from <-chan queue.Packet, into []queue.Packet) int {
 	for i := range into {
 		select {
@@ -170,7 +171,8 @@ func gather(from <-chan queue.Packet, into []queue.Packet) int {
 	return len(into)
 }
 
-// together runs work in several goroutines and adds up what they return.
+// together runs work in several goroutines. It returns the sum of the numbers that
+// they return, and their errors.
 func together(workers int, work func() (uint64, error)) (uint64, error) {
 	counts, errs := make([]uint64, workers), make([]error, workers)
 	var group sync.WaitGroup
@@ -185,7 +187,7 @@ func together(workers int, work func() (uint64, error)) (uint64, error) {
 	return sum, errors.Join(errs...)
 }
 
-// startConsumer starts a consumer of ours on some processors.
+// startConsumer starts one of our consumers on the given processors.
 func startConsumer(cpus []int, spec consumerSpec) (*process, consumerState, error) {
 	args, err := roleArgs(consumeRole, spec)
 	if err != nil {

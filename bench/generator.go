@@ -10,13 +10,15 @@ import (
 	"github.com/ipqueue/ipqueue/bench/internal/load"
 )
 
-// peerFD is the descriptor at which a generator finds the peer namespace.
+// peerFD is the descriptor of the peer namespace in a generator.
 const peerFD = 3
 
-// roomForTimes is more than can be measured one by one in the longest row.
+// roomForTimes is more than the number of datagrams that the longest row can send
+// one at a time.
 const roomForTimes = 1 << 20
 
-// generate is the role of a generator. It says load.Reading.
+// generate runs a generator, which prints a load.Reading for each line that it
+// reads. text is its load.Spec in JSON.
 func generate(ctx context.Context, text []byte) error {
 	var spec load.Spec
 	if err := json.Unmarshal(text, &spec); err != nil {
@@ -33,7 +35,7 @@ func generate(ctx context.Context, text []byte) error {
 	return errors.Join(load.Run(ctx, spec, peer, m), say(m.Read()))
 }
 
-// startGenerator starts a generator on some processors.
+// startGenerator starts a generator on the given processors.
 func startGenerator(cpus []int, spec load.Spec, peer *os.File) (*process, error) {
 	args, err := roleArgs(generateRole, spec)
 	if err != nil {

@@ -14,7 +14,7 @@ const statusFile = "/proc/net/netfilter/nfnetlink_queue"
 
 var errNoRow = errors.New("the kernel has no row for the queue")
 
-// readRow reads the kernel's row of the benchmark's queue.
+// readRow reads the row of the benchmark's queue.
 func readRow() (wire.NFQStatus, error) {
 	text, err := os.ReadFile(statusFile)
 	if err != nil {
@@ -27,14 +27,15 @@ func readRow() (wire.NFQStatus, error) {
 	return row, err
 }
 
-// handled is how many packets the kernel had delivered and got a verdict for:
-// it numbers packets from 1, also those that the socket had no room for.
+// handled returns the number of packets that the kernel delivered and that have a
+// verdict. The kernel numbers packets from 1, including those for which the
+// receive buffer had no room.
 func handled(row wire.NFQStatus) uint32 {
 	return row.LastID - row.Pending - row.UserDropped
 }
 
-// awaitQuiet waits until no packet waits for a verdict and none comes, and
-// returns the row.
+// awaitQuiet waits until no packet waits for a verdict and no new packet arrives.
+// It returns the row.
 func awaitQuiet() (wire.NFQStatus, error) {
 	deadline := time.Now().Add(patience)
 	before, err := readRow()
@@ -54,8 +55,8 @@ func awaitQuiet() (wire.NFQStatus, error) {
 	return before, err
 }
 
-// checkSent compares what a generator sent with the kernel's ids: nothing but
-// that was queued, and nothing of it got lost on the way there.
+// checkSent compares the number of packets that a generator sent with the kernel's
+// ids: all of them, and no others, must have reached the queue.
 func checkSent(row wire.NFQStatus, sent uint64) error {
 	if queued := row.LastID + row.QueueDropped; uint32(sent) != queued {
 		return fmt.Errorf("the generator sent %d packets, the kernel had %d to queue", sent, queued)
@@ -63,7 +64,8 @@ func checkSent(row wire.NFQStatus, sent uint64) error {
 	return nil
 }
 
-// checkCount compares what a consumer counted with the kernel's ids.
+// checkCount compares the number of packets that a consumer decided with the
+// kernel's ids.
 func checkCount(row wire.NFQStatus, final consumerState) error {
 	if final.Refused > 0 {
 		return fmt.Errorf("the kernel refused %d verdicts", final.Refused)

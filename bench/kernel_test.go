@@ -13,7 +13,7 @@ func TestHandled(t *testing.T) {
 	}{
 		{wire.NFQStatus{}, 0},
 		{wire.NFQStatus{LastID: 100, Pending: 30, UserDropped: 20, QueueDropped: 7}, 50},
-		// A queue-full drop takes no id; ids wrap.
+		// A packet dropped because the queue is full gets no id. Ids wrap.
 		{wire.NFQStatus{LastID: 5, Pending: 6}, 1<<32 - 1},
 	} {
 		if got := handled(test.row); got != test.want {

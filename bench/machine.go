@@ -12,7 +12,7 @@ import (
 	"github.com/ipqueue/ipqueue/bench/internal/sys"
 )
 
-// thisMachine returns what is known about the machine and the source.
+// thisMachine describes the machine and the version of the source.
 func thisMachine() (machine, error) {
 	release, err := sys.KernelRelease()
 	if err != nil {
@@ -33,7 +33,8 @@ func thisMachine() (machine, error) {
 	return m, nil
 }
 
-// commit names the source as git does, "-dirty" included.
+// commit returns the name of the commit, as git describe does: with "-dirty" if
+// files have changed.
 func commit() string {
 	out, err := exec.Command("git", "describe", "--always", "--dirty", "--exclude=*").Output()
 	if err != nil {

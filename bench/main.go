@@ -1,12 +1,12 @@
-// Bench measures packet queues from end to end: packets that the kernel made,
-// through its queue and a consumer's verdicts. It compares this library with
+// Bench measures packet queues from end to end: the kernel creates packets and
+// queues them, and a consumer decides them. It compares this library with
 // github.com/florianl/go-nfqueue and with consumers written in C.
 //
 //	cd bench && go run .
 //
-// It enters namespaces of its own and measures all rows in turn, over several
-// rounds. Each row has a consumer process on one processor and a generator on
-// another. README.md tells how to read what it writes.
+// It runs in private namespaces and measures all rows in turn, in several rounds.
+// Each row has a consumer process on one processor and a generator on another.
+// README.md explains the report.
 package main
 
 import (
@@ -39,7 +39,7 @@ func main() {
 	}
 }
 
-// run measures and reports. It fails if one row did.
+// run measures and reports. It fails if a measurement failed.
 func run(o options) error {
 	if o.list {
 		return listRows(os.Stdout, o)
@@ -47,7 +47,7 @@ func run(o options) error {
 	if err := netns.Enter(); err != nil {
 		return err
 	}
-	// Processes started from here die with this thread.
+	// The processes started here end when this thread ends (PR_SET_PDEATHSIG).
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -7,10 +7,10 @@ import (
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
-// The test binary plays the roles of consumers and generators too.
+// TestMain lets the test binary run as a consumer or a generator as well.
 func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" {
-		os.Setenv("GORACE", "atexit_sleep_ms=0") // else each of those ends a second late
+		os.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each of these ends a second late
 	}
 	if status, played := playRole(os.Args); played {
 		os.Exit(status)

@@ -5,23 +5,23 @@ import (
 	"math"
 )
 
-// A mark is something that is wanted of the library: a ratio to another
-// contender in the same scene, or a value.
+// A mark is a goal of the project: a limit for a value, or for a ratio to another
+// contender in the same scene.
 type mark struct {
 	about     string
 	scene     string
 	contender string
-	against   string // "" for a value
+	against   string // "" if the limit is for a value
 	unit      string
 	limit     float64
-	atMost    bool // the limit is the most that is wanted, else the least
+	atMost    bool // the limit is a maximum, otherwise a minimum
 }
 
-// none is what counts as no allocations: the runtime and the measurement
-// itself make a few in each round.
+// none is the limit for "no allocations": the runtime and the measurement itself
+// make a few in each round.
 const none = 0.005
 
-// marks returns what is wanted. The speed of floods is judged at each size.
+// marks returns all goals. Those for the speed of floods exist for each size.
 func marks(sizes []int) []mark {
 	var list []mark
 	for _, size := range sizes {
@@ -53,7 +53,7 @@ func floodMarks(scene string) []mark {
 	}
 }
 
-// allocationMarks are about every scene of a verdict.
+// allocationMarks returns the goals for allocations: one for each verdict.
 func allocationMarks(sizes []int) []mark {
 	var list []mark
 	for _, s := range scenes(sizes) {
@@ -70,7 +70,7 @@ func allocationMarks(sizes []int) []mark {
 	return list
 }
 
-// measured is the median over the rounds, NaN if the rows were not measured.
+// measured returns the median of the rounds, or NaN if the rows were not measured.
 func (m mark) measured(found map[string]series) float64 {
 	s := found[m.scene+"/"+m.contender]
 	if m.against == "" {
@@ -79,7 +79,7 @@ func (m mark) measured(found map[string]series) float64 {
 	return median(ratios(s, found[m.scene+"/"+m.against], m.unit))
 }
 
-// isMet reports whether x is as wanted.
+// isMet reports whether x is within the limit.
 func (m mark) isMet(x float64) bool {
 	if m.atMost {
 		return x <= m.limit
@@ -87,7 +87,7 @@ func (m mark) isMet(x float64) bool {
 	return x >= m.limit
 }
 
-// wanted is the limit as text.
+// wanted returns the limit as text.
 func (m mark) wanted() string {
 	switch {
 	case m.limit == none:
@@ -98,7 +98,7 @@ func (m mark) wanted() string {
 	return fmt.Sprintf("≥ %.2f", m.limit)
 }
 
-// outcome is what the table of marks says about x.
+// outcome returns the text for x in the table of marks.
 func (m mark) outcome(x float64) string {
 	switch {
 	case math.IsNaN(x):

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// seriesOf is a row that had the values of one unit in its rounds.
+// seriesOf returns the series of a row with the given values of one unit, one for
+// each round.
 func seriesOf(sceneName, contenderName, unit string, list ...float64) series {
 	s := series{row: row{scene{name: sceneName}, contender{name: contenderName}}}
 	for _, x := range list {
@@ -43,7 +44,7 @@ func TestMarkMeasured(t *testing.T) {
 	}
 }
 
-// A mark about a row that does not exist would silently never be measured.
+// Each mark must be about a row that exists: others would silently never be measured.
 func TestMarksNameRows(t *testing.T) {
 	commands := make(map[string]command)
 	for _, p := range peers {

@@ -10,15 +10,15 @@ import (
 	"github.com/ipqueue/ipqueue/bench/internal/sys"
 )
 
-// A stand is where rows are measured.
+// A stand contains what all measurements share.
 type stand struct {
 	cpus             []int    // not empty
-	peer             *os.File // namespace at the far end of TCP streams
+	peer             *os.File // the namespace at the far end of TCP streams
 	warmUp, duration time.Duration
-	readBuffer       int // that the first consumer was granted
+	readBuffer       int // granted to the first consumer, bytes
 }
 
-// newStand makes a stand of the processors that this process may use.
+// newStand returns a stand with the processors that this process may use.
 func newStand(peer *os.File, warmUp, duration time.Duration) (*stand, error) {
 	cpus, err := sys.CPUs()
 	if err != nil {
@@ -27,8 +27,8 @@ func newStand(peer *os.File, warmUp, duration time.Duration) (*stand, error) {
 	return &stand{cpus: cpus, peer: peer, warmUp: warmUp, duration: duration}, nil
 }
 
-// consumerCPUs returns the processors of consumers: the first, unless all
-// processes of the scene may use every one.
+// consumerCPUs returns the processors of consumers: the first one, or all in a free
+// scene.
 func (s *stand) consumerCPUs(in scene) []int {
 	if in.free {
 		return s.cpus
@@ -36,7 +36,8 @@ func (s *stand) consumerCPUs(in scene) []int {
 	return s.cpus[:1]
 }
 
-// generatorCPUs returns the processors of generators: the last, or all.
+// generatorCPUs returns the processors of generators: the last one, or all in a
+// free scene.
 func (s *stand) generatorCPUs(in scene) []int {
 	if in.free {
 		return s.cpus
@@ -44,20 +45,20 @@ func (s *stand) generatorCPUs(in scene) []int {
 	return s.cpus[len(s.cpus)-1:]
 }
 
-// sharesCPU reports whether there is but one processor for everything.
+// sharesCPU reports whether consumers and generators share the only processor.
 func (s *stand) sharesCPU() bool { return len(s.cpus) == 1 }
 
-// A trial is a consumer and a generator at work.
+// A trial is a running consumer and a running generator.
 type trial struct {
 	row                 row
 	consumer, generator *process
 }
 
-// longer is how many times longer than it should a measurement may become.
+// longer limits how much longer than intended a measurement may become.
 const longer = 16
 
-// measure runs a row, if need be again and longer until something can be
-// measured.
+// measure measures a row. If too little happened, it measures the row again for
+// twice the time.
 func (s *stand) measure(r row) (values, error) {
 	for t := *s; ; t.duration *= 2 {
 		v, err := t.measureOnce(r)
@@ -68,8 +69,8 @@ func (s *stand) measure(r row) (values, error) {
 	}
 }
 
-// measureOnce runs a row once. It fails unless the consumer has counted what
-// the kernel has, and the kernel has nothing left to be decided.
+// measureOnce measures a row once. It fails if the counts of consumer and kernel
+// differ, or if a packet is left undecided.
 func (s *stand) measureOnce(r row) (values, error) {
 	consumer, ready, err := s.startConsumer(r)
 	if err != nil {
@@ -102,7 +103,8 @@ func (s *stand) startConsumer(r row) (*process, consumerState, error) {
 	return startPeer(s.consumerCPUs(r.scene), r.contender.peer, r.scene)
 }
 
-// sameBuffer fails if a consumer has another receive buffer than the first.
+// sameBuffer fails if the receive buffer of a consumer has another size than that
+// of the first consumer.
 func (s *stand) sameBuffer(n int) error {
 	if s.readBuffer == 0 {
 		s.readBuffer = n
@@ -113,20 +115,20 @@ func (s *stand) sameBuffer(n int) error {
 	return nil
 }
 
-// What the kernel counts for a packet in a socket's buffer, in bytes.
+// The number of bytes that the kernel counts for a packet in a socket's buffer.
 const (
-	inSendBuffer    = 768  // beside its size, about, also for each segment of a message
-	inReceiveBuffer = 2048 // beside twice its size, at most
+	inSendBuffer    = 768  // about, in addition to its size; also for each segment of a message
+	inReceiveBuffer = 2048 // at most, in addition to twice its size
 )
 
-// What one message becomes at most.
+// The most datagrams, and bytes, of one message.
 const (
 	mostSegments = 40
 	mostBytes    = 60000
 )
 
-// spec is the row's load. What a flood has queued at a time is limited so that
-// it fits into a quarter of the queue and half of its socket's receive buffer.
+// spec returns the load of the row. It limits the packets that a flood has queued
+// at a time to a quarter of the queue and half of the receive buffer.
 func (r row) spec(receiveBuffer int) load.Spec {
 	spec := r.scene.spec
 	queued := min(queueLength/4, receiveBuffer/2/(inReceiveBuffer+2*spec.Size))
@@ -134,15 +136,15 @@ func (r row) spec(receiveBuffer int) load.Spec {
 	case load.UDP:
 		spec.Segments = max(min(mostSegments, mostBytes/max(spec.Size, 1), queued/4), 1)
 	case load.ICMP:
-		// A raw socket may exceed its send buffer by as much again
-		// (net/ipv4/ip_output.c, __ip_append_data), and there are the replies.
+		// A raw socket may use twice its send buffer (net/ipv4/ip_output.c,
+		// __ip_append_data), and the replies are queued as well.
 		queued /= 4
 	}
 	spec.SendBuffer = queued * (inSendBuffer + spec.Size) / 2 // the kernel doubles it
 	return spec
 }
 
-// watch takes a sample after the warm-up and one at the end.
+// watch takes a sample after the warm-up and another at the end.
 func (s *stand) watch(t *trial) (before, after sample, err error) {
 	time.Sleep(s.warmUp)
 	if before, err = t.sample(); err != nil {
@@ -153,8 +155,8 @@ func (s *stand) watch(t *trial) (before, after sample, err error) {
 	return before, after, err
 }
 
-// finish ends the load, lets the consumer decide what is left, and checks its
-// count.
+// finish ends the load, waits until the consumer has decided the remaining packets,
+// and checks all counts.
 func (t *trial) finish() error {
 	var reading load.Reading
 	if err := t.generator.stop(&reading); err != nil {

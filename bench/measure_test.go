@@ -13,8 +13,8 @@ import (
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
-// newTestStand returns a stand on the running kernel, and the rows of all
-// contenders that can be had here.
+// newTestStand returns a stand on the running kernel, and the rows of all contenders
+// that could be built.
 func newTestStand(t *testing.T) (*stand, []row) {
 	t.Helper()
 	testutil.RequireKernel(t)
@@ -93,8 +93,8 @@ func TestMeasureSecondOwner(t *testing.T) {
 	}
 }
 
-// Consumer and generator have a processor of their own each, if there are two,
-// but in free scenes.
+// If there are two processors, consumer and generator each have their own, except in
+// free scenes.
 func TestProcessors(t *testing.T) {
 	for _, test := range []struct {
 		cpus                []int
@@ -112,8 +112,8 @@ func TestProcessors(t *testing.T) {
 	}
 }
 
-// A flood must fit into the queue and into the receive buffer, also if what it
-// has in its send buffer may be one message more than that holds.
+// A flood must fit into the queue and into the receive buffer, even if its send
+// buffer is exceeded by one message.
 func TestSpecFitsBuffers(t *testing.T) {
 	for _, kind := range []load.Kind{load.UDP, load.ICMP} {
 		for _, size := range []int{0, 1, 64, 1400, 9000, 65507} {

@@ -12,15 +12,14 @@ import (
 	"github.com/ipqueue/ipqueue/internal/netns"
 )
 
-// A network is where everything is measured: the process's own namespace,
-// whose rules queue the load on its way out, and another one at the far end of
-// a veth pair.
+// A network consists of the namespace of this process, whose rules queue outgoing
+// packets, and a peer namespace at the far end of a veth pair.
 type network struct {
 	peer *netns.Namespace
-	file *os.File // the peer's, for generators
+	file *os.File // the peer namespace, for generators
 	sink *net.UDPConn
 
-	remove []func() error // undoes what was made in the own namespace
+	remove []func() error // undo the changes to this namespace
 }
 
 func newNetwork() (*network, error) {
@@ -43,7 +42,7 @@ func newNetwork() (*network, error) {
 	return n, nil
 }
 
-// join connects the namespaces and waits until packets pass.
+// join connects the namespaces and waits until the connection works.
 func (n *network) join() error {
 	here := &netns.Namespace{}
 	near, far, err := here.AddVeth("bench0", n.peer, "bench1")
@@ -63,8 +62,8 @@ func (n *network) join() error {
 	return errors.Join(near.WaitRunning(ctx), far.WaitRunning(ctx))
 }
 
-// addRules queues what the generators send, and what the kernel replies to
-// their echo requests.
+// addRules adds rules that queue the packets of the generators and the kernel's
+// replies to their echo requests.
 func (n *network) addRules() error {
 	here := &netns.Namespace{}
 	table, err := here.AddTable(netns.IPv4, "bench")

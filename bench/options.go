@@ -12,38 +12,38 @@ import (
 	"time"
 )
 
-// options are what the command line says.
+// options contains the values of the command line.
 type options struct {
 	rounds    int
 	duration  time.Duration // of each measurement
 	sizes     []int         // of UDP datagrams, bytes
 	match     *regexp.Regexp
-	consumers int    // of the row with several
-	dir       string // for the files, "" for none
+	consumers int    // number in the row with several
+	dir       string // for the files; "" writes none
 	list      bool
-	marks     bool // show what is wanted of the library, and whether it is met
+	marks     bool // print the table of marks
 }
 
-const usage = `Bench measures the library on the real kernel, beside go-nfqueue and consumers in C,
-in namespaces of its own: it needs no privilege where user namespaces are allowed.
+const usage = `Bench compares the library on the real kernel with go-nfqueue and consumers in C.
+It runs in private namespaces, so it needs no privilege if user namespaces are allowed.
 
 `
 
-// parseOptions parses the arguments behind the program's name. If they ask for
-// help it writes that to w and returns flag.ErrHelp.
+// parseOptions parses the arguments after the name of the program. If they request
+// help, it writes the help to w and returns flag.ErrHelp.
 func parseOptions(args []string, w io.Writer) (options, error) {
 	o := options{sizes: []int{64, 512, 1400}, match: regexp.MustCompile("")}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
-	f.IntVar(&o.rounds, "rounds", 11, "measure each row so many times")
+	f.IntVar(&o.rounds, "rounds", 11, "measure each row `N` times")
 	f.DurationVar(&o.duration, "time", 400*time.Millisecond, "length of each measurement")
 	f.IntVar(&o.consumers, "consumers", 4, "`number` of consumers in the row with several")
 	f.BoolVar(&o.list, "list", false, "list the rows and stop")
 	f.StringVar(&o.dir, "o", "", "`directory` for the files (default results for a whole run, none with -quick or -run)")
 	f.Func("sizes", "`bytes` in the UDP datagrams (default 64,512,1400)", o.setSizes)
-	f.Func("run", "measure the rows whose names match the `regexp` only", o.setMatch)
-	f.BoolVar(&o.marks, "marks", false, "show the table of marks: what is wanted of the library, and what was measured")
-	quick := f.Bool("quick", false, "measure each row once and shortly: a test, not a benchmark")
+	f.Func("run", "measure only the rows whose names match the `regexp`", o.setMatch)
+	f.BoolVar(&o.marks, "marks", false, "also print the table of marks: the goals of the project, and the measured values")
+	quick := f.Bool("quick", false, "measure each row once, for a short time: a test, not a benchmark")
 	err := f.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(w, usage)
@@ -60,7 +60,7 @@ func parseOptions(args []string, w io.Writer) (options, error) {
 	return o, o.check()
 }
 
-// complete sets what depends on other flags, unless it was set by itself.
+// complete sets the defaults that depend on other flags.
 func (o *options) complete(f *flag.FlagSet, quick bool) {
 	given := make(map[string]bool)
 	f.Visit(func(f *flag.Flag) { given[f.Name] = true })
@@ -88,7 +88,8 @@ func (o *options) check() error {
 	return nil
 }
 
-// largestDatagram leaves room for the headers of IPv4 and UDP.
+// largestDatagram is the size of the largest UDP datagram: an IPv4 packet without
+// its headers.
 const largestDatagram = 1<<16 - 1 - 20 - 8
 
 func (o *options) setSizes(text string) error {
@@ -99,7 +100,7 @@ func (o *options) setSizes(text string) error {
 			return err
 		}
 		if n < 1 || n > largestDatagram {
-			return fmt.Errorf("no datagram has %d bytes", n)
+			return fmt.Errorf("a datagram has 1 to %d bytes, not %d", largestDatagram, n)
 		}
 		o.sizes = append(o.sizes, n)
 	}
@@ -113,7 +114,7 @@ func (o *options) setMatch(text string) (err error) {
 	return err
 }
 
-// warmUp is how long a row runs before it is measured.
+// warmUp returns how long a row runs before it is measured.
 func (o *options) warmUp() time.Duration {
 	return max(o.duration/4, 100*time.Millisecond)
 }

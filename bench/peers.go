@@ -16,13 +16,13 @@ var peerSources embed.FS
 
 // A peer is a consumer that does not use this library.
 type peer struct {
-	name  string // of its rows
+	name  string // of the contender
 	about string
 
-	source string // in C, below peers
+	source string // C file in the directory peers, or ""
 	libs   []string
 
-	use string // of go-nfqueue: callback or channel
+	use string // the argument of gonfqueue: callback or channel
 }
 
 var peers = []peer{
@@ -33,12 +33,11 @@ var peers = []peer{
 	{name: cBatch, source: "batch.c", about: "C, recvmmsg, one VERDICT_BATCH"},
 }
 
-// A command is a peer that can be started, the program with its first
-// arguments.
+// A command is the program of a peer and its first arguments.
 type command []string
 
-// buildPeers compiles the peers into dir. It returns their commands by name,
-// and an error for each peer that is missing here.
+// buildPeers compiles the peers into dir. It returns their commands, indexed by
+// name, and an error for each peer that cannot be built.
 func buildPeers(dir string) (commands map[string]command, leftOut []error) {
 	commands = make(map[string]command)
 	compiler, noCompiler := findCompiler()
@@ -63,8 +62,9 @@ func buildPeers(dir string) (commands map[string]command, leftOut []error) {
 	return commands, leftOut
 }
 
-// buildGoNFQueue compiles the module below gonfqueue and returns the program.
-// It has its own dependencies, so the go command must be able to fetch them.
+// buildGoNFQueue compiles the module in the directory gonfqueue and returns the
+// program. The module has its own dependencies, which the go command may have to
+// download.
 func buildGoNFQueue(dir string) (program string, err error) {
 	program = filepath.Join(dir, "gonfqueue")
 	cmd := exec.Command("go", "build", "-buildvcs=false", "-o", program, ".")
@@ -85,7 +85,7 @@ func findCompiler() (string, error) {
 	return "", errors.New("no C compiler found")
 }
 
-// unpack writes the sources into dir/peers.
+// unpack writes the C files into dir/peers.
 func unpack(dir string) error {
 	return os.CopyFS(dir, peerSources)
 }
@@ -109,7 +109,7 @@ func firstLine(text []byte) string {
 	return string(text)
 }
 
-// startPeer starts a peer on some processors.
+// startPeer starts a peer on the given processors.
 func startPeer(cpus []int, c command, s scene) (*process, consumerState, error) {
 	var ready consumerState
 	large := "gso"

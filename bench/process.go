@@ -18,9 +18,9 @@ import (
 // patience is how long a process may take to answer.
 const patience = 10 * time.Second
 
-// A process is a consumer or a generator. It prints lines of JSON: one when it
-// is ready, one for each line it reads (only our own processes read), and one
-// at its end, for which it is asked with SIGTERM.
+// A process is a consumer or a generator. It prints lines of JSON: one when it is
+// ready, one for each line that it reads (the consumers in C read none), and one at
+// its end. SIGTERM ends it.
 type process struct {
 	cmd    *exec.Cmd
 	in     io.WriteCloser
@@ -29,8 +29,8 @@ type process struct {
 	stderr bytes.Buffer
 }
 
-// startProcess starts the command on some processors and reads its first line
-// into ready.
+// startProcess starts the command on the given processors and decodes its first
+// line into ready.
 func startProcess(cpus []int, cmd *exec.Cmd, ready any) (*process, error) {
 	p := &process{cmd: cmd}
 	if err := p.start(cpus); err != nil {
@@ -59,7 +59,7 @@ func (p *process) start(cpus []int) error {
 	return err
 }
 
-// read reads a line into v.
+// read reads a line and decodes it into v.
 func (p *process) read(v any) error {
 	if err := p.pipe.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return err
@@ -71,7 +71,7 @@ func (p *process) read(v any) error {
 	return json.Unmarshal(line, v)
 }
 
-// ask has the process say how things stand now.
+// ask requests the current state of the process and decodes it into v.
 func (p *process) ask(v any) error {
 	_, err := io.WriteString(p.in, "\n")
 	if err == nil {
@@ -83,7 +83,7 @@ func (p *process) ask(v any) error {
 	return nil
 }
 
-// stop ends the process and reads its last line into v.
+// stop ends the process and decodes its last line into v.
 func (p *process) stop(v any) error {
 	err := p.cmd.Process.Signal(syscall.SIGTERM)
 	if err == nil {
@@ -108,13 +108,13 @@ func (p *process) kill() {
 	}
 }
 
-// fail ends the process because of err and returns that, explained.
+// fail kills the process and returns err with the explanation of explain.
 func (p *process) fail(err error) error {
 	p.kill()
 	return p.explain(err)
 }
 
-// explain adds the command and what it wrote to its standard error.
+// explain adds the command and its output on standard error to err.
 func (p *process) explain(err error) error {
 	name := strings.Join(p.cmd.Args, " ")
 	if said := strings.TrimSpace(p.stderr.String()); said != "" {

@@ -8,7 +8,7 @@ import (
 	"github.com/ipqueue/ipqueue/bench/internal/sys"
 )
 
-// startShell starts a script that plays a consumer.
+// startShell starts a shell script instead of a consumer.
 func startShell(t *testing.T, script string) (*process, consumerState, error) {
 	t.Helper()
 	cpus, err := sys.CPUs()

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// writeReport writes the results as Markdown, with the charts, which are in
-// the same directory, or without.
+// writeReport writes the results as Markdown. With charts, it refers to the files
+// of the charts in the same directory.
 func (r *results) writeReport(w io.Writer, charts bool) error {
 	var b strings.Builder
 	b.WriteString("# Benchmark\n\n")
@@ -51,14 +51,14 @@ func (r *results) reportFailures(b *strings.Builder) {
 	b.WriteString("\n")
 }
 
-// writeMarks writes what was measured of each mark, for the message of a
-// commit that claims something.
+// writeMarks writes a table of the goals and the measured values, for commit
+// messages that claim an improvement.
 func (r *results) writeMarks(w io.Writer) error {
 	found := r.byName()
 	t := table{heads: []string{"mark", "load", "measured", "wanted", ""}, left: 2}
 	for _, m := range marks(r.sizes) {
 		if _, ok := found[m.scene+"/"+m.contender]; !ok {
-			continue // not asked for
+			continue // not selected
 		}
 		x := m.measured(found)
 		t.add(m.about, m.scene, plain(x, 2), m.wanted(), m.outcome(x))
@@ -73,7 +73,7 @@ type column struct {
 	unit   string
 	scale  float64
 	digits int
-	total  bool // lost packets of all rounds, not a median
+	total  bool // show the sum of all rounds instead of the median
 }
 
 var columns = []column{
@@ -104,8 +104,8 @@ func (c column) of(s series) string {
 	return plain(median(list)*c.scale, c.digits)
 }
 
-// shows reports whether the column has anything to show of s: a value, or a
-// loss.
+// shows reports whether the column is not empty for s: it has a value, or packets
+// were lost.
 func (c column) shows(s series) bool {
 	if c.total {
 		return sum(s.of(c.unit)) > 0
@@ -146,8 +146,8 @@ func (r *results) reportContenders(b *strings.Builder) {
 	}
 }
 
-// A table is one of Markdown, whose columns are right-aligned after the first
-// few.
+// A table is a table in Markdown. The first left columns are left-aligned, the
+// others right-aligned.
 type table struct {
 	heads []string
 	left  int
@@ -171,7 +171,7 @@ func (t *table) String() string {
 	return b.String()
 }
 
-// spread is half of the range of the values, relative to their median.
+// spread returns half of the range of the values, relative to their median.
 func spread(list []float64) float64 {
 	if len(list) == 0 {
 		return math.NaN()
@@ -179,7 +179,8 @@ func spread(list []float64) float64 {
 	return (slices.Max(list) - slices.Min(list)) / 2 / median(list)
 }
 
-// plain is x in so many digits after the point, or a dash.
+// plain formats x with the given number of digits after the decimal point, and NaN
+// as a dash.
 func plain(x float64, digits int) string {
 	if math.IsNaN(x) {
 		return "–"
@@ -194,7 +195,7 @@ func percent(x float64) string {
 	return fmt.Sprintf("%.0f\u00a0%%", 100*x)
 }
 
-// thousands is x as a whole number with a no-break space between groups of
+// thousands formats x as an integer with no-break spaces between groups of three
 // digits.
 func thousands(x float64) string {
 	digits := plain(x, 0)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// testResults are two rounds of two rows, of which one failed once.
+// testResults returns results of two rounds of two rows. One measurement failed.
 func testResults() *results {
 	ours := seriesOf("udp-64", packets, packetRate, 100000, 120000)
 	ours.row.scene.about, ours.row.contender.about = "flood", "Packets, one consumer"

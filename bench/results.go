@@ -7,34 +7,34 @@ import (
 	"time"
 )
 
-// results is all that a benchmark found out.
+// results contains everything that a run has measured.
 type results struct {
 	machine  machine
 	settings []fact
 	sizes    []int
 	series   []series // in the order of the rows
-	leftOut  []error  // what could not be measured here
+	leftOut  []error  // reasons why something could not be measured
 	failures []failure
 }
 
-// A failure is a row that gave no number in a round.
+// A failure is a measurement of a row that failed.
 type failure struct {
 	row   row
 	round int // from 1
 	err   error
 }
 
-// A fact is a line in the head of the results.
+// A fact is a line at the beginning of the results.
 type fact struct{ name, value string }
 
-// A machine is where and of what the results were found.
+// A machine describes the machine, the time and the version of the source.
 type machine struct {
 	date   time.Time
 	commit string
 	facts  []fact
 }
 
-// byName returns the series by the names of their rows.
+// byName returns the series, indexed by the names of their rows.
 func (r *results) byName() map[string]series {
 	found := make(map[string]series, len(r.series))
 	for _, s := range r.series {
@@ -54,7 +54,7 @@ func (r *results) inScene(name string) []series {
 	return list
 }
 
-// scenesFound returns the scenes that have rows, in order.
+// scenesFound returns the scenes of the rows, in order.
 func (r *results) scenesFound() []scene {
 	var list []scene
 	for _, s := range r.series {

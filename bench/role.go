@@ -12,16 +12,15 @@ import (
 	"github.com/ipqueue/ipqueue/bench/internal/sys"
 )
 
-// The program executes itself for each consumer of ours and each generator,
-// with one of these as its first argument and a specification in JSON as its
-// second.
+// Roles of the program. It runs itself for each of our consumers and each
+// generator: the first argument is the role, the second a specification in JSON.
 const (
 	consumeRole  = "consume"
 	generateRole = "generate"
 )
 
-// playRole plays the role that the arguments name, if they do, and returns
-// the exit status.
+// playRole runs the role that the arguments contain and returns the exit status. If
+// they contain no role, it does nothing and played is false.
 func playRole(args []string) (status int, played bool) {
 	if len(args) != 3 {
 		return 0, false
@@ -44,19 +43,19 @@ func playRole(args []string) (status int, played bool) {
 	return 0, true
 }
 
-// roleArgs are the arguments that make the program play a role.
+// roleArgs returns the arguments for a role.
 func roleArgs(role string, spec any) ([]string, error) {
 	text, err := json.Marshal(spec)
 	return []string{role, string(text)}, err
 }
 
-// say prints v as a line.
+// say prints v as a line of JSON.
 func say(v any) error {
 	return json.NewEncoder(os.Stdout).Encode(v)
 }
 
-// answer starts to say state() for each line of the standard input, until that
-// ends. It does so beside the work, which it hardly holds up.
+// answer starts a goroutine that prints the result of state for each line of the
+// standard input, until the input ends.
 func answer(state func() any) error {
 	in, err := sys.Stdin()
 	if err != nil {

@@ -7,29 +7,29 @@ import (
 	"github.com/ipqueue/ipqueue/bench/internal/load"
 )
 
-// A scene is the load and the verdict that the rows of one table have in
-// common.
+// A scene is the load and the verdict that the rows of one table share. The
+// documents call it a load.
 type scene struct {
 	name    string
 	about   string
 	spec    load.Spec
 	verdict string
-	free    bool // no process is bound to a processor
+	free    bool // processes are not bound to processors
 }
 
-// A contender is a consumer to be measured: one of ours, or a peer.
+// A contender is a consumer: one of ours, or a peer.
 type contender struct {
 	name  string
 	about string
 	ours  consumerSpec
 	peer  command // nil for ours
-	isGo  bool    // it reports its allocations
+	isGo  bool    // the consumer reports its allocations
 }
 
-// isOurs reports whether the contender is a use of the library.
+// isOurs reports whether the contender uses the library.
 func (c contender) isOurs() bool { return c.peer == nil }
 
-// A row is what is measured in one go.
+// A row is a scene and a contender, which are measured together.
 type row struct {
 	scene     scene
 	contender contender
@@ -52,10 +52,10 @@ const (
 	goNFQueueChannel  = "go-nfqueue-channel"
 )
 
-// shufflers is how many goroutines give verdicts out of order.
+// shufflers is the number of goroutines that give verdicts out of order.
 const shufflers = 64
 
-// contenders returns all of them, the peers as far as they could be built.
+// contenders returns all contenders, including the peers that could be built.
 func contenders(consumers int, commands map[string]command) []contender {
 	list := []contender{
 		{name: packets, about: "Packets, one consumer", ours: consumerSpec{Take: "packets", Workers: 1}},
@@ -76,7 +76,7 @@ func contenders(consumers int, commands map[string]command) []contender {
 	return list
 }
 
-// scenes returns all loads with their verdicts.
+// scenes returns all scenes.
 func scenes(sizes []int) []scene {
 	var list []scene
 	for _, size := range sizes {
@@ -94,7 +94,7 @@ func acceptOf(name, about string, spec load.Spec) scene {
 	return scene{name: name, about: about, spec: spec, verdict: "accept"}
 }
 
-// freely returns the scene with its processes on any processor.
+// freely returns the same scene without binding processes to processors.
 func freely(s scene) scene {
 	s.name += "-free"
 	s.about += ", no process bound to a processor"
@@ -102,8 +102,8 @@ func freely(s scene) scene {
 	return s
 }
 
-// segmented reports whether the kernel makes the datagrams of large messages,
-// and queues them one by one.
+// segmented reports whether the kernel splits large messages into datagrams and
+// queues these one by one.
 func (s scene) segmented() bool { return s.spec.Kind == load.UDP }
 
 func floodOf(size int, verdict string) scene {
@@ -120,9 +120,9 @@ func floodOf(size int, verdict string) scene {
 	return s
 }
 
-// aboutVerdict is what becomes of packets that are not just accepted. A mark that
-// changes would have the kernel route each packet again, which takes longer than
-// anything a consumer does.
+// aboutVerdict describes the verdicts other than "accept". The mark does not change,
+// because the kernel would route each packet with a new mark again, which takes
+// longer than anything that a consumer does.
 var aboutVerdict = map[string]string{
 	"drop":    "dropped",
 	"mark":    "accepted with the mark they have",

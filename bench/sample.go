@@ -10,7 +10,7 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// A sample is how things stand at a moment.
+// A sample contains all counters at one moment.
 type sample struct {
 	at        time.Time
 	status    wire.NFQStatus
@@ -36,11 +36,12 @@ func (t *trial) sample() (s sample, err error) {
 	return s, err
 }
 
-// errIdle says that a measurement was too short for the machine's other load.
-var errIdle = errors.New("nothing was done while it was measured")
+// errIdle means that a value is 0: the measurement was too short, for example because
+// other programs used the processors.
+var errIdle = errors.New("nothing happened during the measurement")
 
-// between returns what happened from one sample to another, errIdle if not
-// enough did.
+// between returns the values between two samples. It fails with errIdle if one of
+// them that must not be 0 is 0.
 func between(r row, a, b sample) (values, error) {
 	n := float64(handled(b.status) - handled(a.status))
 	seconds := b.at.Sub(a.at).Seconds()
@@ -69,7 +70,7 @@ func between(r row, a, b sample) (values, error) {
 	return v, nil
 }
 
-// addLoad adds what only some generators measure.
+// addLoad adds the values that only some kinds of load have.
 func (v values) addLoad(kind load.Kind, a, b load.Reading, seconds float64) {
 	switch kind {
 	case load.TCP:

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// Units of what is measured, as benchstat knows them or takes them over.
+// Units of the measured values. benchstat knows some and accepts the others.
 const (
 	packetRate  = "packets/s"
-	cpuTime     = "cpu-ns/op" // an op is a packet
+	cpuTime     = "cpu-ns/op" // an operation is a packet
 	userTime    = "user-ns/op"
 	systemTime  = "sys-ns/op"
 	cpuBusy     = "cpu-%" // of one processor
@@ -19,29 +19,29 @@ const (
 	p50         = "p50-ns"
 	p99         = "p99-ns"
 	p999        = "p99.9-ns"
-	queueFull   = "queue-full" // packets lost
+	queueFull   = "queue-full" // packets lost, as the next two
 	socketFull  = "socket-full"
 	tooLate     = "too-late"
 	memory      = "peak-B" // resident memory of the process
 	packetCount = "packets"
 )
 
-// units is the order in which raw results list them.
+// units lists the units in their order in raw results.
 var units = []string{
 	packetRate, cpuTime, userTime, systemTime, cpuBusy, allocs, allocBytes, bitRate,
 	p50, p99, p999, memory, queueFull, socketFull, tooLate,
 }
 
-// values are the results of one measurement by unit.
+// values contains the results of one measurement, indexed by unit.
 type values map[string]float64
 
-// A series is what several rounds found for one row.
+// A series contains the results of all rounds for one row.
 type series struct {
 	row    row
-	rounds []values // nil where the round failed
+	rounds []values // nil if the measurement failed
 }
 
-// of returns the values of one unit, those of rounds that have it.
+// of returns the values of one unit from the rounds that have one.
 func (s series) of(unit string) []float64 {
 	var list []float64
 	for _, v := range s.rounds {
@@ -52,7 +52,7 @@ func (s series) of(unit string) []float64 {
 	return list
 }
 
-// ratios divides the values of s by those of t from the same round.
+// ratios returns the values of s divided by those of t from the same rounds.
 func ratios(s, t series, unit string) []float64 {
 	var list []float64
 	for i := range min(len(s.rounds), len(t.rounds)) {
@@ -65,8 +65,7 @@ func ratios(s, t series, unit string) []float64 {
 	return list
 }
 
-// median returns the middle of the values, NaN if there are none. It is the
-// mean of the two in the middle if their number is even.
+// median returns the median of the values, or NaN if there are none.
 func median(list []float64) float64 {
 	if len(list) == 0 {
 		return math.NaN()

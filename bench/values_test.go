@@ -27,7 +27,8 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-// The rounds are paired: a slow round of both contenders does not count.
+// Ratios are computed within each round, so a round that is slow for both contenders
+// does not change them.
 func TestRatiosPairRounds(t *testing.T) {
 	ours := series{rounds: []values{{packetRate: 100}, {packetRate: 10}, nil, {packetRate: 300}, {packetRate: 50}}}
 	theirs := series{rounds: []values{{packetRate: 50}, {packetRate: 5}, {packetRate: 1}, {cpuTime: 7}, {packetRate: 0}}}

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readBuffer is the receive buffer that the kernel granted, in bytes as it
-// accounts them.
+// readBuffer returns the size of the receive buffer that the kernel granted, in
+// bytes as the kernel counts them.
 func readBuffer(c *netlink.Conn) (n int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {

@@ -1,11 +1,12 @@
-// Gonfqueue is the benchmark's consumer over github.com/florianl/go-nfqueue/v2.
-// It is a module of its own, so that nobody else depends on that library.
+// Gonfqueue is the consumer of the benchmark that uses
+// github.com/florianl/go-nfqueue/v2. It is a separate module, so that no other module
+// depends on that library.
 //
 //	gonfqueue callback|channel QUEUE-NUMBER QUEUE-LENGTH RECEIVE-BUFFER accept|drop gso|segments
 //
-// Callback gives the verdict in the callback; channel sends the packet over a
-// channel to a goroutine that gives it. The program prints a line of JSON when
-// the queue is bound, one for each line of its standard input, and one after
+// With "callback", the callback gives the verdict. With "channel", it sends the packet
+// to another goroutine, which gives the verdict. The program prints a line of JSON
+// when the queue is bound, one for each line of its standard input, and one after
 // SIGTERM.
 package main
 
@@ -26,7 +27,7 @@ import (
 	"github.com/mdlayher/netlink"
 )
 
-// channelCapacity is that of our Packets by default, for a like comparison.
+// channelCapacity is the default capacity of the channel of Queue.Packets.
 const channelCapacity = 64
 
 func main() {
@@ -36,15 +37,15 @@ func main() {
 	}
 }
 
-// A consumer decides all packets of a queue alike.
+// A consumer gives the same verdict to all packets of a queue.
 type consumer struct {
 	queue    *nfqueue.Nfqueue
 	verdict  int
-	buffer   int // receive buffer to ask for, bytes
+	buffer   int // receive buffer to request, bytes
 	channel  bool
 	decided  atomic.Uint64
 	refused  atomic.Uint64
-	failures atomic.Pointer[error] // of a verdict
+	failures atomic.Pointer[error] // the first error of a verdict
 }
 
 func run(args []string) error {
@@ -106,12 +107,13 @@ func parse(args []string) (*consumer, *nfqueue.Config, error) {
 	return c, config, nil
 }
 
-// prepare makes the socket as all consumers of the benchmark have it.
+// prepare gives the socket the same options as the sockets of all other consumers.
 func (c *consumer) prepare() error {
 	return errors.Join(c.queue.Con.SetReadBuffer(c.buffer), c.queue.SetOption(netlink.NoENOBUFS, true))
 }
 
-// start registers the callback. finish waits until what it handed on is decided.
+// start registers the callback. finish waits until all packets that the callback sent
+// to another goroutine are decided.
 func (c *consumer) start(ctx context.Context) (finish func(), err error) {
 	hook, finish := c.decideNow, func() {}
 	if c.channel {
@@ -130,7 +132,8 @@ func (c *consumer) decideNow(a nfqueue.Attribute) int {
 	return 0
 }
 
-// decideElsewhere returns a callback that has another goroutine decide.
+// decideElsewhere returns a callback that sends packets to a goroutine, which decides
+// them.
 func (c *consumer) decideElsewhere() (hook nfqueue.HookFunc, finish func()) {
 	packets := make(chan nfqueue.Attribute, channelCapacity)
 	var done sync.WaitGroup
@@ -158,7 +161,8 @@ func (c *consumer) decide(id uint32) {
 	c.decided.Add(1)
 }
 
-// answer reports the runtime's counters for each line of the standard input.
+// answer prints the runtime's counters of allocations for each line of the standard
+// input.
 func answer() {
 	var m runtime.MemStats
 	line := make([]byte, 64)

@@ -1,6 +1,6 @@
 /*
- * A consumer that receives up to 64 packets with one call and answers them
- * with one batch verdict, which decides all packets up to an id.
+ * A consumer that receives up to 64 packets with one call and decides them
+ * with one batch verdict, which applies to all packets up to an id.
  */
 #include "raw.h"
 

@@ -1,6 +1,6 @@
 /*
- * A consumer as programs over libnetfilter_queue are written: receive one
- * packet, have the library take it apart, answer it from the callback.
+ * A consumer as in most programs that use libnetfilter_queue: it receives one
+ * packet, the library decodes it, and the callback gives the verdict.
  */
 #include "peer.h"
 

@@ -1,6 +1,6 @@
 /*
- * A consumer that receives up to 64 packets with one call and answers them
- * with one: a verdict message for each, all in one datagram.
+ * A consumer that receives up to 64 packets with one call and decides them
+ * with another: it sends a verdict message for each, all in one datagram.
  */
 #include "raw.h"
 

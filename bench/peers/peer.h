@@ -1,11 +1,11 @@
 /*
- * What the C consumers have in common: their arguments, what they print, and
- * how they stop.
+ * Code that all C consumers share: arguments, output and end.
  *
  *	peer QUEUE-NUMBER QUEUE-LENGTH RECEIVE-BUFFER accept|drop gso|segments
  *
- * takes large packets as they are or has the kernel make segments of them. It
- * prints a line of JSON when the queue is bound and another after SIGTERM.
+ * With "gso" the kernel queues large packets whole, with "segments" it splits
+ * them first. A consumer prints a line of JSON when the queue is bound, and
+ * another after SIGTERM.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -59,8 +59,8 @@ static struct options parse(int argc, char **argv)
 }
 
 /*
- * A signal that comes just before a receiving call does not interrupt it: the
- * timer repeats it.
+ * A signal that arrives just before a receiving call does not interrupt that
+ * call, so a timer repeats the signal.
  */
 static void on_signal(int number)
 {
@@ -72,7 +72,7 @@ static void on_signal(int number)
 	stopping = 1;
 }
 
-/* The socket is the same for all consumers of a benchmark. */
+/* All consumers of the benchmark use these options of the socket. */
 static void prepare(int fd, int buffer)
 {
 	const int one = 1;
@@ -84,7 +84,7 @@ static void prepare(int fd, int buffer)
 		die("NETLINK_NO_ENOBUFS");
 }
 
-/* Says that the queue is bound, and what receive buffer was granted. */
+/* Reports that the queue is bound, and the size of the receive buffer. */
 static void ready(int fd)
 {
 	struct sigaction action = { .sa_handler = on_signal };	/* no SA_RESTART */

@@ -1,6 +1,6 @@
 /*
- * nfnetlink_queue without a library: binding a queue, and receiving its
- * packets with recvmmsg.
+ * nfnetlink_queue without a library: bind a queue, and receive its packets
+ * with recvmmsg.
  */
 #define _GNU_SOURCE
 #include "peer.h"
@@ -16,7 +16,7 @@
 static struct mmsghdr messages[BATCH];
 static struct iovec   slots[BATCH];
 
-/* Writes the header of a message to the queue and returns what follows it. */
+/* Writes the headers of a message at at, and returns the place after them. */
 static char *put_header(void *at, int type, int flags, uint16_t queue, uint32_t length)
 {
 	struct nlmsghdr *h = at;
@@ -43,7 +43,7 @@ static char *put_attribute(char *at, int type, const void *value, size_t size)
 	return at + NLA_ALIGN(a->nla_len);
 }
 
-/* Binds the queue with all its settings in one message and awaits the answer. */
+/* Binds the queue with all settings in one message, and waits for the answer. */
 static void bind_queue(int fd, const struct options *o)
 {
 	const struct nfqnl_msg_config_cmd command = { .command = NFQNL_CFG_CMD_BIND };
@@ -99,7 +99,7 @@ static void open_slots(void)
 	}
 }
 
-/* Waits for packets and returns how many came, 0 if it was interrupted. */
+/* Waits for packets and returns their number, or 0 if it was interrupted. */
 static int receive(int fd)
 {
 	int n = recvmmsg(fd, messages, BATCH, MSG_WAITFORONE, NULL);

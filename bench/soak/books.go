@@ -8,8 +8,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A tally is the verdicts that the application has given and the queue has
-// taken.
+// A tally counts the verdicts that the application gave and the queue accepted.
 type tally struct {
 	accepted, dropped, repeated, requeued, replaced uint64
 }
@@ -44,39 +43,41 @@ func (t *sharedTally) add(v queue.Verdict) {
 	t.tally.add(v)
 }
 
-// Books are what is known about a queue after its end.
+// Books contains all counts about a queue after its end.
 type books struct {
 	stats  queue.Stats // after Close
 	given  tally
 	passed passed
-	// lenient is set if packets may have passed of which the queue's process
-	// never heard: with FailOpen, and with OnClose Accept.
+	// lenient means that the kernel may have let packets pass that it did not
+	// deliver: with FailOpen, and with OnClose Accept.
 	lenient bool
 }
 
-// Passed is what rules have counted behind a queue while it was open.
+// Passed contains the packets that rules after a queue counted while it was open:
+// those accepted and those repeated by the application, and those that passed
+// without its verdict.
 type passed struct{ accepted, repeated, unasked uint64 }
 
-// Problems are what does not add up. They are an error if there are any.
+// Problems lists the counts that do not agree. It is an error unless it is empty.
 type problems []string
 
 func (p problems) Error() string { return strings.Join(p, "\n") }
 
-// equal wants two counts to be the same.
+// equal adds a problem if two counts differ.
 func (p *problems) equal(what string, got, want uint64) {
 	if got != want {
 		*p = append(*p, fmt.Sprintf("%s: %d, want %d", what, got, want))
 	}
 }
 
-// atMost wants a count to have a limit.
+// atMost adds a problem if a count exceeds a limit.
 func (p *problems) atMost(what string, got, limit uint64) {
 	if got > limit {
 		*p = append(*p, fmt.Sprintf("%s: %d, want at most %d", what, got, limit))
 	}
 }
 
-// audit returns what does not add up in the books of a queue that was closed.
+// audit checks the books of a queue that was closed.
 func (b books) audit() problems {
 	var p problems
 	p.identity(b.stats)
@@ -96,7 +97,8 @@ func (p *problems) identity(s queue.Stats) {
 	p.equal("Gone", s.Gone, 0)
 	p.equal("Malformed", s.Malformed, 0)
 	p.equal("Foreign", s.Foreign, 0)
-	// No link goes down and no rule is removed: the kernel has no reason.
+	// The kernel has no reason to refuse a verdict: no link goes down, and no rule
+	// is removed.
 	p.equal("Refused", s.Refused, 0)
 	p.equal("packets by their actions", s.Accepted+s.Dropped+s.Repeated+s.Stopped+s.Requeued, ended)
 	if s.Kernel.Err != nil {
@@ -116,7 +118,7 @@ func (p *problems) verdicts(s queue.Stats, given tally) {
 	p.equal("Replaced", s.Replaced, given.replaced)
 }
 
-// passage checks what rules have counted behind the queue.
+// passage checks the packets that the rules after the queue counted.
 func (p *problems) passage(b books) {
 	p.equal("packets passed with the mark of Accept", b.passed.accepted, b.given.accepted)
 	p.equal("packets passed with the mark of Repeat", b.passed.repeated, b.given.repeated)
@@ -128,10 +130,10 @@ func (p *problems) passage(b books) {
 	}
 }
 
-// settled returns what does not add up in the books of an open queue that gets
-// nothing at the moment: nothing may wait, and each id the kernel gave must be
-// accounted for, with none missed but those that the kernel says it could not
-// deliver. With FailOpen the kernel does not say.
+// settled checks the counters of an open queue to which nothing is sent: no packet may
+// wait, and each id that the kernel gave must belong to a packet that was received or
+// that the kernel counted as not delivered. With FailOpen the kernel does not count
+// these.
 func settled(s queue.Stats, failOpen bool) problems {
 	var p problems
 	p.equal("Kernel.Pending", uint64(s.Kernel.Pending), 0)
@@ -140,7 +142,7 @@ func settled(s queue.Stats, failOpen bool) problems {
 	if !failOpen {
 		p.equal("ids not received against Kernel.SocketDropped", lost, uint64(s.Kernel.SocketDropped))
 	}
-	// The last ones may be missing without a later packet that shows it.
+	// If the last packets were lost, no later packet shows the gap.
 	p.atMost("Missed against ids not received", s.Missed, lost)
 	return p
 }

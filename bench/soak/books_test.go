@@ -8,8 +8,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// balanced are books that balance: 100 packets and all that may happen to
-// them.
+// balanced returns books whose counts agree: 100 packets, and everything that may
+// happen to them.
 func balanced() books {
 	return books{
 		stats: queue.Stats{
@@ -26,7 +26,7 @@ func TestAudit(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		change  func(*books)
-		problem string // "" for none
+		problem string // "" if there is none
 	}{
 		{"balanced", func(*books) {}, ""},
 		{"received and forgotten", func(b *books) { b.stats.Received++ }, "Received = "},

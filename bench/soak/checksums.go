@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// checkChecksums wants the namespace to have received nothing with a wrong
-// checksum, since it was made.
+// checkChecksums fails if the namespace has ever received a packet with a wrong
+// checksum.
 func checkChecksums() error {
 	names, err1 := os.ReadFile("/proc/self/net/snmp")
 	names6, err2 := os.ReadFile("/proc/self/net/snmp6")
@@ -24,8 +24,9 @@ func checkChecksums() error {
 	return nil
 }
 
-// checksumErrors reads the counters out of snmp, which has a line of names and
-// one of numbers for each protocol, and snmp6, which has a line for each name.
+// checksumErrors returns the counters of checksum errors in the texts of snmp, which
+// has a line of names and a line of numbers for each protocol, and snmp6, which has a
+// line for each counter.
 func checksumErrors(snmp, snmp6 string) map[string]string {
 	counters := make(map[string]string)
 	add := func(name, n string) {

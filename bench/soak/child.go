@@ -18,12 +18,12 @@ import (
 	"github.com/ipqueue/ipqueue/wire"
 )
 
-// The program executes itself to consume childQueue, with consumeRole and a
-// seed as its arguments.
+// consumeRole is the first argument with which the program runs itself as a consumer
+// of childQueue. The second is a seed.
 const consumeRole = "consume"
 
-// playRole plays the role that the arguments name, if they do, and returns
-// the exit status.
+// playRole runs the role that the arguments contain and returns the exit status. If
+// they contain no role, it does nothing and played is false.
 func playRole(args []string) (status int, played bool) {
 	if len(args) != 3 || args[1] != consumeRole {
 		return 0, false
@@ -39,8 +39,8 @@ func playRole(args []string) (status int, played bool) {
 	return 0, true
 }
 
-// consumeChild accepts everything, in any order, until the standard input
-// ends. It says a line when it is ready, and at its end its counters.
+// consumeChild accepts all packets, in random order, until the standard input ends. It
+// prints "ready" when the queue is open, and at its end the number of packets decided.
 func consumeChild(r *rand.Rand) error {
 	cfg := queue.Config{
 		Number:      childQueue,
@@ -74,8 +74,8 @@ func consumeChild(r *rand.Rand) error {
 	return errors.Join(q.Err(), json.NewEncoder(os.Stdout).Encode(s.Decided))
 }
 
-// acceptLater holds packets until there are some, and accepts them in any
-// order.
+// acceptLater collects packets while the channel has more, and then accepts them in
+// random order.
 func (j *judge) acceptLater(r *rand.Rand, p queue.Packet) error {
 	j.shelf.put(p)
 	if len(j.q.Packets()) > 0 && !maybe(r, 8) {
@@ -97,7 +97,7 @@ func (j *judge) acceptLater(r *rand.Rand, p queue.Packet) error {
 	return nil
 }
 
-// A nursery keeps childQueue served by one child after the other.
+// A nursery runs one child after the other, so that childQueue is always served.
 type nursery struct {
 	world  *world
 	gate   *gate
@@ -114,7 +114,7 @@ func (n *nursery) run(ctx context.Context, r *rand.Rand) error {
 	return nil
 }
 
-// life is the life of one child.
+// life runs one child from its start to its end.
 func (n *nursery) life(ctx context.Context, r *rand.Rand) error {
 	born, err := n.world.passage()
 	if err != nil {
@@ -145,8 +145,8 @@ func (n *nursery) life(ctx context.Context, r *rand.Rand) error {
 	return n.end(c, born)
 }
 
-// audit stops the child and wants as many packets to have passed as the kernel
-// got verdicts for. The function returned lets the child go on.
+// audit stops the child, and checks that as many packets passed as the kernel received
+// verdicts for. resume continues the child.
 func (n *nursery) audit(c *child, born passage) (resume func() error, err error) {
 	n.gate.Lock()
 	defer n.gate.Unlock()
@@ -156,7 +156,7 @@ func (n *nursery) audit(c *child, born passage) (resume func() error, err error)
 	}
 	row, ok, err := readRow(childQueue)
 	if err == nil && !ok {
-		err = errors.New("the kernel has no row for it")
+		err = errors.New("the kernel has no row for its queue")
 	}
 	now, err2 := n.world.passage()
 	if err := errors.Join(err, err2); err != nil {
@@ -164,13 +164,13 @@ func (n *nursery) audit(c *child, born passage) (resume func() error, err error)
 	}
 	got, want := now.sub(born)[childMark], row.LastID-row.Pending-row.UserDropped
 	if got != uint64(want) {
-		return nil, fmt.Errorf("stopped: %d packets have passed, the kernel had verdicts for %d: %+v", got, want, row)
+		return nil, fmt.Errorf("stopped: %d packets passed, but the kernel received verdicts for %d: %+v", got, want, row)
 	}
 	return resume, nil
 }
 
-// end ends the child, which checks its own books, and compares what it says to
-// what has passed.
+// end ends the child, which checks its own counters, and compares the number that the
+// child prints with the number of packets that passed.
 func (n *nursery) end(c *child, born passage) error {
 	var decided uint64
 	if err := c.end(&decided); err != nil {
@@ -178,7 +178,7 @@ func (n *nursery) end(c *child, born passage) error {
 	}
 	now, err := n.world.passage()
 	if got := now.sub(born)[childMark]; err == nil && got != decided {
-		err = fmt.Errorf("ended: %d packets have passed, it accepted %d", got, decided)
+		err = fmt.Errorf("ended: %d packets passed, but it accepted %d", got, decided)
 	}
 	return err
 }
@@ -202,7 +202,7 @@ type child struct {
 	dead bool
 }
 
-// startChild returns when the child has opened its queue.
+// startChild starts a child and waits until it has opened its queue.
 func startChild(seed uint64) (*child, error) {
 	cmd := exec.Command("/proc/self/exe", consumeRole, fmt.Sprint(seed))
 	cmd.Stderr = os.Stderr
@@ -220,12 +220,12 @@ func startChild(seed uint64) (*child, error) {
 	c := &child{cmd: cmd, in: in, out: bufio.NewReader(out)}
 	if line, err := c.out.ReadString('\n'); line != "ready\n" {
 		c.kill()
-		return nil, fmt.Errorf("it says %q: %v", line, err)
+		return nil, fmt.Errorf("it printed %q instead of ready: %v", line, err)
 	}
 	return c, nil
 }
 
-// end ends the child in order and reads what it says.
+// end ends the child regularly and decodes its output into v.
 func (c *child) end(v any) error {
 	c.in.Close()
 	c.dead = true
@@ -234,7 +234,7 @@ func (c *child) end(v any) error {
 	})
 }
 
-// kill ends the child if it has not ended yet, stopped or not.
+// kill kills the child, even if it is stopped, unless it has ended.
 func (c *child) kill() {
 	if c.dead {
 		return

@@ -10,11 +10,11 @@ import (
 // pick returns one of the values.
 func pick[T any](r *rand.Rand, values ...T) T { return values[r.IntN(len(values))] }
 
-// maybe is true once in so many times.
+// maybe returns true with probability 1/times.
 func maybe(r *rand.Rand, times int) bool { return r.IntN(times) == 0 }
 
-// randomConfig returns a configuration that may lose packets, but not count
-// them wrongly.
+// randomConfig returns a random configuration. The queue may lose packets with it, but
+// must count them correctly.
 func randomConfig(r *rand.Rand, number uint16) queue.Config {
 	c := queue.Config{
 		Number:       number,
@@ -34,7 +34,7 @@ func randomConfig(r *rand.Rand, number uint16) queue.Config {
 		TrackAge:     maybe(r, 2),
 	}
 	if maybe(r, 2) {
-		c.OnRefused = func(uint64, error) {} // each verdict in a message of its own
+		c.OnRefused = func(uint64, error) {} // makes the queue send a message for each verdict
 	}
 	return c
 }

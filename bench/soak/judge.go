@@ -18,7 +18,7 @@ type judge struct {
 	q     *queue.Queue
 	cfg   queue.Config
 	noise noise
-	mark  uint32 // of what it accepts
+	mark  uint32 // of accepted packets
 	given sharedTally
 	shelf shelf
 }
@@ -38,7 +38,7 @@ func (j *judge) receive(r *rand.Rand, p queue.Packet) error {
 	return j.decide(r, p)
 }
 
-// dawdle wastes time now and then, so that buffers fill, or changes the mode.
+// dawdle sometimes waits, so that buffers fill, and sometimes changes the mode.
 func (j *judge) dawdle(r *rand.Rand) error {
 	switch n := r.IntN(20000); {
 	case n == 0:
@@ -51,7 +51,7 @@ func (j *judge) dawdle(r *rand.Rand) error {
 	return nil
 }
 
-// setMode fails if the kernel's answer does not come.
+// setMode changes the mode. It fails if the kernel does not answer.
 func (j *judge) setMode(m queue.Mode) error {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -84,7 +84,7 @@ func (j *judge) decide(r *rand.Rand, p queue.Packet) error {
 	return fmt.Errorf("packet %v: verdict %v: %w", p, v, err)
 }
 
-// inspect wants a datagram to be as it was sent, however long it was held.
+// inspect checks that a datagram has its original content, however long it was held.
 func (j *judge) inspect(p queue.Packet) error {
 	protocol, segment := p.Transport()
 	if protocol != udp || len(segment) < udpHeader {
@@ -101,7 +101,7 @@ func (j *judge) verdict(r *rand.Rand, p queue.Packet) queue.Verdict {
 	protocol := p.Flow().Protocol
 	switch n := r.IntN(100); {
 	case protocol == tcp && n < 98:
-		// It is slow to recover from losses.
+		// TCP is nearly always accepted: it recovers slowly from losses.
 	case n < 15:
 		return queue.Verdict{Action: queue.Drop}
 	case n < 25:
@@ -123,8 +123,8 @@ const (
 
 const udpHeader = 8 // bytes
 
-// replacement returns something to replace the packet by, or nil if too little
-// of it is known. Its payload is the queue's. A datagram keeps its number.
+// replacement returns a replacement for the packet, or nil if the packet is not whole.
+// The result may be the packet's Payload. A replaced datagram keeps its number.
 func (j *judge) replacement(r *rand.Rand, p queue.Packet, protocol uint8) []byte {
 	if len(p.Payload) == 0 || p.Truncated() {
 		return nil

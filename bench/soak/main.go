@@ -1,31 +1,31 @@
-// Soak keeps queues under load for as long as it is told, disturbs them in
-// every way it knows, and checks that their books balance.
+// Soak keeps queues under load, disturbs them at random, and checks that all counts
+// agree.
 //
 //	cd bench && go run ./soak -time 30m
 //
-// It enters namespaces of its own and needs no privilege where user namespaces
-// are allowed. In rounds of ten seconds UDP of all sizes, echo requests and TCP
-// with large segments go through
+// It runs in private namespaces and needs no privilege if user namespaces are allowed.
+// In rounds of ten seconds, it sends UDP datagrams of all sizes, echo requests and TCP
+// with large segments through
 //
 //   - queue 1, served by this process, closed and opened again all the time;
-//   - queue 2, likewise, with what queue 1 hands on to it (Requeue);
+//   - queue 2, likewise, with the packets that queue 1 moves to it (Requeue);
 //   - queue 3, served by a process that is stopped, continued, killed and
 //     started again.
 //
-// What is random comes from the seed, which is printed: configurations,
-// verdicts, packets held and forgotten, pauses, modes and ends. The order of
-// goroutines and packets does not, so that a seed makes a failure likely again,
-// not certain. Each opening ends with an audit: the counters of Stats against
-// each other, against the verdicts given, against the kernel's row of the
-// queue and against the packets that a rule behind the queue has counted. Each
-// byte of a datagram is checked when the verdict is given, however long the
-// packet was held, and where it arrives, which it must do once only; each byte
-// of a connection where it arrives; checksums by the kernel's counters. After
-// each round nothing may be left: no packet in the kernel, no goroutine, no
-// descriptor, and no more memory than after the first rounds.
+// The seed, which it prints, determines all random choices: configurations, verdicts,
+// packets held and forgotten, pauses, modes and ends. It does not determine the order
+// of goroutines and packets, so the same seed makes the same failure likely, but not
+// certain.
 //
-// It prints a line for each round and ends with exit status 1 at the first
-// violation.
+// After each opening of a queue, soak compares the counters of Stats with each other,
+// with the verdicts given, with the kernel's row of the queue, and with the packets
+// that rules after the queue counted. It checks each byte of a datagram at the verdict,
+// however long the packet was held, and again on arrival; a datagram must not arrive
+// twice. It checks each byte of a connection on arrival, and the kernel's counters of
+// checksum errors. After each round nothing may be left: no packet in the kernel, no
+// goroutine, no descriptor, and no more memory than after the first rounds.
+//
+// It prints a line for each round, and ends with exit status 1 at the first violation.
 package main
 
 import (
@@ -42,7 +42,7 @@ import (
 	"github.com/ipqueue/ipqueue/internal/netns"
 )
 
-// options are what the command line says.
+// options contains the values of the command line.
 type options struct {
 	time, round time.Duration
 	seed        uint64
@@ -55,7 +55,7 @@ func main() {
 	o := options{}
 	flag.DurationVar(&o.time, "time", time.Minute, "how long to soak")
 	flag.DurationVar(&o.round, "round", 10*time.Second, "length of a round")
-	flag.Uint64Var(&o.seed, "seed", rand.Uint64(), "what to begin with")
+	flag.Uint64Var(&o.seed, "seed", rand.Uint64(), "`number` that determines the random choices")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintf(os.Stderr, "soak: unexpected argument %q (see soak -h)\n", flag.Arg(0))

@@ -7,10 +7,10 @@ import (
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
-// The test binary plays the role of the child too.
+// TestMain lets the test binary run as the child as well.
 func TestMain(m *testing.M) {
 	if os.Getenv("GORACE") == "" {
-		os.Setenv("GORACE", "atexit_sleep_ms=0") // else each child ends a second late
+		os.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each child ends a second late
 	}
 	if status, played := playRole(os.Args); played {
 		os.Exit(status)

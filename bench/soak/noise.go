@@ -8,11 +8,12 @@ import (
 	"math/rand/v2"
 )
 
-// Noise is what all that is sent is cut from, the same in every process, so
-// that each byte can be checked wherever it is met.
+// Noise is an endless sequence of random bytes, the same in every process. Everything
+// that is sent is a part of it, so that each byte can be checked at any place.
 type noise []byte
 
-// period is prime, so that the noise repeats itself at no round distance.
+// period is the length after which the noise repeats itself. It is prime, so that the
+// noise does not repeat at a distance that is typical of buffers.
 const period = 65_521
 
 func newNoise() noise {
@@ -23,14 +24,14 @@ func newNoise() noise {
 	return append(once, once...)
 }
 
-// at is n bytes, at most period, from a place in the endless noise.
+// at returns n bytes, at most period, that start at a place in the noise.
 func (x noise) at(place uint64, n int) []byte { return x[place%period:][:n] }
 
-// A datagram starts with its number and its length, and goes on with the noise
-// that begins at its number. One that is too short for that has any content.
+// datagramHead is the length of the head of a datagram: its number and its length. The
+// rest is the noise at the place of its number. Shorter datagrams have any content.
 const datagramHead = 12
 
-// datagram makes b the datagram of that number.
+// datagram writes the datagram with that number into b.
 func (x noise) datagram(b []byte, number uint64) {
 	if len(b) < datagramHead {
 		return
@@ -42,8 +43,8 @@ func (x noise) datagram(b []byte, number uint64) {
 
 var errChanged = errors.New("what was sent has been changed")
 
-// check wants b to be a datagram, or the first bytes of one, and returns its
-// number and length.
+// check returns the number and the length of a datagram of which b is the whole or the
+// beginning. It fails if b has another content.
 func (x noise) check(b []byte) (number uint64, length int, err error) {
 	if len(b) < datagramHead {
 		return 0, len(b), nil
@@ -56,7 +57,8 @@ func (x noise) check(b []byte) (number uint64, length int, err error) {
 	return number, length, err
 }
 
-// A verifier wants the noise written to it, from its beginning.
+// A verifier is a Writer that fails unless the bytes written to it are the noise, from
+// its beginning.
 type verifier struct {
 	noise noise
 	place uint64

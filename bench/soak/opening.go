@@ -11,19 +11,19 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// patience is how long things may take that must happen.
+// patience is the longest time to wait for an expected event.
 const patience = 20 * time.Second
 
-// errBored is a reason to end a context.
+// errBored is the cause of contexts that end with a cause.
 var errBored = errors.New("bored")
 
-// A post is a queue that this process serves, again and again.
+// A post is a queue that this process opens again and again.
 type post struct {
 	world  *world
-	gate   *gate // what is sent to it
+	gate   *gate // held while packets are sent to the queue
 	number uint16
-	// Marks of what the application accepts here, and of what passes without
-	// having been asked about.
+	// The marks of packets that the application accepts at this queue, and of
+	// packets that pass the queue without its verdict.
 	mark, unasked uint32
 	totals        *totals
 }
@@ -38,7 +38,7 @@ func (p *post) serve(ctx context.Context, r *rand.Rand) error {
 	return nil
 }
 
-// life is one opening of the queue, from before to after.
+// life opens the queue, serves it until its end, and checks all counts.
 func (p *post) life(ctx context.Context, r *rand.Rand) error {
 	before, err := p.before()
 	if err != nil {
@@ -62,23 +62,23 @@ func (p *post) life(ctx context.Context, r *rand.Rand) error {
 	return nil
 }
 
-// before is what has passed so far. Nobody may be sending meanwhile: a packet
-// that the last opening let pass as it ended could still be on its way to the
-// rule that counts it, in its sender's system call.
+// before returns the packets that have passed so far. It closes the gate: otherwise a
+// packet that passed at the end of the last opening could still be on its way to the
+// rule that counts it, in the system call of its sender.
 func (p *post) before() (passage, error) {
 	p.gate.Lock()
 	defer p.gate.Unlock()
 	return p.world.passage()
 }
 
-// An opening is an open queue and who serves it.
+// An opening is an open queue and the goroutines that serve it.
 type opening struct {
 	*post
 	judge
 	cancel    context.CancelCauseFunc
-	end       string // how it came to its end
-	cause     error  // what Err must say
-	consumers int    // 0 for a loop over All
+	end       string // how the queue ended
+	cause     error  // the error that Err must return
+	consumers int    // 0 means a loop over All
 }
 
 func (p *post) open(r *rand.Rand) (*opening, error) {
@@ -95,7 +95,7 @@ func (p *post) open(r *rand.Rand) (*opening, error) {
 // live serves the queue from its opening to its end.
 func (o *opening) live(ctx context.Context, r *rand.Rand) error {
 	defer o.cancel(nil)
-	// Who fails ends everything.
+	// If a consumer fails, everything ends.
 	consumers := tasks{failed: func(error) { o.q.Close() }}
 	for range max(o.consumers, 1) {
 		consumers.start(r, o.consume)
@@ -135,14 +135,14 @@ func (o *opening) stream() iter.Seq[queue.Packet] {
 	}
 }
 
-// disturb lets the queue live for a while and changes its mode.
+// disturb waits for a random time, and changes the mode of the queue meanwhile.
 func (o *opening) disturb(ctx context.Context, r *rand.Rand) error {
 	ctx, cancel := context.WithTimeout(ctx, upTo(r, pick(r, 10*time.Millisecond, time.Second, 3*time.Second)))
 	defer cancel()
 	for ctx.Err() == nil {
 		pause(ctx, r, 500*time.Millisecond)
 		if maybe(r, 3) {
-			// The kernel drops what comes.
+			// The kernel drops new packets.
 			if err := o.setMode(queue.DropAll); err != nil {
 				return err
 			}
@@ -155,7 +155,7 @@ func (o *opening) disturb(ctx context.Context, r *rand.Rand) error {
 	return nil
 }
 
-// finish brings the queue to its end in one of the ways there are.
+// finish ends the queue in one of the possible ways.
 func (o *opening) finish(r *rand.Rand) error {
 	switch r.IntN(5) {
 	case 0:
@@ -175,22 +175,22 @@ func (o *opening) finish(r *rand.Rand) error {
 	return nil
 }
 
-// silence closes the gate and wants the queue to come to rest.
+// silence closes the gate and waits until the counters of the queue are settled.
 func (o *opening) silence() error {
 	o.gate.Lock()
 	defer o.gate.Unlock()
 	var p problems
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		// The kernel's row is read after the counters: a packet that TCP or
-		// ICMP sends by itself may come between.
+		// The kernel's row is read after the counters. A packet that the kernel
+		// sends by itself, for TCP or ICMP, may arrive between the two.
 		if p = settled(o.q.Stats(), o.cfg.FailOpen); len(p) == 0 {
 			return nil
 		}
 	}
-	return fmt.Errorf("nothing is sent, but after %v: %w", patience, p)
+	return fmt.Errorf("%v after the last packet was sent: %w", patience, p)
 }
 
-// books are what is known when the queue is closed.
+// books returns the counts about the closed queue.
 func (o *opening) books(p passage) books {
 	b := books{
 		stats:   o.q.Stats(),
@@ -211,7 +211,8 @@ func (o *opening) String() string {
 		o.end, o.given.tally, o.q.Stats(), o.q.Stats().Kernel, o.consumers, cfg, o.cfg.OnRefused != nil)
 }
 
-// within wants work to be done in time. If it is not, it goes on.
+// within runs work and returns its error. If work takes longer than limit, within
+// fails, and work goes on.
 func within(limit time.Duration, what string, work func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- work() }()

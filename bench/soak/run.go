@@ -14,25 +14,24 @@ import (
 	"github.com/ipqueue/ipqueue/internal/leak"
 )
 
-// heapGrowth is how many bytes the heap may grow, after a collection, once it
-// is warm.
+// heapGrowth is the number of bytes by which the heap, after a collection, may grow
+// after the first warmRounds.
 const heapGrowth = 8 << 20
 
-// warmRounds is how many rounds warm the heap.
+// warmRounds is the number of rounds in which the heap may grow without limit.
 const warmRounds = 3
 
-// A soaking is the state that lasts from round to round.
+// A soaking is the state of a run, which all its rounds share.
 type soaking struct {
 	world  *world
 	totals totals
 	start  leak.Snapshot
 	began  time.Time
 	rounds int
-	warm   uint64 // bytes of heap after the last of warmRounds
+	warm   uint64 // largest heap after one of the warmRounds, in bytes
 }
 
-// run soaks for the time given or until ctx ends, and returns the first
-// violation.
+// run runs rounds for o.time, or until ctx ends, and returns the first violation.
 func run(ctx context.Context, o options, w io.Writer) error {
 	fmt.Fprintf(w, "seed %d\n", o.seed)
 	err := soak(ctx, o, w)
@@ -65,7 +64,7 @@ func soak(ctx context.Context, o options, w io.Writer) error {
 	return nil
 }
 
-// round lets everything work for a while and waits until all of it has ended.
+// round starts everything, ends it after the given time, and waits for it.
 func (s *soaking) round(ctx context.Context, length time.Duration, r *rand.Rand) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
@@ -81,11 +80,11 @@ func (s *soaking) round(ctx context.Context, length time.Duration, r *rand.Rand)
 	for _, work := range []func(context.Context, *rand.Rand) error{main.serve, second.serve, children.run, t.run} {
 		all.start(r, func(r *rand.Rand) error { return work(ctx, r) })
 	}
-	// The last openings may have to come to rest, each in its time.
+	// Each task may wait up to patience for its last queue to settle.
 	return within(length+4*patience, "the round ends", all.wait)
 }
 
-// rest checks that a round has left nothing behind, and reports.
+// rest checks that the round has left nothing behind, and prints a line.
 func (s *soaking) rest(w io.Writer) error {
 	s.rounds++
 	text, err := os.ReadFile(statusFile)
@@ -106,7 +105,7 @@ func (s *soaking) rest(w io.Writer) error {
 	return s.checkHeap(heap)
 }
 
-// checkHeap wants the heap to be flat once it is warm.
+// checkHeap fails if the heap has grown too much since the first warmRounds.
 func (s *soaking) checkHeap(heap uint64) error {
 	if s.rounds <= warmRounds {
 		s.warm = max(s.warm, heap)
@@ -120,7 +119,7 @@ func (s *soaking) checkHeap(heap uint64) error {
 
 const heading = "   time  openings  children    received     decided   expired  overfl.  abandoned    missed  queue full  heap MiB  RSS MiB"
 
-// report prints a line with what has happened so far.
+// report prints a line with the totals so far.
 func (s *soaking) report(w io.Writer, heap uint64) {
 	t := &s.totals
 	fmt.Fprintf(w, "%7s %9d %9d %11d %11d %9d %8d %10d %9d %11d %9.1f %8.1f\n",
@@ -131,8 +130,8 @@ func (s *soaking) report(w io.Writer, heap uint64) {
 
 func mebibytes(n uint64) float64 { return float64(n) / (1 << 20) }
 
-// heapInUse is the bytes of live objects. What was freed by a finalizer or
-// cleanup takes a second collection.
+// heapInUse returns the number of bytes of live objects. It collects twice: the second
+// collection frees objects that a finalizer or cleanup has released.
 func heapInUse() uint64 {
 	runtime.GC()
 	runtime.GC()
@@ -141,8 +140,8 @@ func heapInUse() uint64 {
 	return m.HeapAlloc
 }
 
-// resident is the bytes of memory that the process occupies, 0 if that is not
-// told.
+// resident returns the resident memory of this process in bytes, or 0 if it is
+// unknown.
 func resident() uint64 {
 	text, _ := os.ReadFile("/proc/self/statm")
 	var size, pages uint64
@@ -150,7 +149,7 @@ func resident() uint64 {
 	return pages * uint64(os.Getpagesize())
 }
 
-// stacks are those of all goroutines.
+// stacks returns the stacks of all goroutines.
 func stacks() string {
 	b := make([]byte, 1<<20)
 	return string(b[:runtime.Stack(b, true)])

@@ -25,7 +25,7 @@ func TestKernelSoak(t *testing.T) {
 	}
 }
 
-// It can be ended at any moment.
+// A run can be ended at any moment.
 func TestKernelSoakInterrupted(t *testing.T) {
 	testutil.RequireKernel(t)
 	testutil.CheckLeaks(t)

@@ -8,7 +8,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A shelf holds packets for a moment and decides them in any order.
+// A shelf holds packets for a short time, and decides them in random order.
 type shelf struct {
 	mu      sync.Mutex
 	packets []queue.Packet
@@ -28,8 +28,8 @@ func (s *shelf) take() []queue.Packet {
 	return packets
 }
 
-// run decides what is on the shelf now and then, and at the end of stop the
-// rest.
+// run decides the packets on the shelf at random intervals, and once more when stop is
+// closed.
 func (s *shelf) run(stop <-chan struct{}, r *rand.Rand, decide func(*rand.Rand, queue.Packet) error) error {
 	for ended := false; !ended; {
 		select {

@@ -8,15 +8,15 @@ import (
 	"sync/atomic"
 )
 
-// A sink is where datagrams arrive: as they were sent, or as a verdict has
-// replaced them, and each once. It also numbers those that are sent to it.
+// A sink receives datagrams, and checks that each is as it was sent or as a verdict
+// replaced it, and arrives only once. It also numbers the datagrams sent to it.
 type sink struct {
 	conn    *net.UDPConn
 	noise   noise
 	sent    atomic.Uint64
-	seen    atomic.Uint64 // datagrams that were read, whatever they were
-	arrived []bool        // by number
-	ended   chan error    // of the goroutine that reads
+	seen    atomic.Uint64 // datagrams read, including wrong ones
+	arrived []bool        // indexed by number
+	ended   chan error    // receives the error of the goroutine that reads
 }
 
 func newSink(host string, port int, x noise) (*sink, error) {
@@ -29,7 +29,8 @@ func newSink(host string, port int, x noise) (*sink, error) {
 	return s, nil
 }
 
-// next makes a datagram in b, of any size, mostly that of an ordinary packet.
+// next writes the next datagram into b. Its size is random, and mostly below the MTU
+// of Ethernet.
 func (s *sink) next(r *rand.Rand, b []byte) []byte {
 	switch r.IntN(100) {
 	case 0:
@@ -42,7 +43,8 @@ func (s *sink) next(r *rand.Rand, b []byte) []byte {
 	return b
 }
 
-// read goes on until Close, whatever comes: an unread sink would hide the rest.
+// read reads until Close and returns the first error. It continues after an error,
+// because a full receive buffer would drop the other datagrams.
 func (s *sink) read() (err error) {
 	b := make([]byte, 1<<16)
 	for {
@@ -60,7 +62,7 @@ func (s *sink) read() (err error) {
 	}
 }
 
-// arrive wants a datagram that was sent and has not come before.
+// arrive fails unless b is a datagram that was sent and has not arrived before.
 func (s *sink) arrive(b []byte) error {
 	number, length, err := s.noise.check(b)
 	switch {
@@ -83,7 +85,7 @@ func (s *sink) arrive(b []byte) error {
 	return nil
 }
 
-// Close ends the reading and returns what was wrong.
+// Close ends the goroutine that reads and returns its error.
 func (s *sink) Close() error {
 	return errors.Join(s.conn.Close(), <-s.ended)
 }

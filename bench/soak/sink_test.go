@@ -38,7 +38,7 @@ func TestSinkArrive(t *testing.T) {
 	}
 }
 
-// What was wrong is told at the end, whatever came after it.
+// Close returns the first error, even if more datagrams have arrived since.
 func TestSinkClose(t *testing.T) {
 	s, err := newSink("127.0.0.1", 0, newNoise())
 	if err != nil {

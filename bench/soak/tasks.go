@@ -6,17 +6,17 @@ import (
 	"sync"
 )
 
-// Tasks are goroutines, each with random numbers of its own, whose errors are
-// kept. The zero value is ready.
+// Tasks is a group of goroutines. Each has its own source of random numbers. The zero
+// value is ready to use.
 type tasks struct {
 	group sync.WaitGroup
 	mu    sync.Mutex
 	errs  []error
-	// failed, if not nil, is told of each error.
+	// failed, if not nil, is called with each error.
 	failed func(error)
 }
 
-// start starts a task with random numbers that follow from r's.
+// start runs work in a new goroutine, with a source that r determines.
 func (t *tasks) start(r *rand.Rand, work func(*rand.Rand) error) {
 	own := fork(r)
 	t.group.Go(func() {
@@ -31,11 +31,11 @@ func (t *tasks) start(r *rand.Rand, work func(*rand.Rand) error) {
 	})
 }
 
-// wait waits for all tasks and returns what they returned.
+// wait waits for all goroutines and returns their errors.
 func (t *tasks) wait() error {
 	t.group.Wait()
 	return errors.Join(t.errs...)
 }
 
-// fork returns random numbers that follow from r's.
+// fork returns a new source of random numbers that r determines.
 func fork(r *rand.Rand) *rand.Rand { return rand.New(rand.NewPCG(r.Uint64(), r.Uint64())) }

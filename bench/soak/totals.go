@@ -6,7 +6,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// totals are the sums of all openings.
+// totals contains the sums of all openings.
 type totals struct {
 	mu       sync.Mutex
 	openings int

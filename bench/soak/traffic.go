@@ -17,17 +17,18 @@ import (
 	"github.com/ipqueue/ipqueue/checksum"
 )
 
-// maxDatagram is the most that fits into an IPv4 packet.
+// maxDatagram is the number of bytes that fit into a UDP datagram over IPv4.
 const maxDatagram = 65507
 
-// A gate is held for reading by who sends. Who closes it has silence.
+// A gate is locked for reading while packets are sent. To lock it for writing is to
+// close it: then nothing is sent.
 type gate = sync.RWMutex
 
 // A source sends datagrams in bursts.
 type source struct {
 	conn net.Conn
 	gate *gate
-	next func(r *rand.Rand, b []byte) []byte // makes a datagram in b
+	next func(r *rand.Rand, b []byte) []byte // writes a datagram into b
 }
 
 // run sends until ctx ends.
@@ -47,7 +48,7 @@ func (s *source) burst(r *rand.Rand, b []byte) error {
 	s.gate.RLock()
 	defer s.gate.RUnlock()
 	for range 1 + r.IntN(32) {
-		// The socket's send buffer is charged for what is queued: the call
+		// Queued packets count against the send buffer of the socket, so Write
 		// may have to wait for verdicts.
 		_ = s.conn.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
 		_, err := s.conn.Write(s.next(r, b))
@@ -58,15 +59,14 @@ func (s *source) burst(r *rand.Rand, b []byte) error {
 	return nil
 }
 
-// ordinary reports whether sending may fail so: buffers are full of what is
-// queued.
+// ordinary reports whether err only means that buffers are full of queued packets.
 func ordinary(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EAGAIN) || errors.Is(err, syscall.ENOBUFS)
 }
 
-// echoRequest is the message of RFC 792 with some data. Its identifier is not
-// 0: the kernel's reply to nothing but zeros has a wrong checksum, 0 (Linux 6.18,
-// net/ipv4/icmp.c, icmp_push_reply).
+// echoRequest writes an ICMP echo request (RFC 792) into b. Its identifier is not 0,
+// because the kernel's reply to a request of zeros has the wrong checksum 0 (Linux
+// 6.18, net/ipv4/icmp.c, icmp_push_reply).
 func echoRequest(r *rand.Rand, b []byte) []byte {
 	const echo, identifier = 8, 7
 	b = b[:8+r.IntN(1400)]
@@ -77,7 +77,7 @@ func echoRequest(r *rand.Rand, b []byte) []byte {
 	return b
 }
 
-// newSource dials. What comes back is not read.
+// newSource returns a source that sends to the address. It does not read replies.
 func newSource(network, address string, g *gate, next func(*rand.Rand, []byte) []byte) (*source, error) {
 	conn, err := net.Dial(network, address)
 	if err != nil {
@@ -93,11 +93,11 @@ func newSource(network, address string, g *gate, next func(*rand.Rand, []byte) [
 	return &source{conn, g, next}, nil
 }
 
-// A traffic is all that is sent in a round.
+// A traffic consists of all senders and receivers of a round.
 type traffic struct {
-	main, child gate // what comes to mainQueue, and to childQueue
+	main, child gate // of packets for mainQueue (and secondQueue), and for childQueue
 	sources     []*source
-	sinks       map[string]*sink // by address
+	sinks       map[string]*sink // indexed by address
 	listener    net.Listener
 	noise       noise
 }
@@ -110,7 +110,7 @@ func newTraffic() (*traffic, error) {
 	return t, nil
 }
 
-// listen opens the ends of datagrams and connections.
+// listen opens the receivers.
 func (t *traffic) listen() error {
 	for _, host := range []string{"127.0.0.1", "::1"} {
 		for _, port := range []int{mainPort, childPort} {
@@ -155,7 +155,7 @@ func (t *traffic) dial() error {
 	return nil
 }
 
-// close ends everything and returns what was wrong with what arrived.
+// close closes all sockets and returns the errors of the sinks.
 func (t *traffic) close() (err error) {
 	for _, s := range t.sources {
 		s.conn.Close()
@@ -180,7 +180,7 @@ func (t *traffic) run(ctx context.Context, r *rand.Rand) error {
 	return tasks.wait()
 }
 
-// stream makes one TCP connection after the other.
+// stream opens one TCP connection after the other.
 func (t *traffic) stream(ctx context.Context, r *rand.Rand) error {
 	for ctx.Err() == nil {
 		t.connection(ctx, r)
@@ -189,9 +189,9 @@ func (t *traffic) stream(ctx context.Context, r *rand.Rand) error {
 	return nil
 }
 
-// connection sends over a connection for a moment and then resets it, so that
-// nothing is sent again behind a closed gate. Whether that works is up to what
-// the verdicts are.
+// connection sends over a TCP connection for a short time and then resets it, so that
+// TCP retransmits nothing while the gate is closed. It ignores errors, because verdicts
+// may drop any packet.
 func (t *traffic) connection(ctx context.Context, r *rand.Rand) {
 	t.main.RLock()
 	defer t.main.RUnlock()
@@ -210,13 +210,13 @@ func (t *traffic) connection(ctx context.Context, r *rand.Rand) {
 	}
 }
 
-// reset ends a connection at once.
+// reset closes a connection immediately, without sending the remaining data.
 func reset(conn net.Conn) {
 	_ = conn.(*net.TCPConn).SetLinger(0)
 	conn.Close()
 }
 
-// serve reads and checks what comes over connections.
+// serve accepts connections and checks the bytes that arrive.
 func (t *traffic) serve(ctx context.Context, r *rand.Rand) (err error) {
 	var readers tasks
 	defer func() { err = errors.Join(err, readers.wait()) }()
@@ -236,7 +236,7 @@ func (t *traffic) serve(ctx context.Context, r *rand.Rand) (err error) {
 	}
 }
 
-// verify reads a connection until it ends, in whichever way.
+// verify checks the bytes of a connection until it ends in any way.
 func (t *traffic) verify(conn net.Conn) error {
 	defer reset(conn)
 	_ = conn.SetDeadline(time.Now().Add(time.Second))

@@ -9,11 +9,11 @@ import (
 // The queues.
 const (
 	mainQueue   = 1
-	secondQueue = 2 // gets what mainQueue hands on
+	secondQueue = 2 // gets packets that mainQueue requeues
 	childQueue  = 3
 )
 
-// The marks that verdicts give, by which rules tell packets apart.
+// The marks that verdicts set, by which rules distinguish packets.
 const (
 	acceptedMark = iota + 1 // by the application at mainQueue
 	repeatedMark            // at mainQueue
@@ -23,21 +23,21 @@ const (
 	marksEnd
 )
 
-// Destination ports of what is queued. Echo requests and replies go to
-// mainQueue as well.
+// Destination ports of queued packets. Echo requests and replies go to mainQueue as
+// well.
 const (
 	mainPort  = 4000
 	tcpPort   = 4001
 	childPort = 4002
 )
 
-// A world is the rules of the namespace.
+// A world contains the rules of the namespace.
 type world struct {
 	table  *netns.Table
 	passed *netns.Chain
 }
 
-// newWorld makes the rules. Packets that were repeated pass the first.
+// newWorld adds the rules. The first accepts packets that were repeated.
 func newWorld() (*world, error) {
 	here := &netns.Namespace{}
 	table, err := here.AddTable(netns.Inet, "soak")
@@ -61,8 +61,8 @@ func newWorld() (*world, error) {
 	return &world{table, passed}, nil
 }
 
-// countingRules count what has passed the queues: a rule for each mark, then
-// what of mainQueue's has none.
+// countingRules returns the rules that count packets after the queues: one for each
+// mark, and three for packets of mainQueue without a mark.
 func countingRules() []netns.Rule {
 	var rules []netns.Rule
 	for mark := uint32(1); mark < marksEnd; mark++ {
@@ -75,7 +75,7 @@ func countingRules() []netns.Rule {
 		netns.Rule{Mark: none, Protocol: netns.ICMP})
 }
 
-// A passage is how many packets have passed, by their mark.
+// A passage contains the number of packets that have passed, indexed by their mark.
 type passage [marksEnd]uint64
 
 func (w *world) passage() (passage, error) {
@@ -97,7 +97,7 @@ func passageOf(counts []uint64) (p passage) {
 	return p
 }
 
-// sub returns what has passed since before.
+// sub returns the number of packets that have passed since before.
 func (p passage) sub(before passage) passage {
 	for mark := range p {
 		p[mark] -= before[mark]

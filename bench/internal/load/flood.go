@@ -9,7 +9,7 @@ import (
 	"github.com/ipqueue/ipqueue/checksum"
 )
 
-// A connection is what net.UDPConn and net.IPConn have in common.
+// A connection has the methods that net.UDPConn and net.IPConn share.
 type connection interface {
 	net.Conn
 	syscall.Conn
@@ -29,9 +29,9 @@ func floodUDP(ctx context.Context, s Spec, m *Meter) error {
 	return flood(ctx, conn, make([]byte, n*s.Size), n, s.SendBuffer, m)
 }
 
-// NewSink returns a socket where floods of UDP datagrams end: it drops all but
-// the first few, and spares the kernel an ICMP error for each. It must stay open
-// until the last datagram of a flood has left the queue.
+// NewSink returns a socket that receives floods of UDP datagrams, so that the kernel
+// sends no ICMP error for each. The socket drops all but the first few. It must stay
+// open until the last datagram of a flood has left the queue.
 func NewSink() (*net.UDPConn, error) {
 	sink, err := net.ListenUDP("udp4", sinkAddr())
 	if err != nil {
@@ -52,9 +52,9 @@ func floodICMP(ctx context.Context, s Spec, m *Meter) error {
 	return flood(ctx, conn, echoRequest(s.Size), 1, s.SendBuffer, m)
 }
 
-// echoRequest is the message of RFC 792 with n bytes of data. Its identifier is
-// not 0: the kernel's reply to nothing but zeros has a wrong checksum, 0 (Linux
-// 6.18, net/ipv4/icmp.c, icmp_push_reply).
+// echoRequest returns an ICMP echo request (RFC 792) with n bytes of data. Its
+// identifier is not 0, because the kernel's reply to a request of zeros has the wrong
+// checksum 0 (Linux 6.18, net/ipv4/icmp.c, icmp_push_reply).
 func echoRequest(n int) []byte {
 	const echo, identifier = 8, 7
 	b := make([]byte, 8+n)
@@ -63,8 +63,8 @@ func echoRequest(n int) []byte {
 	return b
 }
 
-// flood sends payload over and over, which becomes n packets. What comes back is
-// not read: the socket soon drops it.
+// flood sends payload, which becomes n packets, again and again until ctx ends. It
+// does not read replies; the socket drops them.
 func flood(ctx context.Context, conn connection, payload []byte, n, sendBuffer int, m *Meter) error {
 	defer conn.Close()
 	if err := conn.SetWriteBuffer(sendBuffer); err != nil {

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 
-// runUntil runs a generator until it has counted something.
+// runUntil runs a generator until its counters satisfy a condition.
 func runUntil(t *testing.T, s Spec, peer *os.File, counted func(*Meter) bool) *Meter {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -64,7 +64,7 @@ func TestRunOneByOne(t *testing.T) {
 	}
 }
 
-// The loopback link stands for the veth pair.
+// The test uses the loopback link instead of a veth pair.
 func TestRunStream(t *testing.T) {
 	if err := netns.Inside(); err != nil {
 		t.Skip(err)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A Meter counts what a generator does. It may be read while that runs.
+// A Meter counts what a generator sends. It may be read while the generator runs.
 type Meter struct {
 	sent  atomic.Uint64
 	bytes atomic.Uint64
@@ -17,27 +17,28 @@ type Meter struct {
 	times []time.Duration
 }
 
-// A Reading is what a Meter shows.
+// A Reading contains the counters of a Meter.
 type Reading struct {
-	Sent  uint64 // packets, of all kinds of load but TCP
-	Bytes uint64 // that arrived at the far end of a TCP stream
-	Lost  uint64 // packets sent one by one that did not arrive in time
-	// Latency is about the packets that arrived since the reading before.
+	Sent  uint64 // packets sent; not counted for TCP
+	Bytes uint64 // bytes that the receiver of a TCP stream has read
+	Lost  uint64 // packets of OneByOne that did not arrive in time
+	// Latency describes the packets that arrived since the previous reading.
 	Latency Latency
 }
 
-// A Latency tells percentiles of the time from sending to arrival.
+// A Latency contains percentiles of the time from sending to arrival, and the number
+// of packets.
 type Latency struct {
 	N              int
 	P50, P99, P999 time.Duration
 }
 
-// NewMeter returns a Meter with room for so many times, more are not kept.
+// NewMeter returns a Meter that keeps at most room times between two readings.
 func NewMeter(room int) *Meter {
 	return &Meter{times: make([]time.Duration, 0, room)}
 }
 
-// Read returns the counters and forgets the times.
+// Read returns the counters and discards the times.
 func (m *Meter) Read() Reading {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -54,7 +55,7 @@ func (m *Meter) observe(d time.Duration) {
 	}
 }
 
-// percentiles sorts times.
+// percentiles returns the percentiles. It sorts times.
 func percentiles(times []time.Duration) Latency {
 	if len(times) == 0 {
 		return Latency{}

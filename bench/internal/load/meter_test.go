@@ -8,7 +8,7 @@ import (
 func TestMeterRead(t *testing.T) {
 	m := NewMeter(1000)
 	m.sent.Add(5)
-	for i := range 2000 { // in no order, and more than there is room for
+	for i := range 2000 { // unordered, and more than the meter keeps
 		m.observe(time.Duration(i*7%1000 + 1))
 	}
 	first := m.Read()

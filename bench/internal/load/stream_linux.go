@@ -14,10 +14,10 @@ import (
 	"github.com/ipqueue/ipqueue/bench/internal/sys"
 )
 
-// chunk is how many bytes a stream writes, and reads, with one call.
+// chunk is the number of bytes that a stream writes or reads with one call.
 const chunk = 256 << 10
 
-// stream sends as much as it can from the process's namespace to the peer's.
+// stream sends as much as it can from the namespace of this process to the peer's.
 func stream(ctx context.Context, peer *os.File, m *Meter) error {
 	client, server, err := connect(ctx, peer)
 	if err != nil {
@@ -32,8 +32,8 @@ func stream(ctx context.Context, peer *os.File, m *Meter) error {
 	return errors.Join(err, <-failed)
 }
 
-// connect returns both ends of a connection. They end with a reset: nothing of
-// it is left behind for the next row.
+// connect returns both ends of a connection. Close resets the connection, so that
+// no packets of it remain for the next row.
 func connect(ctx context.Context, peer *os.File) (client, server *net.TCPConn, err error) {
 	listener, err := listenIn(peer)
 	if err != nil {
@@ -53,8 +53,8 @@ func connect(ctx context.Context, peer *os.File) (client, server *net.TCPConn, e
 	return client, server, errors.Join(client.SetLinger(0), server.SetLinger(0))
 }
 
-// listenIn listens in a namespace, in a thread that is thrown away with the
-// goroutine that locked it.
+// listenIn listens in a namespace. It enters it in a goroutine that never unlocks its
+// thread, so the thread ends with the goroutine.
 func listenIn(namespace *os.File) (*net.TCPListener, error) {
 	type result struct {
 		listener net.Listener
@@ -85,8 +85,8 @@ func feed(conn *net.TCPConn) error {
 	}
 }
 
-// discard counts what arrives. MSG_TRUNC spares the copy of it (tcp(7), Linux
-// 2.4).
+// discard counts the bytes that arrive. With MSG_TRUNC the kernel does not copy them
+// (tcp(7), Linux 2.4).
 func discard(conn *net.TCPConn, m *Meter) error {
 	raw, err := conn.SyscallConn()
 	if err != nil {

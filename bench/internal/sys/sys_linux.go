@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxCPUs is how many a unix.CPUSet has room for.
+// maxCPUs is the number of processors for which a unix.CPUSet has room.
 const maxCPUs = 1024
 
 func cpus() ([]int, error) {
@@ -30,8 +30,8 @@ func cpus() ([]int, error) {
 	return list, nil
 }
 
-// startOn binds the calling thread for as long as the fork takes: a process
-// inherits the processors of the thread that made it.
+// startOn binds the calling thread while it starts the process: a process inherits
+// the processors of the thread that creates it.
 func startOn(cpus []int, cmd *exec.Cmd) error {
 	var before, some unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &before); err != nil {
@@ -48,7 +48,7 @@ func startOn(cpus []int, cmd *exec.Cmd) error {
 	return errors.Join(err, os.NewSyscallError("sched_setaffinity", unix.SchedSetaffinity(0, &before)))
 }
 
-// pollable makes another file of a descriptor, one that can wait in the poller.
+// pollable returns a file for the descriptor that uses the runtime's poller.
 func pollable(fd uintptr, name string) (*os.File, error) {
 	if err := unix.SetNonblock(int(fd), true); err != nil {
 		return nil, os.NewSyscallError("fcntl", err)
@@ -74,7 +74,7 @@ func accountOf(pid int) (Account, error) {
 	return a, os.NewSyscallError("clock_gettime", err)
 }
 
-// peakMemory is the most memory the process has had resident, in bytes
+// peakMemory returns the largest resident memory of the process so far, in bytes
 // (VmHWM, fs/proc/task_mmu.c).
 func peakMemory(pid int) (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -96,7 +96,7 @@ func parseStatus(text string) (int64, error) {
 	return n << 10, err
 }
 
-// processClock is the clock of a process's processor time
+// processClock returns the number of the clock of a process's processor time
 // (include/linux/posix-timers.h, make_process_cpuclock with CPUCLOCK_SCHED).
 func processClock(pid int) int32 {
 	const sched = 2
@@ -105,8 +105,8 @@ func processClock(pid int) int32 {
 
 var errStat = errors.New("sys: /proc/PID/stat is not as expected")
 
-// parseStat finds utime and stime, the 14th and 15th field. The second field,
-// the name in parentheses, may contain anything.
+// parseStat finds utime and stime, the 14th and the 15th field. The second field, the
+// name in parentheses, may contain any byte.
 func parseStat(text string) (Account, error) {
 	const utime, stime, tick = 14 - 3, 15 - 3, 10 * time.Millisecond
 	fields := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])

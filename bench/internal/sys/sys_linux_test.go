@@ -16,7 +16,7 @@ import (
 func TestParseStatus(t *testing.T) {
 	for text, want := range map[string]int64{
 		"Name:\tx\nVmPeak:\t  900 kB\nVmHWM:\t   512 kB\nVmRSS:\t 300 kB\n": 512 << 10,
-		"Name:\tVmHWM: 1 kB\n":     0, // a name may be anything
+		"Name:\tVmHWM: 1 kB\n":     0, // a name may contain any text
 		"Name:\tx\nVmHWM:\t1 MB\n": 0,
 		"":                         0,
 	} {
@@ -91,7 +91,7 @@ func TestPollableWaitsInThePoller(t *testing.T) {
 	defer f.Close()
 	w := os.NewFile(uintptr(fds[1]), "pipe")
 	defer w.Close()
-	// Only what waits in the poller can have a deadline.
+	// Only files that use the poller support deadlines.
 	if err := f.SetReadDeadline(time.Now().Add(time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
