@@ -51,8 +51,8 @@ func owesElsewhere(b []byte) bool {
 
 // maxTunnelHeaders is how far holdsUnfinished searches in a UDP datagram. The
 // longest headers before an inner packet are those of Geneve, up to 260 bytes
-// (RFC 8926), and tunnels may be nested.
-const maxTunnelHeaders = 512
+// (RFC 8926) and an Ethernet header. Three such tunnels may be nested.
+const maxTunnelHeaders = 1024
 
 // holdsUnfinished reports whether data, the data of a UDP datagram, contains a
 // packet whose transport checksum is unfinished. The port does not identify a

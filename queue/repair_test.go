@@ -184,6 +184,7 @@ func TestReplaceOwed(t *testing.T) {
 		{"VXLAN of IPv6 UDP", tunnel(t, 22, unfinished(simUDP(true, data)), "finished"), queue.ErrUnsupported},
 		{"VXLAN-GPE", tunnel(t, 8, unfinished(simTCP(true, data)), "finished"), queue.ErrUnsupported},
 		{"Geneve with options", tunnel(t, 260+14, unfinished(simUDP(false, data)), "finished"), queue.ErrUnsupported},
+		{"Geneve in Geneve in Geneve, all options", tunnel(t, 274, tunnel(t, 274, tunnel(t, 274, unfinished(simTCP(true, data)), "none"), "none"), "finished"), queue.ErrUnsupported},
 		{"VXLAN in VXLAN", tunnel(t, 22, tunnel(t, 22, unfinished(simTCP(false, data)), "none"), "none"), queue.ErrUnsupported},
 		{"an inner packet with options", tunnel(t, 22, specimen(t, nil, head4Options(132), sctpHead)[:20+8+8], "none"), queue.ErrUnsupported},
 		{"GRE", gre, queue.ErrUnsupported},
