@@ -19,6 +19,9 @@
 // verdict of each packet; hook, mark and latency are in the packet comment.
 // pcapng has no verdict for NFQUEUE, so the file contains that of an eBPF
 // program: the display filter frame.verdict.ebpf_tc == 2 finds dropped packets.
+// With -w - the packets go to the standard output, and no lines, so that
+// another program can read them, for example "tshark -i -".
+//
 // A slow terminal or disk does not delay packets: up to 1024 wait in memory to
 // be written. Beyond that, packets get their verdict but are not written, only
 // counted, also in the file. If the disk is full, the program stops writing and
@@ -63,7 +66,7 @@ func complain(err error) { fmt.Fprintln(os.Stderr, "dump:", err) }
 
 // run dumps packets until a signal ends it.
 func run(o options) error {
-	out, err := o.printer() // before Open: to open a FIFO takes until it has a reader
+	file, err := o.open() // before queue.Open: to open a FIFO takes until it has a reader
 	if err != nil {
 		return err
 	}
@@ -74,6 +77,10 @@ func run(o options) error {
 		return err
 	}
 	defer q.Close()
+	out, err := o.printer(file)
+	if err != nil {
+		return err
+	}
 	fmt.Fprintln(os.Stderr, o.summary(q))
 	r := newRecorder(backlog, o.file != "", out.print)
 	for p := range q.All() {
@@ -96,7 +103,11 @@ func (o options) summary(q *queue.Queue) string {
 		done = "dropped"
 	}
 	text := fmt.Sprintf("dump: %s, every packet is %s", cli.QueueName(q, o.Family), done)
-	if o.file != "" {
+	switch o.file {
+	case "":
+	case stdout:
+		text += " and written to standard output"
+	default:
 		text += " and written to " + o.file
 	}
 	return text
@@ -131,17 +142,39 @@ func (o options) verdict() queue.Action {
 	return queue.Accept
 }
 
-// printer returns what writes to standard output and to the file, if there is
-// to be one.
-func (o options) printer() (*printer, error) {
-	if o.file == "" {
-		return newPrinter(os.Stdout, nil, o.Number), nil
+// stdout is the name of the file that is the standard output.
+const stdout = "-"
+
+// open opens the file for the packets, if there is to be one. It does not
+// change what the file contains: another dump may be writing to it, which
+// queue.Open finds out.
+func (o options) open() (*os.File, error) {
+	switch o.file {
+	case "":
+		return nil, nil
+	case stdout:
+		return os.Stdout, nil
 	}
-	f, err := os.Create(o.file)
+	return os.OpenFile(o.file, os.O_WRONLY|os.O_CREATE, 0o666)
+}
+
+// printer returns what writes lines to standard output and packets to the file,
+// if there is one.
+func (o options) printer(file *os.File) (*printer, error) {
+	switch file {
+	case nil:
+		return newPrinter(os.Stdout, nil, o.Number), nil
+	case os.Stdout:
+		return newPrinter(io.Discard, file, o.Number), nil
+	}
+	info, err := file.Stat()
+	if err == nil && info.Mode().IsRegular() {
+		err = file.Truncate(0)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return newPrinter(os.Stdout, f, o.Number), nil
+	return newPrinter(os.Stdout, file, o.Number), nil
 }
 
 func parse(args []string, help io.Writer) (options, error) {
@@ -157,7 +190,7 @@ func parse(args []string, help io.Writer) (options, error) {
 		return nil
 	})
 	flags.BoolVar(&o.drop, "drop", false, "drop every packet instead of accepting it")
-	flags.StringVar(&o.file, "w", "", "write the packets to `FILE` in pcapng format")
+	flags.StringVar(&o.file, "w", "", "write the packets to `FILE` in pcapng format, - for standard output")
 	err := program.Parse(flags, args, help)
 	return o, err
 }

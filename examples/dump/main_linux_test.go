@@ -18,6 +18,8 @@ func TestDump(t *testing.T) {
 	testutil.RequireKernel(t)
 	program := testutil.Build(t)
 	t.Run("accepts", func(t *testing.T) { testAccepts(t, program) })
+	t.Run("to another program", func(t *testing.T) { testPipe(t, program) })
+	t.Run("two of them", func(t *testing.T) { testTwo(t, program) })
 	t.Run("drops", func(t *testing.T) { testDrops(t, program) })
 	t.Run("stuck terminal", func(t *testing.T) { testStuck(t, program) })
 	t.Run("full disk", func(t *testing.T) { testFull(t, program) })
@@ -52,6 +54,41 @@ func testAccepts(t *testing.T, program string) {
 	if got := strings.Count(tshark(t, file), ";128;40;lo;0x00000002;"); got != 6 {
 		t.Errorf("tshark shows %d such packets, want 6:\n%s", got, tshark(t, file))
 	}
+}
+
+// With -w - nothing but the packets is on the standard output.
+func testPipe(t *testing.T, program string) {
+	testutil.FeedUDP(t, 3)
+	p := testutil.Start(t, program, "-queue", "3", "-r", "40", "-w", "-")
+	testutil.AwaitOwner(t, 3)
+	echo(t, make([]byte, 100), 3)
+	p.Interrupt(t)
+	wantCapture(t, readCapture(t, []byte(p.Stdout.String())))
+	if want := "dump: queue 3, every packet is accepted and written to standard output\ndump: 6 packets, 0 not written, 0 missed\n"; p.Stderr.String() != want {
+		t.Errorf("standard error has %q, want %q", &p.Stderr, want)
+	}
+}
+
+// A second program, which cannot have the queue, leaves the file of the first alone.
+// The next one replaces what the file contains.
+func testTwo(t *testing.T, program string) {
+	testutil.FeedUDP(t, 3)
+	file := filepath.Join(t.TempDir(), "queue.pcapng")
+	if err := os.WriteFile(file, make([]byte, 1<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"-queue", "3", "-r", "40", "-w", file}
+	p := testutil.Start(t, program, args...)
+	testutil.AwaitOwner(t, 3)
+	echo(t, make([]byte, 100), 2)
+	testutil.WantFailure(t, program, 1, "taken by program", args...)
+	echo(t, make([]byte, 100), 1)
+	p.Interrupt(t)
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCapture(t, readCapture(t, b))
 }
 
 // echo sends a datagram to and fro over IPv4, n times.
