@@ -17,6 +17,11 @@ import (
 // NETLINK_NO_ENOBUFS it does not report that.
 const repeatAfter = 250 * time.Millisecond
 
+// shareEvery is how long a goroutine that waits for an answer keeps the token
+// while packets are ready that it does not deliver: another goroutine may be
+// waiting for the token to do that.
+const shareEvery = time.Millisecond
+
 // asked is a bit that is set in reader.wanted while a request waits for its
 // answer.
 const asked = 1 << 32
@@ -65,6 +70,7 @@ func (r *reader) answered(e *wire.ErrorMessage) bool {
 // await waits for the answer to the present request. ok is false if there was
 // none in time; then the request must be repeated.
 func (r *reader) await(ctx context.Context) (err error, ok bool) {
+	end := time.Now().Add(repeatAfter)
 	late := time.NewTimer(repeatAfter)
 	defer late.Stop()
 	for {
@@ -78,13 +84,10 @@ func (r *reader) await(ctx context.Context) (err error, ok bool) {
 		case <-late.C:
 			return r.giveUp(nil)
 		case r.token <- struct{}{}:
-			err = r.readForAnswer(ctx, repeatAfter)
+			err = r.readForAnswer(ctx, end)
 			r.release()
 			if err != nil {
 				return r.giveUp(err)
-			}
-			if r.wanted.Load() != 0 {
-				return r.giveUp(endOf(ctx))
 			}
 		}
 	}
@@ -99,25 +102,29 @@ func (r *reader) giveUp(err error) (error, bool) {
 	return err, err != nil
 }
 
-// readForAnswer reads, with the token held, until the answer has arrived, ctx
-// ends or the time is over. It keeps packets for next.
-func (r *reader) readForAnswer(ctx context.Context, limit time.Duration) error {
-	end := time.Now().Add(limit)
+// readForAnswer makes one read, with the token held, unless the answer has
+// arrived or ctx has ended. It waits for packets until end at most. It keeps
+// packets for next.
+func (r *reader) readForAnswer(ctx context.Context, end time.Time) error {
+	if r.wanted.Load() == 0 {
+		return nil
+	}
+	if share := time.Now().Add(shareEvery); len(r.ready) > 0 && share.Before(end) {
+		end = share
+	}
 	defer r.sock.SetReadDeadline(time.Time{})
-	for r.wanted.Load() != 0 && time.Now().Before(end) {
-		if err := r.sock.SetReadDeadline(end); err != nil {
-			return ErrClosed
-		}
-		if ctx.Err() != nil { // if ctx ends after this, its wake replaces the deadline
-			return nil
-		}
-		if !r.hasRoom() {
-			return fmt.Errorf("the answer is behind more packets than MaxUndecided (%d) allows: decide some first: %w",
-				r.cfg.MaxUndecided, enobufs)
-		}
-		if err := r.fill(r.mayWait); err != nil {
-			return ErrClosed
-		}
+	if err := r.sock.SetReadDeadline(end); err != nil {
+		return ErrClosed
+	}
+	if ctx.Err() != nil { // if ctx ends after this, its wake replaces the deadline
+		return nil
+	}
+	if !r.hasRoom() {
+		return fmt.Errorf("the answer is behind more packets than MaxUndecided (%d) allows: decide some first: %w",
+			r.cfg.MaxUndecided, enobufs)
+	}
+	if err := r.fill(r.mayWait); err != nil {
+		return ErrClosed
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package queue_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 	"testing/synctest"
@@ -256,6 +257,41 @@ func TestSetModeContextEnds(t *testing.T) {
 				}
 				s.kernel.ReleaseReplies()
 				s.ok(s.q.SetMode(s.ctx, queue.WholePacket))
+			})
+		})
+	}
+}
+
+// TestSetModeHoldsNobodyUp has SetMode wait for an answer that does not come,
+// while packets come and the program takes them. They are delivered meanwhile.
+func TestSetModeHoldsNobodyUp(t *testing.T) {
+	const n, most = 500, 2 * time.Millisecond
+	for _, pull := range []bool{false, true} {
+		t.Run(fmt.Sprintf("pull %t", pull), func(t *testing.T) {
+			simulate(t, both, kerneltest.Options{}, func(s *sim) {
+				s.open(queue.Config{Buffer: -1})
+				take := taker(s.q, pull)
+				s.inject(2)
+				set := make(chan error, 1)
+				take(1, func(p queue.Packet) { // the reader has the other packet, and does not read
+					synctest.Wait()
+					s.kernel.HoldReplies()
+					go func() { set <- s.q.SetMode(s.ctx, queue.Range(1000)) }()
+					synctest.Wait()
+					s.ok(p.Accept())
+				})
+				for i := range n {
+					s.injectOne()
+					synctest.Wait()
+					start := time.Now()
+					take(1, func(p queue.Packet) { s.ok(p.Accept()) })
+					if took := time.Since(start); took > most {
+						s.Errorf("packet %d came after %v, want at most %v", i, took, most)
+					}
+				}
+				take(1, func(p queue.Packet) { s.ok(p.Accept()) })
+				s.kernel.ReleaseReplies()
+				s.ok(<-set)
 			})
 		})
 	}
