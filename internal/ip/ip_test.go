@@ -2,6 +2,7 @@ package ip
 
 import (
 	"encoding/binary"
+	"math"
 	"testing"
 )
 
@@ -141,6 +142,7 @@ func TestLength(t *testing.T) {
 		{"IPv6 zero", zero(packet6(udp, segment)), 48, NoFault},
 		{"IPv6 zero with options", zero(packet6(hopByHop, hop, dest, segment)), 64, NoFault},
 		{"IPv6 jumbo", zero(packet6(hopByHop, jumbo(70000))), 70040, NoFault},
+		{"IPv6 jumbo, longest", zero(packet6(hopByHop, jumbo(math.MaxUint32))), int(min(int64(40+math.MaxUint32), math.MaxInt)), NoFault},
 		{"IPv6 jumbo, short", zero(packet6(hopByHop, jumbo(65535))), 48, BadJumbo},
 		{"IPv6 jumbo beside a length", packet6(hopByHop, jumbo(70000)), 48, NoFault},
 		{"IPv6 jumbo cut", zero(packet6(hopByHop, jumbo(70000)))[:46], 46, ExtensionCut},

@@ -1,6 +1,9 @@
 package ip
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // Length returns the length of packet according to its IP header, which may be
 // more or less than len(packet). If the length field is 0, Length returns the
@@ -9,8 +12,8 @@ import "encoding/binary"
 // the packet into segments (linux 6.3: include/linux/ip.h, iph_totlen;
 // include/linux/ipv6.h, skb_ipv6_totlen).
 //
-// If there is a fault, the length is len(packet), or that of the header for
-// TotalTooShort.
+// A length that does not fit in an int is math.MaxInt. If there is a fault, the
+// length is len(packet), or that of the header for TotalTooShort.
 func Length(packet []byte) (int, Fault) {
 	n, f := 0, NoFault
 	switch version(packet) {
@@ -62,10 +65,8 @@ func length6(packet []byte) (int, Fault) {
 		return 0, h.Fault
 	}
 	n := binary.BigEndian.Uint32(packet[h.Jumbo:])
-	if n <= maxPayload || int64(n) > int64(maxInt-headerLen6) {
+	if n <= maxPayload {
 		return 0, BadJumbo
 	}
-	return headerLen6 + int(n), h.Fault
+	return int(min(headerLen6+int64(n), math.MaxInt)), h.Fault
 }
-
-const maxInt = int(^uint(0) >> 1)
