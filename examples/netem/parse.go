@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math"
@@ -41,7 +42,25 @@ func parse(args []string, help io.Writer) (options, error) {
 	if err := program.Parse(flags, args, help); err != nil {
 		return o, err
 	}
+	if err := needs(flags); err != nil {
+		return o, err
+	}
 	return o, o.check()
+}
+
+// needs returns an error if a flag has no effect because another one is missing.
+func needs(flags *flag.FlagSet) error {
+	given := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	switch {
+	case given["reorder"] && !given["delay"] && !given["jitter"]:
+		return cli.Misuse("-reorder has no effect without -delay")
+	case given["distribution"] && !given["jitter"]:
+		return cli.Misuse("-distribution has no effect without -jitter")
+	case given["correlation"] && !given["loss"]:
+		return cli.Misuse("-correlation has no effect without -loss")
+	}
+	return nil
 }
 
 func (o options) check() error {

@@ -19,6 +19,9 @@ func TestParse(t *testing.T) {
 		{"defaults", []string{"-seed", "1"}, options{network{seed: 1, mark: 0x6e65}, 0, 1000}},
 		{"all", []string{"-seed", "7", "-delay", "80ms", "-jitter=20ms", "-loss", "1%", "-reorder", "25.5",
 			"-rate", "2.5mbit", "-duplicate", "100", "-corrupt", "50%", "-correlation", "25%", "-distribution", "pareto", "-mark", "0x10", "-queue", "65535", "-limit", "65535"}, options{bad, 65535, 65535}},
+		{"reorder", []string{"-seed", "1", "-reorder", "5%", "-jitter", "1ms"}, options{network{seed: 1, mark: 0x6e65, reorder: 0.05, jitter: time.Millisecond}, 0, 1000}},
+		{"zeros", []string{"-seed", "1", "-reorder", "5%", "-delay", "0s", "-correlation", "10%", "-loss", "0", "-distribution", "normal", "-jitter", "0s"},
+			options{network{seed: 1, mark: 0x6e65, reorder: 0.05, correlation: 0.1, distribution: normal}, 0, 1000}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got, err := parse(test.args, io.Discard); err != nil || got != test.want {
@@ -61,6 +64,9 @@ func TestParseRefuses(t *testing.T) {
 		{"-distribution", "cauchy"},
 		{"-mark", "0"},
 		{"-mark", "0x100000000"},
+		{"-reorder", "5%", "-loss", "1%"},
+		{"-distribution", "normal", "-delay", "1ms"},
+		{"-correlation", "25%"},
 	} {
 		if _, err := parse(args, io.Discard); err == nil {
 			t.Errorf("parse took %q", args)

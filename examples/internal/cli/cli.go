@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/ipqueue/ipqueue/examples/internal/numbers"
 	"github.com/ipqueue/ipqueue/queue"
@@ -37,11 +39,37 @@ func (p Program) Parse(flags *flag.FlagSet, args []string, help io.Writer) error
 		p.print(flags, help)
 		return err
 	case err != nil:
-		return misuse{err}
+		return misuse{explain(flags, err)}
 	case p.Arguments == "" && flags.NArg() > 0:
 		return Misuse("unexpected argument %q", flags.Arg(0))
 	}
 	return nil
+}
+
+// explain returns the error of a flag with what the flag accepts, which package
+// flag leaves out for times and numbers.
+func explain(flags *flag.FlagSet, err error) error {
+	text := err.Error()
+	short, found := strings.CutSuffix(text, "parse error")
+	if !found {
+		short, found = strings.CutSuffix(text, "value out of range")
+	}
+	name := strings.TrimSuffix(short[strings.LastIndexByte(short, '-')+1:], ": ")
+	f := flags.Lookup(name)
+	if !found || f == nil {
+		return err
+	}
+	if getter, ok := f.Value.(flag.Getter); ok {
+		switch getter.Get().(type) {
+		case time.Duration:
+			return errors.New(short + "want a time such as 300ms or 1.5s")
+		case int:
+			return errors.New(short + "want a whole number")
+		case uint64:
+			return errors.New(short + "want a whole number from 0 to 18446744073709551615")
+		}
+	}
+	return err
 }
 
 func (p Program) print(flags *flag.FlagSet, help io.Writer) {

@@ -30,11 +30,20 @@ func TestParse(t *testing.T) {
 		{bare, "-n 3 more", 2, "bare: unexpected argument \"more\" (see bare -h)\n"},
 		{bare, "-x", 2, "bare: flag provided but not defined: -x (see bare -h)\n"},
 		{bare, "-n", 2, "bare: flag needs an argument: -n (see bare -h)\n"},
+		{bare, "-n many", 2, "bare: invalid value \"many\" for flag -n: want a whole number (see bare -h)\n"},
+		{bare, "-n 99999999999999999999", 2, "bare: invalid value \"99999999999999999999\" for flag -n: want a whole number (see bare -h)\n"},
+		{bare, "-u -5", 2, "bare: invalid value \"-5\" for flag -u: want a whole number from 0 to 18446744073709551615 (see bare -h)\n"},
+		{bare, "-t 5", 2, "bare: invalid value \"5\" for flag -t: want a time such as 300ms or 1.5s (see bare -h)\n"},
+		{bare, "-t 5ms -n x-t:", 2, "bare: invalid value \"x-t:\" for flag -n: want a whole number (see bare -h)\n"},
+		{bare, "-own parse", 2, "bare: invalid value \"parse\" for flag -own: parse error (see bare -h)\n"},
 		{names, "-n 3 more", 0, ""},
 		{names, "-h", 0, ""},
 	} {
 		flags := test.program.Flags()
 		flags.Int("n", 0, "a `number`")
+		flags.Uint64("u", 0, "a `number`")
+		flags.Duration("t", 0, "a `time`")
+		flags.Func("own", "a `text`", func(text string) error { return errors.New(text + " error") })
 		var said strings.Builder
 		status := test.program.report(test.program.Parse(flags, strings.Fields(test.args), io.Discard), &said)
 		if status != test.status || said.String() != test.says {
