@@ -28,6 +28,7 @@ type asker struct {
 	shown     bool        // the first of them is
 	closed    bool        // the input has ended: there are no more answers
 	excess    int         // packets beyond the limits that were not reported yet
+	defaulted uint64      // packets that the asker itself has given the default
 }
 
 // A question is about one destination.
@@ -57,9 +58,11 @@ func (a *asker) take(p queue.Packet, now time.Time) {
 	c := connectionOf(p)
 	if action, ok := a.known(c); ok {
 		a.decide(p, action)
+	} else if a.closed {
+		a.giveDefault(p)
 	} else if q := a.question(p, c.destination()); q == nil || len(q.held) == mostHeld {
 		a.excess++
-		a.decide(p, a.standard)
+		a.giveDefault(p)
 	} else {
 		q.held = append(q.held, held{p, c, now})
 	}
@@ -70,10 +73,15 @@ func (a *asker) known(c connection) (action queue.Action, ok bool) {
 	if action, ok = a.always[c.destination()]; ok {
 		return action, true
 	}
-	if action, ok = a.once.actions[c]; ok {
-		return action, true
+	action, ok = a.once.actions[c]
+	return action, ok
+}
+
+// giveDefault decides a packet that gets no answer.
+func (a *asker) giveDefault(p queue.Packet) {
+	if a.decide(p, a.standard) {
+		a.defaulted++
 	}
-	return a.standard, a.closed
 }
 
 // question returns the question about the packet's destination, or nil if there
@@ -183,7 +191,7 @@ func (a *asker) end() {
 	a.closed = true
 	for _, q := range a.questions {
 		for _, h := range q.held {
-			a.decide(h.packet, a.standard)
+			a.giveDefault(h.packet)
 		}
 		if len(q.held) > 0 {
 			a.tell(done(a.standard), q, "end of input", len(q.held))

@@ -266,6 +266,10 @@ func TestBounds(t *testing.T) {
 			sent.WantDropped()
 		}
 		s.wantQuestions(1)
+		if err := s.program.Stop(); err != nil {
+			t.Error(err)
+		}
+		s.wantSaid("ask: 81 packets: 0 decided, 81 dropped without an answer, 0 at the end")
 	})
 }
 
@@ -283,6 +287,10 @@ func TestEndOfInput(t *testing.T) {
 		s.wantQuestions(2)
 		s.wantSaid("accepted 192.0.2.1:443 end of input packets: 1")
 		s.wantSaid("end of input: connections without an answer are accepted from now on")
+		if err := s.program.Stop(); err != nil {
+			t.Error(err)
+		}
+		s.wantSaid("ask: 5 packets: 2 decided, 3 accepted without an answer, 0 at the end")
 	})
 }
 

@@ -96,11 +96,12 @@ func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 	}
 	t := openTerminal(in, out)
 	t.say("ask: queue %d, %s after %v without an answer", o.queue, done(o.standard), o.wait)
-	serve(q, t, newAsker(o.wait, o.standard, t.say))
+	a := newAsker(o.wait, o.standard, t.say)
+	serve(q, t, a)
 	q.Close() // waiting packets get the default even if the output below blocks
 	s := q.Stats()
 	t.say("ask: %s: %d decided, %d %s without an answer, %d at the end",
-		numbers.Count(s.Received, "packet"), s.Decided, s.Expired+s.Overflowed, done(o.standard), s.Abandoned)
+		numbers.Count(s.Received, "packet"), s.Decided-a.defaulted, a.defaulted+s.Expired+s.Overflowed, done(o.standard), s.Abandoned)
 	t.close()
 	return q.Err()
 }
