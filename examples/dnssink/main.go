@@ -145,7 +145,6 @@ func run(ctx context.Context, o options, hangups <-chan os.Signal, out io.Writer
 	}
 	defer q.Close()
 	s := &sink{names: set, answer: o.answer, lenient: o.lenient, notes: newNotes(out)}
-	defer s.notes.close()
 	s.notes.skipped(skipped)
 	s.notes.printf("dnssink: %v; answer %v, queue %d\n", set, o.answer, o.queue)
 	reloaded := o.lists.reload(ctx, hangups)
@@ -154,7 +153,7 @@ func run(ctx context.Context, o options, hangups <-chan os.Signal, out io.Writer
 		case p, ok := <-packets:
 			if !ok {
 				s.summarize(q.Stats())
-				return q.Err()
+				return errors.Join(q.Err(), s.notes.close())
 			}
 			if err := s.decide(p); err != nil && !errors.Is(err, queue.ErrDecided) {
 				s.notes.printf("dnssink: %v\n", err)

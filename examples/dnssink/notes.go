@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -10,18 +11,21 @@ import (
 // not wait for it, and lines are lost instead.
 type notes struct {
 	lines chan string
-	done  chan struct{}
+	done  chan error // the first error of the output
 	lost  int
 }
 
 func newNotes(out io.Writer) *notes {
 	const backlog = 1024
-	n := &notes{lines: make(chan string, backlog), done: make(chan struct{})}
+	n := &notes{lines: make(chan string, backlog), done: make(chan error, 1)}
 	go func() {
-		defer close(n.done)
+		var first error
 		for line := range n.lines {
-			io.WriteString(out, line) // there is nobody to report an error to
+			if _, err := io.WriteString(out, line); first == nil {
+				first = err
+			}
 		}
+		n.done <- first
 	}()
 	return n
 }
@@ -35,15 +39,18 @@ func (n *notes) printf(format string, args ...any) {
 	}
 }
 
-// close prints what is left, for as long as the output takes it.
-func (n *notes) close() {
+// close prints what is left, but waits at most a second. It returns an error if
+// something could not be printed.
+func (n *notes) close() error {
 	const patience = time.Second
 	if n.lost > 0 {
 		n.printf("dnssink: the output is too slow, lines not printed: %d\n", n.lost)
 	}
 	close(n.lines)
 	select {
-	case <-n.done:
+	case err := <-n.done:
+		return err
 	case <-time.After(patience):
+		return errors.New("the output is stuck: not all lines were printed")
 	}
 }
