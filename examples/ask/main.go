@@ -32,6 +32,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -102,8 +103,7 @@ func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 	s := q.Stats()
 	t.say("ask: %s: %d decided, %d %s without an answer, %d at the end",
 		numbers.Count(s.Received, "packet"), s.Decided-a.defaulted, a.defaulted+s.Expired+s.Overflowed, done(o.standard), s.Abandoned)
-	t.close()
-	return q.Err()
+	return errors.Join(q.Err(), t.close())
 }
 
 // serve handles packets, questions and answers until the stream of packets ends.

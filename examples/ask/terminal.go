@@ -12,6 +12,7 @@ type terminal struct {
 	texts   chan text
 	answers chan answer // closed when the input has ended
 	done    chan struct{}
+	err     error // the first of the output, once done is closed
 }
 
 // A text is a line to print, or a question. The next question must not be sent
@@ -57,7 +58,7 @@ func (t *terminal) converse(lines <-chan string, out io.Writer) {
 			if !ok {
 				return
 			}
-			fmt.Fprintln(out, said.line)
+			t.print(out, said.line)
 			asked = asked || said.question
 		case line, ok := <-lines:
 			if !ok {
@@ -74,7 +75,7 @@ func (t *terminal) converse(lines <-chan string, out io.Writer) {
 func (t *terminal) answer(line string, out io.Writer) bool {
 	a, err := parseAnswer(line)
 	if err != nil {
-		fmt.Fprintln(out, err)
+		t.print(out, err)
 		return false
 	}
 	t.answers <- a
@@ -89,8 +90,15 @@ func (t *terminal) say(format string, args ...any) {
 	}
 }
 
-// close waits until everything is printed.
-func (t *terminal) close() {
+func (t *terminal) print(out io.Writer, line any) {
+	if _, err := fmt.Fprintln(out, line); t.err == nil {
+		t.err = err
+	}
+}
+
+// close waits until everything is printed, and returns the first error.
+func (t *terminal) close() error {
 	close(t.texts)
 	<-t.done
+	return t.err
 }

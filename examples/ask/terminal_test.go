@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -44,6 +45,22 @@ func TestStoppedScreen(t *testing.T) {
 			t.Errorf("nothing was said about the time:\n%s", out)
 		}
 	})
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
+
+// Nobody sees the questions, and the program reports that in the end.
+func TestOutputFails(t *testing.T) {
+	k := queuetest.New(t, queuetest.Options{})
+	p := k.Go(func(ctx context.Context) error {
+		return run(ctx, options{0, time.Second, queue.Drop}, new(bytes.Buffer), fullDisk{})
+	})
+	k.Send(queuetest.TCP(client, web, queuetest.TCPHeader{Flags: queuetest.SYN}, nil)).WantDropped()
+	if err := p.Stop(); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("run = %v, want %v", err, io.ErrShortWrite)
+	}
 }
 
 // What is said beyond what fits is lost, and nothing waits.
