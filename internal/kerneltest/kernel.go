@@ -30,7 +30,7 @@ type Options struct {
 	// bound, but receives no packets of it.
 	Modules Modules
 
-	// Autoload is a kernel that loads nfnetlink_queue with the first request.
+	// Autoload makes the kernel load nfnetlink_queue at the first request.
 	Autoload bool
 
 	// OtherNamespace puts the process into a network namespace other than the
@@ -53,8 +53,8 @@ type Options struct {
 	// changes that.
 	Unprivileged bool
 
-	// Ordinary is a process that has CAP_NET_ADMIN and nothing else: the status
-	// file of nfnetlink_queue is root's to read.
+	// Ordinary means that the process has no privilege but CAP_NET_ADMIN, so that
+	// it may not read the status file of nfnetlink_queue.
 	Ordinary bool
 
 	// ReadBuffer is net.core.rmem_default in bytes; 0 means 212992.
@@ -64,22 +64,22 @@ type Options struct {
 	// exceed. 0 means that they can (SO_RCVBUFFORCE).
 	ReadBufferMax int
 
-	// WriteBuffer is the send buffer in bytes of sockets that ask for none; 0
-	// means 212992. A datagram may be 32 bytes shorter.
+	// WriteBuffer is the send buffer in bytes of sockets that request no size; 0
+	// means 212992. The longest datagram is 32 bytes shorter.
 	WriteBuffer int
 
 	// MaxLength is the initial ip_queue_maxlen of both families; 0 means 1024.
 	MaxLength int
 
-	// NoConntrack is a kernel without nf_conntrack_netlink, NoSecmark one
-	// without CONFIG_NETWORK_SECMARK: the flags that need them are refused.
+	// NoConntrack means a kernel without nf_conntrack_netlink, and NoSecmark one
+	// without CONFIG_NETWORK_SECMARK. They refuse the flags that need these.
 	NoConntrack, NoSecmark bool
 
 	// UserNamespace puts the kernel's network namespace into another user
 	// namespace than the initial one.
 	UserNamespace bool
 
-	// NoLinks is a kernel before 4.9, whose sockets cannot watch the network
+	// NoLinks means a kernel before 4.9, whose sockets cannot watch the network
 	// interfaces.
 	NoLinks bool
 
@@ -149,7 +149,7 @@ type module interface {
 	segments(word uint32) bool
 	// flush drops the pending packets that match.
 	flush(match func(*Journey) bool)
-	// pending is the number of packets that wait for a verdict.
+	// pending returns the number of packets that wait for a verdict.
 	pending() int
 }
 
@@ -198,8 +198,8 @@ func (k *Kernel) Open(c sock.Config) (sock.Socket, error) {
 	return s, nil
 }
 
-// OpenAt is Open with the socket's port given; 0 lets the kernel choose. A
-// taken port fails with EADDRINUSE.
+// OpenAt opens a socket with the given port; 0 lets the kernel choose one. It fails
+// with EADDRINUSE if the port is taken.
 func (k *Kernel) OpenAt(c sock.Config, port uint32) (*Socket, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -266,23 +266,23 @@ func (k *Kernel) socket(protocol int, port uint32) *Socket {
 	return nil
 }
 
-// SetPrivileged gives CAP_NET_ADMIN to the process or removes it, also for sockets
-// that are already open.
+// SetPrivileged gives CAP_NET_ADMIN to the process, or removes it. This includes
+// sockets that are already open.
 func (k *Kernel) SetPrivileged(yes bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.privileged = yes
 }
 
-// Replied is the number of replies with that errno that the kernel has made to
-// requests, lost ones included; 0 asks for acknowledgements.
+// Replied returns the number of replies with that errno that the kernel has sent,
+// including lost ones. An errno of 0 means acknowledgements.
 func (k *Kernel) Replied(errno Errno) int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.replies[errno]
 }
 
-// Pending is the number of packets that wait for a verdict in all queues.
+// Pending returns the number of packets that wait for a verdict in all queues.
 func (k *Kernel) Pending() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()

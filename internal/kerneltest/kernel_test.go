@@ -8,7 +8,7 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// open opens a socket that the test's end closes.
+// open opens a socket and closes it at the end of the test.
 func open(t *testing.T, k *Kernel, c sock.Config) *Socket {
 	t.Helper()
 	s, err := k.OpenAt(c, 0)
@@ -19,7 +19,7 @@ func open(t *testing.T, k *Kernel, c sock.Config) *Socket {
 	return s
 }
 
-// send sends one datagram, which must be taken.
+// send sends one datagram. It fails the test if that is refused.
 func send(t *testing.T, s *Socket, b []byte) {
 	t.Helper()
 	if n, err := s.Send([][]byte{b}); n != 1 || err != nil {
@@ -27,7 +27,7 @@ func send(t *testing.T, s *Socket, b []byte) {
 	}
 }
 
-// receive returns the datagrams that are there.
+// receive returns all datagrams in the receive buffer.
 func receive(t *testing.T, s *Socket) (datagrams [][]byte) {
 	t.Helper()
 	for {
@@ -43,8 +43,8 @@ func receive(t *testing.T, s *Socket) (datagrams [][]byte) {
 	}
 }
 
-// request sends a request that must get one reply, and returns its errno. What
-// else there is to read comes first and is dropped.
+// request sends a request and returns the errno of the reply. It drops all datagrams
+// that arrived before the reply.
 func request(t *testing.T, s *Socket, o byteOrder, b []byte) Errno {
 	t.Helper()
 	send(t, s, b)
@@ -59,7 +59,7 @@ func request(t *testing.T, s *Socket, o byteOrder, b []byte) Errno {
 	return Errno(-int32(o.Uint32(reply[headerLen:])))
 }
 
-// wantFate checks what became of a packet.
+// wantFate checks the fate of a packet.
 func wantFate(t *testing.T, j *Journey, want Fate) {
 	t.Helper()
 	if got := j.Fate(); got != want {

@@ -53,7 +53,7 @@ func (s *Socket) LinkName(index uint32) (string, error) {
 	return name, nil
 }
 
-// Lookups is the number of calls of LinkName so far.
+// Lookups returns the number of calls of LinkName so far.
 func (k *Kernel) Lookups() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()

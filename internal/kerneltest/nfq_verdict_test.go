@@ -138,7 +138,7 @@ func TestVerdictConntrack(t *testing.T) {
 	}{
 		"good":         {Options{}, &Conntrack{}, good, true},
 		"short one":    {Options{}, &Conntrack{}, appendAttribute(nil, 8), false},
-		"no attribute": {Options{}, &Conntrack{}, []byte{1, 2, 3}, true}, // passed over
+		"no attribute": {Options{}, &Conntrack{}, []byte{1, 2, 3}, true}, // ignored
 		"no entry":     {Options{}, nil, good, false},
 		"no conntrack": {Options{NoConntrack: true}, &Conntrack{}, good, false},
 	} {

@@ -144,7 +144,7 @@ func (p *Packet) rule() uint32 {
 	return word
 }
 
-// clone returns a packet with its own copy of payload and link header. The kernel
+// clone returns a packet with its own copies of payload and link header. The kernel
 // never changes the other slices.
 func (p Packet) clone() Packet {
 	p.Payload = bytes.Clone(p.Payload)

@@ -15,11 +15,11 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// TestReplay repeats what was recorded from real kernels: the same requests
-// must get the same replies, byte for byte. The lines of a recording are
+// TestReplay repeats recordings of real kernels: the same requests must get the same
+// replies, byte for byte. The lines of a recording are
 //
-//	== name             a new probe: nothing may be left to read
-//	family 4|6          a new kernel, whose ip_queue or ip6_queue is meant
+//	== name             a new probe; everything must have been read
+//	family 4|6          a new kernel, of which ip_queue or ip6_queue is used
 //	open PORT [option]  a socket; options are rcvbuf=N, noenobufs, capack
 //	autobind PORT       a socket whose port the kernel chooses, and its choice
 //	close PORT
@@ -29,9 +29,9 @@ import (
 //	>! ERRNO            the error of that send
 //	< PORT HEX          a datagram that it receives
 //	<! PORT ERRNO       an error that it receives
-//	packet HEX [mark=N] a packet that meets the rule
+//	packet HEX [mark=N] a packet that reaches the rule
 //	got HEX...|nothing  the UDP payloads that arrived since the last such line
-//	lost                what passed since arrived nowhere, for its checksum was wrong
+//	lost                the packets that passed since then did not arrive: wrong checksum
 //	proc ...            the status file; for nfnetlink_queue, lines with | follow
 func TestReplay(t *testing.T) {
 	t.Run("ip_queue_x86_64", func(t *testing.T) { replay(t, Options{Modules: IPQueue | IP6Queue, Layout: Little64}) })
@@ -55,7 +55,7 @@ type replayer struct {
 	sockets  map[uint32]*Socket
 	journeys []*Journey
 	arrived  map[*Journey]bool
-	ids      map[string][]byte // recorded packet id to ours
+	ids      map[string][]byte // our packet ids, indexed by the recorded ones
 	sendErr  error
 	status   *bool // the status file is being compared
 	rows     []string
@@ -189,10 +189,10 @@ func (r *replayer) open(port uint32, options []string) {
 	r.sockets[port] = s
 }
 
-// autobind opens a socket in a process that has one already.
+// autobind opens a socket in a process that already has one.
 func (r *replayer) autobind(port uint32) {
 	if r.probe == "autobind-pids" && r.protocol == sock.ProtoIP6FW {
-		r.k.rover-- // the IPv4 run took -4097
+		r.k.rover-- // the recording for IPv4 used -4097
 	}
 	for p := range r.sockets {
 		r.k.opts.Process = p
@@ -235,7 +235,7 @@ func (r *replayer) checkSent(want error) {
 	r.sendErr = nil
 }
 
-// translate puts our packet ids in place of the recorded ones.
+// translate replaces the recorded packet ids by ours.
 func (r *replayer) translate(b []byte) []byte {
 	for recorded, ours := range r.ids {
 		b = bytes.ReplaceAll(b, []byte(recorded), ours)
@@ -274,7 +274,7 @@ func (r *replayer) receive(s *Socket, want []byte) {
 	}
 }
 
-// learn notes what our id is for the one recorded.
+// learn remembers which of our ids corresponds to the recorded one.
 func (r *replayer) learn(got, want []byte) {
 	a := r.options.Layout.abi()
 	if a.order.Uint16(want[4:]) != ipqmPacket {
@@ -287,7 +287,7 @@ func (r *replayer) learn(got, want []byte) {
 	r.ids[string(recorded)] = bytes.Clone(ours)
 }
 
-// maskPadding makes the bytes equal that a kernel leaves as they were.
+// maskPadding makes the padding equal, which the real kernel does not initialize.
 func maskPadding(l Layout, got, want []byte) {
 	a := l.abi()
 	end := int(a.order.Uint32(want))
@@ -323,7 +323,7 @@ func (r *replayer) packet(payload []byte, options []string) {
 	r.journeys = append(r.journeys, r.k.Inject(p))
 }
 
-// got compares what passed since the last time, in any order.
+// got compares the payloads that passed since the last call, in any order.
 func (r *replayer) got(want []string) {
 	r.Helper()
 	left := make(map[string]int)
@@ -378,7 +378,7 @@ func (r *replayer) proc(want []string) {
 	}
 }
 
-// endStatus compares the lines that followed "proc".
+// endStatus compares the status file with the lines after "proc".
 func (r *replayer) endStatus() {
 	if r.status == nil {
 		return

@@ -6,7 +6,7 @@ import (
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
-// nfqRequest makes a request to nfnetlink_queue that wants to be acknowledged.
+// nfqRequest returns a request to nfnetlink_queue with NLM_F_ACK.
 func nfqRequest(kind uint16, number uint16, attributes ...[]byte) []byte {
 	b := appendHeader(native, nil, header{kind: kind, flags: flagRequest | flagAck, seq: 1})
 	b = network.AppendUint16(append(b, 0, 0), number)
@@ -17,7 +17,7 @@ func nfqRequest(kind uint16, number uint16, attributes ...[]byte) []byte {
 	return b
 }
 
-// silently takes the wish for an acknowledgement out of a request.
+// silently removes NLM_F_ACK from a request.
 func silently(b []byte) []byte {
 	b[6] &^= flagAck
 	b[7] &^= flagAck
@@ -54,7 +54,7 @@ func bind(t *testing.T, s *Socket, number uint16, attributes ...[]byte) {
 	}
 }
 
-// decide sends a verdict, which must succeed.
+// decide sends a verdict. It fails the test if that is refused.
 func decide(t *testing.T, s *Socket, number uint16, word, id uint32, attributes ...[]byte) {
 	t.Helper()
 	all := append([][]byte{verdictAttr(word, id)}, attributes...)
@@ -63,7 +63,7 @@ func decide(t *testing.T, s *Socket, number uint16, word, id uint32, attributes 
 	}
 }
 
-// boundNFQ is a kernel whose queue 0 is bound.
+// boundNFQ returns a kernel whose queue 0 is bound.
 func boundNFQ(t *testing.T, o Options, attributes ...[]byte) (*Kernel, *Socket) {
 	t.Helper()
 	k := New(o)
@@ -72,7 +72,7 @@ func boundNFQ(t *testing.T, o Options, attributes ...[]byte) (*Kernel, *Socket) 
 	return k, s
 }
 
-// packets returns the attributes of the packet messages that are there.
+// packets returns the attributes of all packet messages in the receive buffer.
 func packets(t *testing.T, s *Socket) (all []attributes) {
 	t.Helper()
 	for _, b := range receive(t, s) {
@@ -88,10 +88,10 @@ func packets(t *testing.T, s *Socket) (all []attributes) {
 	return all
 }
 
-// idOf is the packet id.
+// idOf returns the id of the packet.
 func idOf(a attributes) uint32 { return network.Uint32(a[attrPacketHeader]) }
 
-// ipqRequest makes a request to ip_queue that wants to be acknowledged.
+// ipqRequest returns a request to ip_queue with NLM_F_ACK.
 func ipqRequest(a abi, kind uint16, port uint32, body []byte) []byte {
 	h := header{uint32(headerLen + len(body)), kind, flagRequest | flagAck, 1, port}
 	return append(appendHeader(a.order, nil, h), body...)
@@ -107,7 +107,7 @@ func ipqVerdictBody(a abi, value uint32, id uint64, payload []byte) []byte {
 	return append(a.appendLong(a.appendLong(b, id), uint64(len(payload))), payload...)
 }
 
-// boundIPQ is a kernel whose ip_queue copies whole packets to the socket.
+// boundIPQ returns a kernel whose ip_queue copies whole packets to the socket.
 func boundIPQ(t *testing.T, o Options, c sock.Config) (*Kernel, *Socket, abi) {
 	t.Helper()
 	o.Modules |= IPQueue | IP6Queue
@@ -122,13 +122,13 @@ func boundIPQ(t *testing.T, o Options, c sock.Config) (*Kernel, *Socket, abi) {
 	return k, s, a
 }
 
-// ipv4 is a UDP packet with that data.
+// ipv4 returns a UDP packet over IPv4 with the data.
 func ipv4(data string) []byte {
 	b := []byte{0x45, 0, 0, 0, 0, 1, 0, 0, 64, protoUDP, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1, 0x9c, 0x40, 0, 9, 0, 0, 0, 0}
 	return measured(append(b, data...), 20)
 }
 
-// ipv6 is a UDP packet with that data.
+// ipv6 returns a UDP packet over IPv6 with the data.
 func ipv6(data string) []byte {
 	b := make([]byte, 48)
 	b[0], b[6], b[7], b[23], b[39], b[43] = 0x60, protoUDP, 64, 1, 1, 9

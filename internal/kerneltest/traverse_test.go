@@ -78,7 +78,7 @@ func TestSegmentsWithoutGSO(t *testing.T) {
 		wantFate(t, segments[i], want)
 	}
 	if n := k.queueOf(0).queueDrops; n != 1 {
-		t.Errorf("%d counted, want 1: the rest was never tried", n)
+		t.Errorf("%d counted, want 1: the kernel did not try to queue the rest", n)
 	}
 	_ = packets(t, s)
 	decide(t, s, 0, verdictAccept, 2)

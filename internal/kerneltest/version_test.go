@@ -31,7 +31,7 @@ func TestVersionFacts(t *testing.T) {
 	for name, tt := range map[string]struct {
 		fact  func(Version) bool
 		since Version
-		from  bool // the fact holds from then on, or until then
+		from  bool // whether the fact holds since that version, otherwise before it
 	}{
 		"overshoots":    {Version.overshoots, Version{6, 16}, false},
 		"capsAcks":      {Version.capsAcks, Version{4, 3}, true},
@@ -79,7 +79,7 @@ func TestFlagsByVersion(t *testing.T) {
 	for _, tt := range []struct {
 		linux                                     Version
 		failOpen, conntrack, gso, uid, secctx, no Errno
-		bound                                     bool // after a refusal
+		bound                                     bool // the queue is bound after a refusal
 	}{
 		{Version{3, 4}, ignored, ignored, ignored, ignored, ignored, ignored, true},
 		{Version{3, 6}, ok, ok, errOpNotSupp, errOpNotSupp, errOpNotSupp, errOpNotSupp, true},
@@ -113,7 +113,7 @@ func TestFlagsByVersion(t *testing.T) {
 	}
 }
 
-// unbound is the reply to a flag for a queue that is not bound.
+// unbound returns the errno of the reply to a flag for a queue that is not bound.
 func (v Version) unbound(bound Errno) Errno {
 	switch {
 	case v.before(3, 6):
