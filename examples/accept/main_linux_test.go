@@ -81,10 +81,10 @@ func testComplains(t *testing.T, program string) {
 	owner.Interrupt(t)
 }
 
-// An ordinary user is told what is missing.
+// The error for an ordinary user names the missing privilege.
 func testUnprivileged(t *testing.T, program string) {
 	cmd := exec.Command(program)
-	// Into a user namespace whose capabilities do not hold for the network.
+	// Enter a user namespace whose capabilities do not apply to the network namespace.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER}
 	p := testutil.StartCmd(t, cmd)
 	if got := p.Wait(t); got != 1 || !strings.Contains(p.Stderr.String(), "CAP_NET_ADMIN") {

@@ -14,7 +14,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// A session is a person before the program, which works on a simulated kernel.
+// A session is the program on a simulated kernel, with a person who uses it.
 type session struct {
 	t       *testing.T
 	kernel  *queuetest.Kernel
@@ -23,7 +23,7 @@ type session struct {
 	out     testutil.Output
 }
 
-// sit runs the program in a bubble, where its time is virtual.
+// sit runs the program in a synctest bubble, in virtual time.
 func sit(t *testing.T, args string, person func(s *session)) {
 	t.Helper()
 	o, err := parseLine(args)
@@ -40,7 +40,7 @@ func sit(t *testing.T, args string, person func(s *session)) {
 	})
 }
 
-// syn sends the SYN of a connection, of which first is the sequence number.
+// syn sends the SYN of a connection. first is its sequence number.
 func (s *session) syn(from, to string, first uint32) *queuetest.Sent {
 	p := queuetest.TCP(from, to, queuetest.TCPHeader{Seq: first, Flags: queuetest.SYN}, nil)
 	p.Hook, p.Out, p.Owner = queue.HookOutput, "lo", &queuetest.Owner{UID: 1000}
@@ -58,13 +58,13 @@ func (s *session) enter(line string) {
 	synctest.Wait()
 }
 
-// pass lets time pass.
+// pass waits for d in virtual time.
 func (s *session) pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()
 }
 
-// wantQuestions wants that many to have been shown.
+// wantQuestions checks the number of questions shown so far.
 func (s *session) wantQuestions(want int) {
 	s.t.Helper()
 	if got := strings.Count(s.out.String(), "?\n"); got != want {
@@ -72,7 +72,8 @@ func (s *session) wantQuestions(want int) {
 	}
 }
 
-// wantSaid wants a line that begins like this, whatever spaces there are.
+// wantSaid checks that a line was printed that begins with want. It ignores the
+// number of spaces.
 func (s *session) wantSaid(want string) {
 	s.t.Helper()
 	for line := range strings.Lines(s.out.String()) {
@@ -101,7 +102,7 @@ func TestAnswers(t *testing.T) {
 	for _, test := range []struct {
 		line  string
 		fate  queuetest.Fate
-		again bool // asks about the next connection
+		again bool // the next connection causes another question
 		said  string
 	}{
 		{"y", queuetest.Accepted, true, "accepted 192.0.2.1:443 once packets: 1"},
@@ -136,7 +137,8 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// One answer is for all that wait for the same destination, and for no others.
+// TestQuestionsInOrder checks that an answer decides all packets that wait for
+// the same destination, and no others.
 func TestQuestionsInOrder(t *testing.T) {
 	sit(t, "", func(s *session) {
 		toWeb, again, toMail := s.syn(client, web, 7), s.syn(client, web, 7), s.syn(client, mail, 8)
@@ -159,8 +161,8 @@ func TestQuestionsInOrder(t *testing.T) {
 	})
 }
 
-// What is typed when nothing is asked does not answer the next question, and
-// what is no answer gives another chance.
+// TestLinesThatAnswerNothing checks that a line typed before the question does
+// not answer it, and that an invalid answer can be corrected.
 func TestLinesThatAnswerNothing(t *testing.T) {
 	sit(t, "", func(s *session) {
 		s.enter("always")
@@ -191,17 +193,18 @@ func TestTimeout(t *testing.T) {
 				s.pass(3 * time.Second)
 				retransmitted.Want(fate)
 
-				s.enter("always") // too late, but for the next connection
+				s.enter("always") // too late for this one, but it decides the next one
 				s.wantSaid("accepted 192.0.2.1:443 always packets: 0")
 				s.wantSaid("too late 192.0.2.1:443 " + done(mustParse(t, standard)) + " after 5s packets: 2")
 				s.syn(other, web, 9).WantAccepted()
-				s.wantQuestions(1) // nobody waits for the other any more
+				s.wantQuestions(1) // no packet waits for the other destination any more
 			})
 		})
 	}
 }
 
-// Nobody is asked in vain, also not in the moment after the deadline.
+// TestExpiredIsNotAsked checks that the program does not ask about packets that
+// the deadline has decided, not even just after the deadline.
 func TestExpiredIsNotAsked(t *testing.T) {
 	sit(t, "-wait 5s", func(s *session) {
 		s.syn(client, web, 7)
@@ -224,7 +227,8 @@ func mustParse(t *testing.T, word string) queue.Action {
 	return action
 }
 
-// Between the deadline and the word about it an answer is too late, too.
+// TestTooLate gives an answer after the deadline, but before the program has
+// noticed it.
 func TestTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := queuetest.New(t, queuetest.Options{})
@@ -244,7 +248,8 @@ func TestTooLate(t *testing.T) {
 	})
 }
 
-// What is beyond the bounds gets the default at once, and the rest waits.
+// TestBounds exceeds the limits: further packets get the default immediately,
+// and the others keep waiting.
 func TestBounds(t *testing.T) {
 	sit(t, "", func(s *session) {
 		var waiting []*queuetest.Sent

@@ -6,8 +6,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// The oldest connections are forgotten, once each, however often they were
-// answered.
+// TestRecent checks that the oldest connections are forgotten, no matter how
+// often they were answered.
 func TestRecent(t *testing.T) {
 	r := newRecent(3)
 	for _, first := range []uint32{1, 2, 2, 3, 2, 4, 5} {

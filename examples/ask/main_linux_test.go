@@ -17,17 +17,17 @@ import (
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
-// patience is how long the tests wait for an event that must happen.
+// patience is the longest time that the tests wait for an expected event.
 const patience = 20 * time.Second
 
-// A person uses the program, which runs on the real kernel.
+// A person uses the program on the real kernel.
 type person struct {
 	t   *testing.T
 	in  io.WriteCloser
 	out *testutil.Output
 }
 
-// start runs the program until the test is done.
+// start runs the program until the end of the test.
 func start(t *testing.T, args string) *person {
 	t.Helper()
 	o, err := parseLine(args)
@@ -58,8 +58,8 @@ func (p *person) enter(line string) {
 	}
 }
 
-// awaitQuestion waits until the nth question has been shown, which is about the
-// address.
+// awaitQuestion waits until the nth question has been shown. It must be about
+// the address.
 func (p *person) awaitQuestion(n int, about net.Addr) {
 	p.t.Helper()
 	testutil.Await(p.t, fmt.Sprintf("question %d", n), func() bool { return strings.Count(p.out.String(), "?\n") >= n })
@@ -78,8 +78,8 @@ func (p *person) wantQuestions(want int) {
 	}
 }
 
-// listen returns a listener at the address. The test does not accept connections:
-// the kernel completes them without that.
+// listen returns a listener at the address. The test need not accept
+// connections: the kernel completes them.
 func listen(t *testing.T, addr netip.Addr) net.Addr {
 	t.Helper()
 	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(addr, 0)))
@@ -90,7 +90,8 @@ func listen(t *testing.T, addr netip.Addr) net.Addr {
 	return listener.Addr()
 }
 
-// dial connects while the test goes on. Its end ends the attempt.
+// dial connects in another goroutine and sends the result to the channel. The
+// end of the test cancels it.
 func dial(t *testing.T, to net.Addr) <-chan error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -115,7 +116,7 @@ func wantConnected(t *testing.T, result <-chan error) {
 	}
 }
 
-// wantNone wants an attempt to connect to have had no result until now.
+// wantNone checks that an attempt to connect has no result yet.
 func wantNone(t *testing.T, result <-chan error) {
 	t.Helper()
 	select {
@@ -125,7 +126,7 @@ func wantNone(t *testing.T, result <-chan error) {
 	}
 }
 
-// A gate counts the SYNs that are queued, and those of them that go on.
+// A gate counts the SYNs that are queued, and those that pass the queue.
 type gate struct{ queued, passed *netns.Chain }
 
 func newGate(t *testing.T) gate {
@@ -198,7 +199,7 @@ func TestKernelAnswers(t *testing.T) {
 			p.out.Await(t, fmt.Sprintf("dropped   %-22v  always", bad))
 			again := dial(t, bad)
 			testutil.Await(t, "the SYN", func() bool { return count(t, g.queued) >= 5 })
-			wantConnected(t, dial(t, good)) // is decided after it
+			wantConnected(t, dial(t, good)) // decided after the other SYN
 			g.wantPassed(t, 4)
 			wantNone(t, refused)
 			wantNone(t, again)
@@ -207,7 +208,8 @@ func TestKernelAnswers(t *testing.T) {
 	}
 }
 
-// outerUID is the test's user as the initial user namespace numbers it.
+// outerUID returns the number that the test's user has in the initial user
+// namespace.
 func outerUID(t *testing.T) (uid int) {
 	t.Helper()
 	mapping, err := os.ReadFile("/proc/self/uid_map")
@@ -221,7 +223,8 @@ func outerUID(t *testing.T) (uid int) {
 	return uid + os.Getuid() - inner
 }
 
-// Nobody is asked again when the SYN of a refused connection is retransmitted.
+// TestKernelRetransmission checks that the program does not ask again when the
+// SYN of a refused connection is retransmitted.
 func TestKernelRetransmission(t *testing.T) {
 	g := newGate(t)
 	p := start(t, "")
@@ -230,7 +233,7 @@ func TestKernelRetransmission(t *testing.T) {
 	p.awaitQuestion(1, server)
 	p.enter("no")
 	testutil.Await(t, "a retransmission", func() bool { return count(t, g.queued) >= 2 })
-	second := dial(t, server) // is queued after it
+	second := dial(t, server) // queued after the retransmission
 	p.awaitQuestion(2, server)
 	p.enter("yes")
 	wantConnected(t, second)
@@ -238,7 +241,8 @@ func TestKernelRetransmission(t *testing.T) {
 	wantNone(t, refused)
 }
 
-// Of several that wait each gets the answer to its own question.
+// TestKernelSeveralQuestions checks that each of several waiting connections
+// gets the answer to its own question.
 func TestKernelSeveralQuestions(t *testing.T) {
 	g := newGate(t)
 	p := start(t, "")
@@ -276,7 +280,7 @@ func TestKernelTooLate(t *testing.T) {
 	g := newGate(t)
 	p := start(t, "-wait 100ms -default accept")
 	server := listen(t, testutil.Loopback(t).IPv4)
-	for !strings.Contains(p.out.String(), "?\n") { // a slow program may not come to ask
+	for !strings.Contains(p.out.String(), "?\n") { // a slow program may not get to ask before the deadline
 		wantConnected(t, dial(t, server))
 	}
 	passed := count(t, g.passed)
@@ -300,8 +304,8 @@ func TestKernelEndOfInput(t *testing.T) {
 	p.wantQuestions(1)
 }
 
-// Ctrl-C ends the program, also while it reads, and gives the default to what
-// waits.
+// TestKernelInterrupt checks that Ctrl-C ends the program, even while it reads,
+// and that waiting packets get the default.
 func TestKernelInterrupt(t *testing.T) {
 	program := testutil.Build(t)
 	for _, standard := range []string{"accept", "drop"} {
@@ -329,8 +333,8 @@ func TestKernelInterrupt(t *testing.T) {
 	}
 }
 
-// The kernel tells a client nothing about its dropped SYN: it waits as long as
-// it wants to.
+// TestDocumentedRules uses the rules of the package comment. A client whose SYN
+// is dropped gets no error; it waits until its own timeout.
 func TestDocumentedRules(t *testing.T) {
 	testutil.FeedAsDocumented(t, "main.go")
 	p := start(t, "")

@@ -18,7 +18,7 @@ func TestParse(t *testing.T) {
 	for _, test := range []struct {
 		args string
 		want options
-		says string // "" for no error
+		says string // "" means no error
 	}{
 		{"", options{0, 30 * time.Second, queue.Drop}, ""},
 		{"-queue 65535 -wait 1m30s -default accept", options{65535, 90 * time.Second, queue.Accept}, ""},

@@ -13,7 +13,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// A screen writes nothing while it is stopped, as by Ctrl-S.
+// A screen blocks every write until run is closed, like a terminal after
+// Ctrl-S.
 type screen struct {
 	run chan struct{}
 	bytes.Buffer
@@ -24,7 +25,7 @@ func (s *screen) Write(b []byte) (int, error) {
 	return s.Buffer.Write(b)
 }
 
-// Packets do not wait for a screen that is stopped.
+// TestStoppedScreen checks that packets do not wait for a stopped screen.
 func TestStoppedScreen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in, keyboard := io.Pipe()
@@ -47,11 +48,13 @@ func TestStoppedScreen(t *testing.T) {
 	})
 }
 
+// A fullDisk refuses every write.
 type fullDisk struct{}
 
 func (fullDisk) Write([]byte) (int, error) { return 0, io.ErrShortWrite }
 
-// Nobody sees the questions, and the program reports that in the end.
+// TestOutputFails checks that the program reports at its end that its output could
+// not be written.
 func TestOutputFails(t *testing.T) {
 	k := queuetest.New(t, queuetest.Options{})
 	p := k.Go(func(ctx context.Context) error {
@@ -63,7 +66,8 @@ func TestOutputFails(t *testing.T) {
 	}
 }
 
-// What is said beyond what fits is lost, and nothing waits.
+// TestSayDoesNotWait checks that say discards lines that do not fit, instead of
+// waiting.
 func TestSayDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		out := &screen{run: make(chan struct{})}

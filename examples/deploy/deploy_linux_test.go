@@ -23,7 +23,7 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 
-// content returns the container's root directory.
+// content returns the root directory of the container.
 func content(t *testing.T) string {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "root")
@@ -33,7 +33,7 @@ func content(t *testing.T) string {
 	return root
 }
 
-// The container has two static programs and nothing else.
+// TestContent checks that the container consists of two static programs.
 func TestContent(t *testing.T) {
 	root := content(t)
 	entries, err := os.ReadDir(root)
@@ -66,9 +66,9 @@ func TestContent(t *testing.T) {
 	}
 }
 
-// contained is a command in the container: in its root directory, and where the
-// test's user namespace knows another user, without any privilege but the
-// manifest's.
+// contained returns a command that runs in the container: in its root directory
+// and, if the user namespace of the test has another user, without any
+// privilege except that of the manifest.
 func contained(root string, command []string) *exec.Cmd {
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = []string{}
@@ -82,7 +82,7 @@ func contained(root string, command []string) *exec.Cmd {
 	return cmd
 }
 
-// mapped reports whether the user namespace has that user.
+// mapped reports whether the user namespace has the user.
 func mapped(uid uint32) bool {
 	b, err := os.ReadFile("/proc/self/uid_map")
 	var first, outside, length uint32
@@ -91,7 +91,7 @@ func mapped(uid uint32) bool {
 }
 
 // A volume is a directory like that of a ConfigMap: its files are links into a
-// directory that a link leads to, and a change replaces that link.
+// directory to which another link leads. A change replaces that link.
 type volume struct {
 	path    string
 	version int
@@ -116,8 +116,9 @@ func (v *volume) write(t *testing.T, text string) {
 	}
 }
 
-// The pod of the manifest on a node that forwards: its rules, its policy from
-// the volume, a change of that, health, metrics, and the end.
+// TestPod runs the pod of the manifest on a node that forwards. It checks the
+// rules, the policy from the volume and a change of it, health, metrics, and
+// the end.
 func TestPod(t *testing.T) {
 	testutil.RequireKernel(t)
 	root, p := content(t), readPod(t)
@@ -153,7 +154,7 @@ func TestPod(t *testing.T) {
 		t.Error("the changed policy accepts nothing")
 	}
 	if got := pod.Stdout.String(); strings.Contains(got, "came back") {
-		t.Errorf("the rules do not heed the marks:\n%s", got)
+		t.Errorf("the rules ignore the marks:\n%s", got)
 	}
 	_, metrics := get(t, url+"/metrics")
 	for _, want := range []string{
@@ -175,7 +176,7 @@ func TestPod(t *testing.T) {
 	}
 }
 
-// open lets another user look into the test's directory.
+// open gives other users access to the directory of the test.
 func open(t *testing.T, root string) {
 	t.Helper()
 	for dir := root; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
@@ -192,7 +193,7 @@ func run(t *testing.T, root string, command []string) {
 	}
 }
 
-// node makes the test's own namespace forward between two others.
+// node makes the namespace of the test forward between two others.
 func node(t *testing.T) (client, server testutil.Host) {
 	t.Helper()
 	own := &netns.Namespace{}
@@ -212,8 +213,8 @@ func node(t *testing.T) (client, server testutil.Host) {
 	return client, server
 }
 
-// answers reports whether a datagram over the node gets an answer within the
-// time, over IPv6.
+// answers reports whether an IPv6 datagram that the node forwards gets an
+// answer in time.
 func answers(t *testing.T, client, server testutil.Host, port uint16, within time.Duration) bool {
 	t.Helper()
 	at := net.UDPAddrFromAddrPort(netip.AddrPortFrom(server.IPv6, port))

@@ -19,7 +19,8 @@ import (
 
 const manifest = "firewall.yaml"
 
-// documents reads the manifest, each document as JSON has it.
+// documents reads the documents of the manifest, with the types of
+// encoding/json.
 func documents(t *testing.T) (list []map[string]any) {
 	t.Helper()
 	f, err := os.Open(manifest)
@@ -40,7 +41,7 @@ func documents(t *testing.T) (list []map[string]any) {
 	}
 }
 
-// throughJSON gives values the types that JSON has.
+// throughJSON converts v to the types that encoding/json uses.
 func throughJSON(t *testing.T, v any) (document map[string]any) {
 	t.Helper()
 	b, err := json.Marshal(v)
@@ -54,10 +55,11 @@ func throughJSON(t *testing.T, v any) (document map[string]any) {
 	return got.(map[string]any)
 }
 
-// published is a module that carries the OpenAPI documents of Kubernetes.
+// published is a module that contains the OpenAPI documents of Kubernetes.
 const published = "sigs.k8s.io/kubectl-validate@v0.0.4"
 
-// schemas returns the directory of the documents, one folder for each version.
+// schemas returns the directory of the documents. It has a folder for each
+// version.
 func schemas(t *testing.T) string {
 	t.Helper()
 	out, err := exec.Command("go", "mod", "download", "-json", published).Output()
@@ -71,8 +73,8 @@ func schemas(t *testing.T) string {
 	return filepath.Join(module.Dir, "pkg", "openapiclient", "builtins")
 }
 
-// strict makes the schema refuse properties that it does not name, and take
-// away what is not JSON Schema.
+// strict makes the schema refuse properties that it does not name, and removes
+// from it what is not JSON Schema.
 func strict(schema any) {
 	switch schema := schema.(type) {
 	case map[string]any:
@@ -92,15 +94,15 @@ func strict(schema any) {
 	}
 }
 
-// kinds are those of the manifest: the OpenAPI document that has the schema, and
-// its name there.
+// kinds contains the kinds in the manifest: for each, the OpenAPI document with
+// its schema, and the name of the schema.
 var kinds = map[string]struct{ file, name string }{
 	"v1 Namespace":      {"api/v1.json", "io.k8s.api.core.v1.Namespace"},
 	"v1 ConfigMap":      {"api/v1.json", "io.k8s.api.core.v1.ConfigMap"},
 	"apps/v1 DaemonSet": {"apis/apps/v1.json", "io.k8s.api.apps.v1.DaemonSet"},
 }
 
-// validator returns a function that holds a document to its schema.
+// validator returns a function that checks a document against its schema.
 func validator(t *testing.T, directory string) func(document map[string]any) error {
 	t.Helper()
 	c := jsonschema.NewCompiler()
@@ -149,7 +151,7 @@ func TestManifest(t *testing.T) {
 					t.Errorf("%v: %v", document["kind"], err)
 				}
 			}
-			// What is wrong is found, so that what is right means something.
+			// The schema must refuse mistakes; otherwise the test above proves nothing.
 			for _, spoil := range []func(spec map[string]any){
 				func(spec map[string]any) { spec["hostNetwrok"] = true },
 				func(spec map[string]any) { spec["hostNetwork"] = "yes" },
@@ -169,7 +171,7 @@ func podSpec(set map[string]any) map[string]any {
 	return set["spec"].(map[string]any)["template"].(map[string]any)["spec"].(map[string]any)
 }
 
-// A container is as much of one as the tests look at.
+// A container contains the fields that the tests use.
 type container struct {
 	Name, Image     string
 	Command, Args   []string
@@ -188,7 +190,7 @@ type container struct {
 	}
 }
 
-// A pod is as much of one as the tests look at.
+// A pod contains the fields that the tests use.
 type pod struct {
 	HostNetwork, HostPID, HostIPC bool
 	InitContainers, Containers    []container
@@ -209,13 +211,14 @@ func readPod(t *testing.T) (p pod) {
 	return p
 }
 
-// policy is that of the ConfigMap.
+// policy returns the policy in the ConfigMap.
 func policy(t *testing.T) string {
 	t.Helper()
 	return documents(t)[1]["data"].(map[string]any)["policy.txt"].(string)
 }
 
-// NET_ADMIN alone, and the node's network alone.
+// TestPrivilege checks that the pod has no privilege but NET_ADMIN, and shares
+// only the network of the node.
 func TestPrivilege(t *testing.T) {
 	p := readPod(t)
 	if !p.HostNetwork || p.HostPID || p.HostIPC {

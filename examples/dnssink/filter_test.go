@@ -30,12 +30,13 @@ func onKernel(t *testing.T, args ...string) (*queuetest.Kernel, *queuetest.Progr
 
 const server4, client4, server6, client6 = "192.0.2.53:53", "192.0.2.1:5000", "[2001:db8::53]:53", "[2001:db8::1]:5000"
 
-// datagrams are the message in both IP versions.
+// datagrams returns the message in packets of both IP versions.
 func datagrams(message []byte) []queuetest.Packet {
 	return []queuetest.Packet{queuetest.UDP(server4, client4, message), queuetest.UDP(server6, client6, message)}
 }
 
-// listedMessage is a response that is replaced by the other.
+// listedMessage returns a response that the filter replaces, and its
+// replacement.
 func listedMessage(t *testing.T) (was, is []byte) {
 	t.Helper()
 	was = newBuilder(1, 0).record("", 5, bad).b
@@ -88,33 +89,34 @@ func TestUnreadableAccepted(t *testing.T) {
 	}
 }
 
-// repaired has correct checksums.
+// repaired returns the packet with correct checksums.
 func repaired(t *testing.T, b []byte) queuetest.Packet {
 	t.Helper()
-	_ = checksum.Fix(b) // a fragment keeps its transport's
+	_ = checksum.Fix(b) // a fragment keeps its transport checksum
 	return queuetest.Packet{Payload: b}
 }
 
-// What follows the end that UDP's or IP's length gives is not part of the message:
-// it neither hides a listed name nor is it judged, and no reply has it.
+// TestSurplus adds bytes after the end that the UDP or IP length gives. They
+// are not part of the message: they hide no listed name, they are not examined,
+// and the replacement does not contain them.
 func TestSurplus(t *testing.T) {
 	k, _, _ := onKernel(t)
 	was, is := listedMessage(t)
 	rest := bytes.Repeat([]byte("rest"), 9)
 	for i, d := range datagrams(was) {
-		longer := slices.Concat(d.Payload, rest) // behind the IP packet
+		longer := slices.Concat(d.Payload, rest) // after the IP packet
 		k.Send(queuetest.Packet{Payload: longer}).WantReplaced(datagrams(is)[i])
-		lengthen(longer, len(rest)) // behind the datagram
+		lengthen(longer, len(rest)) // after the datagram
 		k.Send(repaired(t, longer)).WantReplaced(datagrams(is)[i])
 	}
 	for _, d := range datagrams(newBuilder(2, 0).record("", 5, good).b) {
 		hidden := slices.Concat(d.Payload, newBuilder(0, 0).record("", 5, bad).b)
 		lengthen(hidden, len(hidden)-len(d.Payload))
-		k.Send(repaired(t, hidden)).WantDropped() // for its second record is missing
+		k.Send(repaired(t, hidden)).WantDropped() // because its second record is missing
 	}
 }
 
-// lengthen changes the length that the IP header gives.
+// lengthen changes the length in the IP header.
 func lengthen(packet []byte, by int) {
 	at := 2
 	if packet[0]>>4 == 6 {
@@ -123,8 +125,8 @@ func lengthen(packet []byte, by int) {
 	binary.BigEndian.PutUint16(packet[at:], binary.BigEndian.Uint16(packet[at:])+uint16(by))
 }
 
-// A datagram that says to be longer than its packet is no whole one, and a UDP
-// length of 0 means all of the packet to IPv6.
+// TestUDPLength checks datagrams whose UDP length does not match the packet. If
+// it is larger, the datagram is incomplete. On IPv6, 0 means the whole packet.
 func TestUDPLength(t *testing.T) {
 	k, _, _ := onKernel(t)
 	was, is := listedMessage(t)
@@ -140,11 +142,12 @@ func TestUDPLength(t *testing.T) {
 		}
 		d = datagrams(was)[i].Payload
 		binary.BigEndian.PutUint16(d[header+4:], 7)
-		k.Send(queuetest.Packet{Payload: d}).WantAccepted() // no receiver takes it
+		k.Send(queuetest.Packet{Payload: d}).WantAccepted() // no receiver accepts it
 	}
 }
 
-// Fragments are never put together, nor made into a whole packet.
+// TestFragments checks that the filter neither reassembles fragments nor
+// replaces one by a whole packet.
 func TestFragments(t *testing.T) {
 	was, _ := listedMessage(t)
 	fine := newBuilder(1, 0).record("", 5, good).b
@@ -152,11 +155,11 @@ func TestFragments(t *testing.T) {
 	for _, message := range [][]byte{was, fine} {
 		for _, first := range fragments(t, message, 48) {
 			k.Send(first[0]).WantDropped()
-			k.Send(first[1]).WantAccepted() // of no use alone
+			k.Send(first[1]).WantAccepted() // useless without the first
 		}
 	}
 	lenient, _, _ := onKernel(t, "-unreadable", "accept")
-	for _, whole := range fragments(t, was, len(was)+8) { // that is to have more
+	for _, whole := range fragments(t, was, len(was)+8) { // marked as if more fragments followed
 		lenient.Send(whole[0]).WantDropped()
 	}
 	for _, part := range fragments(t, fine, 48) {
@@ -164,8 +167,8 @@ func TestFragments(t *testing.T) {
 	}
 }
 
-// fragments are those of the message's datagram in both IP versions, cut behind
-// that many bytes of it.
+// fragments returns the datagram of the message in both IP versions, each as
+// two fragments. The first has cut bytes of the datagram.
 func fragments(t *testing.T, message []byte, cut int) (all [][2]queuetest.Packet) {
 	t.Helper()
 	d := datagrams(message)
@@ -178,7 +181,7 @@ func fragments(t *testing.T, message []byte, cut int) (all [][2]queuetest.Packet
 	}
 	part6 := func(body []byte, field uint16) queuetest.Packet {
 		extension := []byte{protocolUDP, 0, byte(field >> 8), byte(field), 0, 0, 0, 1}
-		options := []byte{44, 0, 1, 4, 0, 0, 0, 0} // hop-by-hop, before it
+		options := []byte{44, 0, 1, 4, 0, 0, 0, 0} // hop-by-hop options before the fragment header
 		b := slices.Concat(six[:40], options, extension, body)
 		b[6] = 0
 		binary.BigEndian.PutUint16(b[4:], uint16(len(b)-40))
@@ -191,7 +194,8 @@ func fragments(t *testing.T, message []byte, cut int) (all [][2]queuetest.Packet
 	}
 }
 
-// A fragment header that makes no fragment (RFC 6946) changes nothing.
+// TestAtomicFragment checks that a packet with a fragment header that is no
+// fragment (RFC 6946) is treated like any other.
 func TestAtomicFragment(t *testing.T) {
 	k, _, _ := onKernel(t)
 	was, is := listedMessage(t)
@@ -236,7 +240,8 @@ func TestConnectionDropped(t *testing.T) {
 	out.Await(t, "drop      HTTPS  blocked.example                           TCP "+client4+" > "+server4+"\n")
 }
 
-// A fragment of a TCP segment does not tell what its receiver will put together.
+// TestConnectionFragment checks fragments of a TCP segment. A fragment does not
+// show what its receiver will reassemble.
 func TestConnectionFragment(t *testing.T) {
 	k, _, _ := onKernel(t)
 	fine, _ := messages(t)
@@ -246,7 +251,8 @@ func TestConnectionFragment(t *testing.T) {
 	k.Send(repaired(t, d.Payload)).WantDropped()
 }
 
-// Whatever a packet's headers are, it gets a verdict.
+// TestOddPackets checks that every packet gets a verdict, whatever its headers
+// contain.
 func TestOddPackets(t *testing.T) {
 	k, _, _ := onKernel(t)
 	fine, bad := messages(t)
@@ -265,7 +271,7 @@ func TestOddPackets(t *testing.T) {
 	for i := range 3000 {
 		b := slices.Clone(seeds[i%len(seeds)])
 		for range random.IntN(4) {
-			b[1+random.IntN(min(80, len(b)-1))] = byte(random.Uint32()) // not the version, which says who gets it
+			b[1+random.IntN(min(80, len(b)-1))] = byte(random.Uint32()) // not the version, which selects the queue
 		}
 		b = b[:len(b)-random.IntN(len(b))*random.IntN(2)]
 		if o := k.Send(queuetest.Packet{Payload: b}).Wait(); len(o.Verdicts) != 1 {
@@ -274,7 +280,7 @@ func TestOddPackets(t *testing.T) {
 	}
 }
 
-// Other protocols pass.
+// TestOtherProtocols checks that other protocols pass.
 func TestOtherProtocols(t *testing.T) {
 	k, _, _ := onKernel(t)
 	k.Send(queuetest.EchoRequest("192.0.2.1", "192.0.2.2", 1, 2, []byte("blocked.example"))).WantAccepted()

@@ -20,8 +20,8 @@ import (
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
-// program returns the path of a program of the system, which is a stricter judge of
-// DNS messages than a test can be.
+// program returns the path of an installed program. Such programs check DNS
+// messages more strictly than a test can.
 func program(t *testing.T, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
@@ -31,14 +31,14 @@ func program(t *testing.T, name string) string {
 	return path
 }
 
-// A forwarder is a DNS server that asks the one at 127.0.0.1:53.
+// A forwarder is a DNS server that forwards questions to 127.0.0.1:53.
 type forwarder struct {
 	program string
-	config  string // with the directory and the port in it
+	config  string // uses the directory and the port
 	args    func(config string) []string
 
-	// For a forwarder that blocks names itself: how it reads a list, in the
-	// directory, and one.
+	// reads is the configuration, and list the text of a list, of a forwarder
+	// that can block names itself. The list is in the directory.
 	reads, list string
 }
 
@@ -89,7 +89,7 @@ group=root
 		"address=/a.example/\naddress=/.b.example/0.0.0.0 # comment\nserver=/c.example/e.example/\nserver=/d.c.example/e.c.example/#\nlocal=/f.e.c.example/\n"},
 }
 
-// start runs the forwarder and returns its resolver, once it answers.
+// start runs the forwarder, waits until it answers, and returns its resolver.
 func (f forwarder) start(t *testing.T) *net.Resolver {
 	t.Helper()
 	const port = 5300
@@ -119,8 +119,8 @@ func (f forwarder) start(t *testing.T) *net.Resolver {
 	return r
 }
 
-// copied returns a copy of a program, to which no AppArmor profile of the system
-// applies: it may read a configuration anywhere.
+// copied returns a copy of a program. The AppArmor profiles of the system do
+// not apply to it, so it may read a configuration anywhere.
 func copied(t *testing.T, program, dir string) string {
 	t.Helper()
 	b, err := os.ReadFile(program)
@@ -134,7 +134,8 @@ func copied(t *testing.T, program, dir string) string {
 	return file
 }
 
-// Forwarders believe the made-up answer: they keep it, and ask nobody by TCP.
+// TestForwarders checks that forwarders accept a replaced response: they cache
+// it, and do not repeat the question over TCP.
 func TestForwarders(t *testing.T) {
 	for _, f := range forwarders {
 		for a, want := range map[answer][2]string{noName: {"none", "none"}, zero: {"0.0.0.0", "::"}} {
@@ -165,7 +166,8 @@ func TestForwarders(t *testing.T) {
 	}
 }
 
-// A list blocks the names that its own program blocks by it.
+// TestListsAsMeant checks that a list blocks the same names here as in the
+// program for which it was made.
 func TestListsAsMeant(t *testing.T) {
 	for _, f := range forwarders {
 		t.Run(f.program, func(t *testing.T) {
@@ -181,13 +183,13 @@ func TestListsAsMeant(t *testing.T) {
 				addr, err := r.LookupNetIP(t.Context(), "ip4", name+".")
 				return err != nil || addr[0].String() != "192.0.2.1"
 			}
-			// BIND answers before it has read the list.
+			// BIND answers questions before it has read the list.
 			testutil.Await(t, f.program+" blocks", func() bool { return isBlocked("a.example") })
 			for _, name := range strings.Fields("a.example x.a.example xa.example b.example x.b.example y.x.b.example c.example x.c.example " +
 				"d.c.example x.d.c.example e.c.example x.e.c.example f.e.c.example x.f.e.c.example e.example x.e.example g.example") {
 				is := isBlocked(name)
 				if f.program == "named" && (name == "x.d.c.example" || name == "e.c.example") {
-					is = true // not by the wildcard, because the zone has names below or above: see package names
+					is = true // the wildcard does not match, because the zone has names below or above: see package names
 				}
 				if got := set.Has(name); got != is {
 					t.Errorf("Has(%s) = %t, %s blocks it: %t", name, got, f.program, is)

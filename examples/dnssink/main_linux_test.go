@@ -22,14 +22,15 @@ import (
 	"github.com/ipqueue/ipqueue/internal/testutil/replace"
 )
 
-// start runs the program until the test is done.
+// start runs the program until the end of the test.
 func start(t *testing.T, args ...string) *testutil.Output {
 	t.Helper()
 	out, _ := startReloading(t, append(args, "blocked.example", ".ads.example")...)
 	return out
 }
 
-// startReloading also returns the channel that has the lists read again.
+// startReloading is like start. It also returns a channel; a value makes the
+// program read the lists again.
 func startReloading(t *testing.T, args ...string) (*testutil.Output, chan<- os.Signal) {
 	t.Helper()
 	o, err := parseLine(args...)
@@ -43,8 +44,8 @@ func startReloading(t *testing.T, args ...string) (*testutil.Output, chan<- os.S
 	return &out, hangups
 }
 
-// serve answers questions for addresses at port 53 until the test is done, by UDP
-// and by TCP. www.example is an alias of x.ads.example.
+// serve answers questions for addresses at port 53, over UDP and TCP, until the
+// end of the test. www.example is an alias of x.ads.example.
 func serve(t *testing.T, addr netip.Addr) *server {
 	t.Helper()
 	s := new(server)
@@ -72,20 +73,21 @@ func serve(t *testing.T, addr netip.Addr) *server {
 	return s
 }
 
-// A server remembers what it is asked.
+// A server records the questions that it gets.
 type server struct {
 	mu      sync.Mutex
 	queries []string
 }
 
-// all returns the questions so far, after the protocol.
+// all returns the questions so far, each after its protocol.
 func (s *server) all() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.queries)
 }
 
-// answer keeps the additional section: the OPT record.
+// answer returns the answer to a query. It keeps the additional section, which
+// contains the OPT record.
 func (s *server) answer(t testing.TB, network string, query []byte) []byte {
 	var m dnsmessage.Message
 	if err := m.Unpack(query); err != nil || len(m.Questions) != 1 {
@@ -105,7 +107,7 @@ func (s *server) answerStream(t testing.TB, conn *net.TCPConn) {
 	length := make([]byte, 2)
 	for {
 		if _, err := io.ReadFull(conn, length); err != nil {
-			return // the client has closed, or was reset
+			return // the client has closed the connection, or it was reset
 		}
 		b := make([]byte, binary.BigEndian.Uint16(length))
 		if _, err := io.ReadFull(conn, b); err != nil {
@@ -148,7 +150,7 @@ func answerTo(m dnsmessage.Message) dnsmessage.Message {
 	switch q.Type {
 	case dnsmessage.TypeA:
 		m.Answers = append(m.Answers, address(name))
-	case dnsmessage.TypeTXT: // much
+	case dnsmessage.TypeTXT: // a large answer
 		for range 200 {
 			m.Answers = append(m.Answers, dnsmessage.Resource{Header: header(name), Body: &dnsmessage.TXTResource{TXT: []string{strings.Repeat("x", 255)}}})
 		}
@@ -158,7 +160,7 @@ func answerTo(m dnsmessage.Message) dnsmessage.Message {
 	return m
 }
 
-// resolver asks the server at addr.
+// resolver returns a resolver that uses the server at addr.
 func resolver(addr netip.Addr) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
@@ -166,7 +168,7 @@ func resolver(addr netip.Addr) *net.Resolver {
 	}}
 }
 
-// tcpResolver asks the server at addr by TCP.
+// tcpResolver returns a resolver that uses the server at addr over TCP.
 func tcpResolver(addr netip.Addr) *net.Resolver {
 	return &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
@@ -174,8 +176,8 @@ func tcpResolver(addr netip.Addr) *net.Resolver {
 	}}
 }
 
-// lookup returns one of the name's addresses, or "none" if there is no such
-// name.
+// lookup returns one of the addresses of name, or "none" if the name does not
+// exist.
 func lookup(t *testing.T, r *net.Resolver, network, name string) string {
 	t.Helper()
 	addrs, err := r.LookupNetIP(t.Context(), network, name)
@@ -196,7 +198,8 @@ func wantLookup(t *testing.T, r *net.Resolver, network, name, want string) {
 	}
 }
 
-// feed queues the responses: server and client are on the same machine.
+// feed adds rules that queue the responses. Server and client are on the same
+// machine.
 func feed(t *testing.T) {
 	t.Helper()
 	replace.Require(t)
@@ -238,7 +241,8 @@ func TestZeroAddress(t *testing.T) {
 	}
 }
 
-// Of two questions the dropped one is first, and only the other has an answer.
+// TestDrop asks two questions. The first response is dropped, so only the
+// second question has an answer.
 func TestDrop(t *testing.T) {
 	testutil.RequireKernel(t)
 	testutil.FeedAt(t, netns.Output, netns.Rule{Protocol: netns.UDP, DstPort: 53, Action: netns.Enqueue})
@@ -266,7 +270,8 @@ func TestDrop(t *testing.T) {
 	out.Await(t, `drop      A      blocked.example `)
 }
 
-// By TCP what is listed is reset, and all else arrives.
+// TestTCP checks that connections with listed names are reset, and all other
+// responses arrive.
 func TestTCP(t *testing.T) {
 	replace.Require(t)
 	testutil.FeedAt(t, netns.Input, netns.Rule{Protocol: netns.TCP, Action: netns.Enqueue})
@@ -302,7 +307,8 @@ func wantReset(t *testing.T, addr netip.Addr, name string) {
 	}
 }
 
-// The lists are read again for each hangup, and one with a mistake changes nothing.
+// TestReload checks that each hangup makes the program read the lists again,
+// and that a list with a mistake changes nothing.
 func TestReload(t *testing.T) {
 	feed(t)
 	list, allow := writeList(t, "blocked.example"), writeList(t, "")
@@ -346,7 +352,7 @@ func TestDocumentedRules(t *testing.T) {
 	}
 }
 
-// Datagrams that are no DNS responses pass.
+// TestOtherDatagrams checks that datagrams which are no DNS responses pass.
 func TestOtherDatagrams(t *testing.T) {
 	feed(t)
 	start(t)

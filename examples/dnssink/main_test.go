@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { testutil.Main(m) }
 
 func parseLine(args ...string) (options, error) { return parse(args, io.Discard) }
 
-// writeList returns the file that has the text.
+// writeList returns the name of a new file that contains the text.
 func writeList(t *testing.T, text string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "list")

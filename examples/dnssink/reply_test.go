@@ -14,8 +14,8 @@ func TestReply(t *testing.T) {
 		answer answer
 		kind   dnsmessage.Type
 		rcode  dnsmessage.RCode
-		want   dnsmessage.ResourceBody // nil for no data
-		zone   string                  // whose SOA record says so
+		want   dnsmessage.ResourceBody // nil means no data
+		zone   string                  // the owner of the SOA record
 	}{
 		{"no such name", noName, dnsmessage.TypeA, dnsmessage.RCodeNameError, nil, "example."},
 		{"zero IPv4", zero, dnsmessage.TypeA, dnsmessage.RCodeSuccess, &dnsmessage.AResource{}, ""},
@@ -43,7 +43,7 @@ func TestReply(t *testing.T) {
 	}
 }
 
-// judged returns what replaces the message.
+// judged returns the replacement of the message.
 func judged(t *testing.T, a answer, was dnsmessage.Message) (m dnsmessage.Message) {
 	t.Helper()
 	v := newSink(t, a).judge(pack(t, was))
@@ -66,7 +66,7 @@ func wantAnswer(t *testing.T, got []dnsmessage.Resource, name string, want dnsme
 	}
 }
 
-// wantSOA wants the record by which a negative answer is kept for a while.
+// wantSOA checks the SOA record, which makes resolvers cache a negative answer.
 func wantSOA(t *testing.T, got []dnsmessage.Resource, zone string) {
 	t.Helper()
 	if zone == "" {
@@ -103,7 +103,8 @@ func wantBlockedOPT(t *testing.T, got []dnsmessage.Resource, cookie []byte) {
 	}
 }
 
-// A question without OPT gets a response without, and one without cookie one without.
+// TestReplyWithoutEDNS checks that a reply has an OPT record only if the
+// message has one, and a cookie only if the message has one.
 func TestReplyWithoutEDNS(t *testing.T) {
 	was := response(ask("blocked.example.", dnsmessage.TypeA))
 	if m := judged(t, noName, was); len(m.Additionals) != 0 {
@@ -115,7 +116,7 @@ func TestReplyWithoutEDNS(t *testing.T) {
 	wantBlockedOPT(t, judged(t, noName, was).Additionals, nil)
 }
 
-// Options that cannot be right are left out.
+// TestReplyOddOptions checks that a reply omits invalid options.
 func TestReplyOddOptions(t *testing.T) {
 	for _, options := range []string{"", "\x00", "\x00\x0a\x00", "\x00\x0a\x00\x09abcdefgh", "\x00\x0a\x00\x30" + string(make([]byte, 48))} {
 		b := newBuilder(1, 1).record("", 5, bad).record("\x00", 41, options).b
@@ -133,8 +134,8 @@ func TestReplyOddOptions(t *testing.T) {
 	}
 }
 
-// The question is repeated as it was, odd bytes included, and the zone of a name
-// at the top is the root.
+// TestReplyQuestion checks that a reply repeats the question exactly, including
+// unusual bytes, and that the zone of a top-level name is the root.
 func TestReplyQuestion(t *testing.T) {
 	s := newSink(t, noName)
 	if err := s.names.Add(".top"); err != nil {
@@ -154,7 +155,8 @@ func TestReplyQuestion(t *testing.T) {
 	}
 }
 
-// What does not fit into any datagram, or was never asked by anybody, is dropped.
+// TestReplyManyQuestions checks that a message with up to maxQuestions
+// questions gets a reply, and one with more is dropped.
 func TestReplyManyQuestions(t *testing.T) {
 	for n, want := range map[int]bool{1: true, maxQuestions: true, maxQuestions + 1: false} {
 		m := response(ask("blocked.example.", dnsmessage.TypeA))

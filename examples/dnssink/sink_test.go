@@ -11,7 +11,8 @@ import (
 	"github.com/ipqueue/ipqueue/examples/dnssink/names"
 )
 
-// newSink lists blocked.example and all below .ads.example.
+// newSink returns a sink that blocks blocked.example and all names below
+// ads.example.
 func newSink(t testing.TB, a answer) *sink {
 	t.Helper()
 	s := &sink{names: new(names.Set), answer: a}
@@ -25,12 +26,12 @@ func ask(name string, kind dnsmessage.Type) dnsmessage.Question {
 	return dnsmessage.Question{Name: dnsmessage.MustNewName(name), Type: kind, Class: dnsmessage.ClassINET}
 }
 
-// header is that of a record about the name.
+// header returns the header of a record with the name.
 func header(name string) dnsmessage.ResourceHeader {
 	return dnsmessage.ResourceHeader{Name: dnsmessage.MustNewName(name), Class: dnsmessage.ClassINET, TTL: 300}
 }
 
-// address is the record that every name has.
+// address returns the address record that every name has here.
 func address(name string) dnsmessage.Resource {
 	return dnsmessage.Resource{Header: header(name), Body: &dnsmessage.AResource{A: [4]byte{192, 0, 2, 1}}}
 }
@@ -39,10 +40,10 @@ func alias(name, to string) dnsmessage.Resource {
 	return dnsmessage.Resource{Header: header(name), Body: &dnsmessage.CNAMEResource{CNAME: dnsmessage.MustNewName(to)}}
 }
 
-// cookie is one of client and server.
+// cookie contains the cookies of a client and a server.
 var cookie = []byte("clientCKserver-cookie-16")
 
-// opt is an OPT record with a cookie and an extended response code.
+// opt returns an OPT record with a cookie and an extended response code.
 func opt() dnsmessage.Resource {
 	h := dnsmessage.ResourceHeader{}
 	if err := h.SetEDNS0(1232, dnsmessage.RCode(16), true); err != nil {
@@ -53,7 +54,7 @@ func opt() dnsmessage.Resource {
 	}}
 }
 
-// pack compresses names.
+// pack encodes a message with compressed names.
 func pack(t testing.TB, m dnsmessage.Message) []byte {
 	t.Helper()
 	b, err := m.Pack()
@@ -63,7 +64,7 @@ func pack(t testing.TB, m dnsmessage.Message) []byte {
 	return b
 }
 
-// response is one to the question.
+// response returns a response to the question.
 func response(q dnsmessage.Question, answers ...dnsmessage.Resource) dnsmessage.Message {
 	return dnsmessage.Message{
 		Header: dnsmessage.Header{
@@ -143,18 +144,19 @@ func wantVerdict(t *testing.T, got, want verdict) {
 	}
 }
 
-// A builder writes messages that a packer would not.
+// A builder writes messages that no packer would write.
 type builder struct{ b []byte }
 
-// newBuilder begins a response about www.example for that many answers and
-// additional records.
+// newBuilder begins a response about www.example with the given numbers of
+// answers and additional records.
 func newBuilder(answers, additionals int) *builder {
 	b := []byte{0, 7, 0x81, 0x80, 0, 1, 0, byte(answers), 0, 0, 0, byte(additionals)}
 	b = append(b, "\x03www\x07example\x00\x00\x01\x00\x01"...)
 	return &builder{b}
 }
 
-// record appends a record. Its owner is that of the question unless given.
+// record appends a record. If owner is "", its owner is the name in the
+// question.
 func (b *builder) record(owner string, kind uint16, data string) *builder {
 	if owner == "" {
 		owner = "\xc0\x0c"
@@ -172,12 +174,13 @@ const (
 	good = "\x01x\x04fine\x07example\x00"
 )
 
-// Whatever leads to a listed name is found, in whatever company.
+// TestJudgeTargets checks that every kind of record that leads to a listed name
+// is found, whatever else is in the message.
 func TestJudgeTargets(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		kind   uint16
-		before string // the target, in the data
+		before string // the bytes before the target in the data
 		after  string
 	}{
 		{"CNAME", 5, "", ""},
@@ -210,8 +213,8 @@ func TestJudgeTargets(t *testing.T) {
 	}
 }
 
-// The additional section goes on with aliases; the addresses of other zones'
-// servers that it has do no harm.
+// TestJudgeAdditional checks the additional section: it can continue a chain of
+// aliases, but the addresses of name servers in it are no reason to block.
 func TestJudgeAdditional(t *testing.T) {
 	s := newSink(t, noName)
 	v := s.judge(newBuilder(1, 2).record("", 65, "\x00\x00"+good).record(good, 65, "\x00\x00"+bad).record(bad, 1, "abcd").b)
@@ -226,8 +229,8 @@ func TestJudgeAuthority(t *testing.T) {
 	wantVerdict(t, newSink(t, noName).judge(b), verdict{})
 }
 
-// A receiver applies a DNAME record to what was asked for, or to an alias of that,
-// though the CNAME record which says the same is missing.
+// TestJudgeDNAME checks that DNAME records are applied to the question, and to
+// its aliases, even if the corresponding CNAME record is missing.
 func TestJudgeDNAME(t *testing.T) {
 	s := newSink(t, noName)
 	if err := s.names.Add("www.foo.test"); err != nil {
@@ -244,7 +247,8 @@ func TestJudgeDNAME(t *testing.T) {
 	wantVerdict(t, s.judge(loop.b), verdict{})
 }
 
-// A dot in a label does not make it two, and no byte in it hides another name.
+// TestJudgeOddLabels checks that a dot inside a label does not split it, and
+// that no byte in a label hides another name.
 func TestJudgeOddLabels(t *testing.T) {
 	s := newSink(t, noName)
 	for _, test := range []struct {
@@ -267,12 +271,12 @@ func TestJudgeOddLabels(t *testing.T) {
 	}
 }
 
-// chain is a response whose alias is a name with that many compression pointers,
-// a label before each if they are labels.
+// chain returns a response whose alias is a name with the given number of
+// compression pointers, and label before each of them.
 func chain(t *testing.T, pointers int, label string) []byte {
 	t.Helper()
 	m := newBuilder(2, 0)
-	at := len(m.b) + 2 + 10 // where the data of the next record begin
+	at := len(m.b) + 2 + 10 // where the data of the next record begins
 	data := "\x03ads\x07example\x00"
 	last := at
 	for range pointers {
@@ -295,7 +299,8 @@ func TestJudgePointers(t *testing.T) {
 	wantVerdict(t, s.judge(chain(t, 128, "\x01x")), verdict{finding: unreadable, name: "www.example.", kind: "A"}) // too long for a name
 }
 
-// Some receivers follow pointers forward.
+// TestJudgeForwardPointer uses a pointer that points forward, which some
+// receivers follow.
 func TestJudgeForwardPointer(t *testing.T) {
 	m := newBuilder(2, 0)
 	at := len(m.b) + 2 + 10 + 2 + 2 + 10 // the data of the second record
@@ -338,8 +343,9 @@ func TestJudgeUnreadable(t *testing.T) {
 	}
 }
 
-// A listed name is found, whatever is wrong behind it; so is one in a message that
-// was truncated, which is else harmless: it is asked for again.
+// TestJudgeCut checks that a listed name is found even if the rest of the
+// message is invalid, or the message was truncated. A truncated message without
+// one is harmless: the client asks again over TCP.
 func TestJudgeCut(t *testing.T) {
 	s := newSink(t, noName)
 	b := newBuilder(3, 0).record("", 5, bad).b
@@ -352,7 +358,7 @@ func TestJudgeCut(t *testing.T) {
 	wantVerdict(t, s.judge(b[:len(b)-1]), verdict{finding: unreadable, name: "www.example.", kind: "A"})
 }
 
-// What follows the last record is no part of the message.
+// TestJudgeTrailing checks that bytes after the last record are ignored.
 func TestJudgeTrailing(t *testing.T) {
 	s := newSink(t, noName)
 	b := newBuilder(1, 0).record("", 5, good).record("", 5, bad).b
@@ -361,7 +367,7 @@ func TestJudgeTrailing(t *testing.T) {
 	wantVerdict(t, s.judge(b), verdict{finding: listed, name: "www.example.", kind: "A", via: "x.ADS.example."})
 }
 
-// The aliases of a name that is allowed are allowed.
+// TestJudgeException checks that the aliases of an allowed name are allowed.
 func TestJudgeException(t *testing.T) {
 	s := newSink(t, noName)
 	if err := s.names.Allow("www.example"); err != nil {
@@ -382,8 +388,8 @@ func TestJudgeDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// What replaces a message is a response to the same question, and nothing that a
-// stricter parser reads in a message escapes.
+// FuzzJudge checks that a replacement is a response to the same question, and
+// that every name that a stricter parser finds in a message is examined.
 func FuzzJudge(f *testing.F) {
 	q := ask("a.ads.example.", dnsmessage.TypeA)
 	m := response(q, address("a.ads.example."))
@@ -434,7 +440,7 @@ func checkReply(t *testing.T, message []byte, v verdict) {
 	}
 }
 
-// checkHarmless asks another parser for what the judge must have seen.
+// checkHarmless fails if another parser finds a listed name in a message.
 func checkHarmless(t *testing.T, s *sink, message []byte) {
 	t.Helper()
 	var p dnsmessage.Parser

@@ -13,7 +13,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// flowFrom is what a server sends to a client's port.
+// flowFrom returns the flow of packets that a server sends to a client's port.
 func flowFrom(port uint16) queue.Flow {
 	return queue.Flow{
 		Protocol:    protocolTCP,
@@ -22,7 +22,7 @@ func flowFrom(port uint16) queue.Flow {
 	}
 }
 
-// tcp is a segment from its TCP header on.
+// tcp returns a segment, starting at its TCP header.
 func tcp(sequence uint32, flags byte, data []byte) []byte {
 	b := make([]byte, 20, 20+len(data))
 	binary.BigEndian.PutUint32(b[4:], sequence)
@@ -30,7 +30,7 @@ func tcp(sequence uint32, flags byte, data []byte) []byte {
 	return append(b, data...)
 }
 
-// framed is the messages as a stream has them.
+// framed returns the messages with their lengths, as in a stream.
 func framed(messages ...[]byte) []byte {
 	var b []byte
 	for _, m := range messages {
@@ -62,8 +62,8 @@ func messages(t testing.TB) (fine, bad []byte) {
 		pack(t, response(ask("www.example.", dnsmessage.TypeA), alias("www.example.", "x.ads.example.")))
 }
 
-// However the stream is cut, all passes but the segment that completes the listed
-// message, and what follows it.
+// TestStreamCut cuts a stream in every way. Everything must pass except the
+// segment that completes the listed message, and all later ones.
 func TestStreamCut(t *testing.T) {
 	fine, bad := messages(t)
 	b := framed(fine, fine, bad, fine)
@@ -80,7 +80,7 @@ func TestStreamCut(t *testing.T) {
 				case at >= end:
 					want = fails
 				case at+len(part) >= end:
-					end = at + len(part) // of what is refused first
+					end = at + len(part) // the end of the first refused segment
 					want, finding = fails, listed
 				}
 				wantSegment(t, s, isn+uint32(at), flagACK, part, want, finding)
@@ -90,9 +90,9 @@ func TestStreamCut(t *testing.T) {
 	}
 }
 
-// Segments that come late, early, twice or with others' bytes reach the receiver as
-// they are judged, or not at all: whatever it takes, it cannot put a listed message
-// together.
+// TestStreamShuffled sends segments late, early, twice, or with other bytes
+// than before. Whatever its receiver keeps of those that pass, it must not be
+// able to assemble a listed message.
 func TestStreamShuffled(t *testing.T) {
 	fine, bad := messages(t)
 	b := framed(fine, bad, fine)
@@ -131,11 +131,11 @@ func TestStreamSentAgain(t *testing.T) {
 	wantSegment(t, s, isn+5, flagACK, b[5:9], passes, harmless)
 	wantSegment(t, s, isn+uint32(len(b)), flagACK, nil, passes, harmless)
 	wantSegment(t, s, isn-1, flagSYN|flagACK, nil, passes, harmless)
-	wantSegment(t, s, isn-20, flagACK, make([]byte, 30), waits, harmless)          // older than all
-	wantSegment(t, s, isn+uint32(len(b))-1, flagACK, []byte{'?'}, waits, harmless) // keeps it alive
+	wantSegment(t, s, isn-20, flagACK, make([]byte, 30), waits, harmless)          // older than everything
+	wantSegment(t, s, isn+uint32(len(b))-1, flagACK, []byte{'?'}, waits, harmless) // a keep-alive
 	wantSegment(t, s, isn+uint32(len(b))+1, flagACK, b, waits, harmless)           // a gap
 	wantSegment(t, s, isn+uint32(len(framed(fine))), flagACK, framed(bad), fails, unreadable)
-	wantSegment(t, s, isn+uint32(len(b)), flagACK, b, empties, harmless) // refused for good
+	wantSegment(t, s, isn+uint32(len(b)), flagACK, b, empties, harmless) // refused from now on
 	wantSegment(t, s, isn-1, flagSYN|flagACK, nil, passes, harmless)
 	wantSegment(t, s, isn, flagACK, b, fails, harmless)
 	wantSegment(t, s, isn, flagACK, b, empties, harmless)
@@ -176,7 +176,8 @@ func TestStreamUnreadable(t *testing.T) {
 	wantSegment(t, s, isn, flagACK, framed(fine[:len(fine)-1], nil, fine), passes, unreadable)
 }
 
-// A long stream takes no more memory than a message and what may be sent again.
+// TestStreamMemory checks that a long stream needs memory only for one message
+// and for data that may be retransmitted.
 func TestStreamMemory(t *testing.T) {
 	fine, _ := messages(t)
 	s := opened(t)
@@ -192,7 +193,8 @@ func TestStreamMemory(t *testing.T) {
 	wantSegment(t, s, sequence-remembered, flagACK, make([]byte, 9), fails, unreadable)
 }
 
-// The connection forgotten is the one that was quiet for longest.
+// TestStreamsForget checks that the connection that was idle for longest is
+// forgotten first.
 func TestStreamsForget(t *testing.T) {
 	fine, _ := messages(t)
 	s := newSink(t, noName)
@@ -210,7 +212,8 @@ func TestStreamsForget(t *testing.T) {
 	}
 }
 
-// What passes is never a whole listed message.
+// FuzzStream checks that the segments that pass never contain a whole listed
+// message.
 func FuzzStream(f *testing.F) {
 	fine, bad := messages(f)
 	f.Add(framed(fine, bad), []byte{3, 200}, uint32(1<<31))

@@ -16,14 +16,14 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 
-// feed makes a rule that hands the UDP packets of the test's network to queue 3.
+// feed adds a rule that sends the UDP packets of the test's network to queue 3.
 func feed(t *testing.T, bypass bool) {
 	t.Helper()
 	to := netns.Queue{First: 3, Bypass: bypass}
 	testutil.Feed(t, netns.Rule{Protocol: netns.UDP, Action: netns.Enqueue, Queue: to})
 }
 
-// serve binds a queue.
+// serve binds the queue until the end of the test.
 func serve(t *testing.T, number uint16) {
 	t.Helper()
 	q, err := queue.Open(context.Background(), queue.Config{Number: number})
@@ -69,7 +69,8 @@ func TestDoctor(t *testing.T) {
 	}
 }
 
-// wantEnd wants the exit status, and the parts in what the process prints.
+// wantEnd checks the exit status of the process, and that its output contains
+// the texts in order.
 func wantEnd(t *testing.T, p *testutil.Process, status int, want ...string) {
 	t.Helper()
 	if got := p.Wait(t); got != status {
@@ -87,11 +88,12 @@ func wantEnd(t *testing.T, p *testutil.Process, status int, want ...string) {
 	}
 }
 
-// An ordinary user is told what is missing, and what could not be seen.
+// TestDoctorUnprivileged checks that an ordinary user learns which privilege is
+// missing, and what could not be checked.
 func TestDoctorUnprivileged(t *testing.T) {
 	testutil.RequireKernel(t)
 	cmd := exec.Command(testutil.Build(t), "-queue", "3")
-	// Into a user namespace whose capabilities do not hold for the network.
+	// Enter a user namespace whose capabilities do not apply to the network namespace.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER}
 	wantEnd(t, testutil.StartCmd(t, cmd), 1, "FAULT", "CAP_NET_ADMIN", "not seen", "Cannot read the rules of nftables", "Packets cannot flow")
 }

@@ -21,7 +21,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// packets are records of all lengths modulo 4, of all hooks and kinds.
+// packets returns records with all lengths modulo 4, all hooks and all kinds of
+// metadata.
 func packets() (records []*record) {
 	for i := range 8 {
 		data := slices.Concat([]byte{0x45, 0, 0, byte(20 + i), 0, 0, 0, 0, 64, 253, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2}, make([]byte, i))
@@ -34,12 +35,12 @@ func packets() (records []*record) {
 	return append(records,
 		&record{when: time.Unix(1700000000, 8), length: 1500, data: records[0].data, hook: queue.HookInput, in: "wlan0",
 			verdict: queue.Drop, skipped: 1 << 40, mark: 0xca6c},
-		&record{when: time.Unix(1700000000, 9), hook: queue.HookForward, in: "eth0", out: "tun0", verdict: queue.Accept}, // metadata alone
+		&record{when: time.Unix(1700000000, 9), hook: queue.HookForward, in: "eth0", out: "tun0", verdict: queue.Accept}, // only metadata
 		&record{when: time.Unix(1700000000, 10), length: 34, data: ethernet, ethernet: true, hook: queue.HookPrerouting, in: "eth0", verdict: queue.Accept},
 		&record{when: time.Unix(1700000000, 11), length: 20, data: records[0].data, verdict: queue.Accept}) // no interface
 }
 
-// An entry is what a reader finds of a packet.
+// An entry contains what a reader of the file finds for a packet.
 type entry struct {
 	info   gopacket.CaptureInfo
 	name   string // of the interface
@@ -48,7 +49,7 @@ type entry struct {
 	extras pcapgo.NgPacketOptions
 }
 
-// readCapture reads all of a file.
+// readCapture decodes the whole file.
 func readCapture(t *testing.T, b []byte) (entries []entry) {
 	t.Helper()
 	r, err := pcapgo.NewNgReader(bytes.NewReader(b), pcapgo.NgReaderOptions{WantMixedLinkType: true})
@@ -71,7 +72,7 @@ func readCapture(t *testing.T, b []byte) (entries []entry) {
 	}
 }
 
-// write returns a file of the records.
+// write returns a file with the records.
 func write(t *testing.T, records []*record) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -120,7 +121,7 @@ func TestCapture(t *testing.T) {
 	}
 }
 
-// A file without packets is one, too.
+// TestEmptyCapture reads a file without packets.
 func TestEmptyCapture(t *testing.T) {
 	if got := readCapture(t, write(t, nil)); len(got) != 0 {
 		t.Errorf("%d packets, want none", len(got))
@@ -141,7 +142,7 @@ func TestComment(t *testing.T) {
 	}
 }
 
-// Wireshark reads the file as we mean it.
+// TestWireshark checks that Wireshark finds the same values in the file.
 func TestWireshark(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "packets.pcapng")
 	if err := os.WriteFile(file, write(t, packets()), 0o600); err != nil {
@@ -170,7 +171,8 @@ func TestWireshark(t *testing.T) {
 	}
 }
 
-// normal writes numbers in one way: tshark has some in hexadecimal.
+// normal converts the hexadecimal numbers, which tshark uses for some fields,
+// to decimal.
 func normal(text string) string {
 	lines := strings.SplitAfter(text, "\n")
 	for i, l := range lines {
@@ -186,8 +188,9 @@ func normal(text string) string {
 	return strings.Join(lines, "")
 }
 
-// tshark shows, of each packet, time, length, length of the copy, interface,
-// direction, id, queue, verdict, packets lost before it, and comment.
+// tshark returns for each packet in the file: time, length, length of the copy,
+// interface, direction, id, queue, verdict, packets lost before it, and
+// comment.
 func tshark(t *testing.T, file string) string {
 	t.Helper()
 	program, err := exec.LookPath("tshark")

@@ -26,7 +26,8 @@ func TestDump(t *testing.T) {
 	t.Run("complains", func(t *testing.T) { testComplains(t, program) })
 }
 
-// line is that of a datagram of some bytes over the loopback link.
+// line matches the line for a datagram of that many bytes over the loopback
+// link.
 func line(verdict string, bytes int, tail string) *regexp.Regexp {
 	return regexp.MustCompile(fmt.Sprintf(
 		`(?m)^\d\d:\d\d:\d\d\.\d{6}  %-6s  [ \d.]{3,5}[nµm]?s  #\d+ Output lo: UDP \S+ > \S+, %d bytes%s$`, verdict, bytes, tail))
@@ -56,7 +57,7 @@ func testAccepts(t *testing.T, program string) {
 	}
 }
 
-// With -w - nothing but the packets is on the standard output.
+// testPipe checks that with "-w -" the standard output contains only the packets.
 func testPipe(t *testing.T, program string) {
 	testutil.FeedUDP(t, 3)
 	p := testutil.Start(t, program, "-queue", "3", "-r", "40", "-w", "-")
@@ -69,8 +70,8 @@ func testPipe(t *testing.T, program string) {
 	}
 }
 
-// A second program, which cannot have the queue, leaves the file of the first alone.
-// The next one replaces what the file contains.
+// testTwo starts a second program, which cannot open the queue. It must not touch
+// the file of the first, which has replaced an older file.
 func testTwo(t *testing.T, program string) {
 	testutil.FeedUDP(t, 3)
 	file := filepath.Join(t.TempDir(), "queue.pcapng")
@@ -91,7 +92,7 @@ func testTwo(t *testing.T, program string) {
 	wantCapture(t, readCapture(t, b))
 }
 
-// echo sends a datagram to and fro over IPv4, n times.
+// echo sends a datagram and its reply over IPv4, n times.
 func echo(t *testing.T, payload []byte, n int) {
 	t.Helper()
 	lo := testutil.Loopback(t)
@@ -132,8 +133,8 @@ func testDrops(t *testing.T, program string) {
 	p.Interrupt(t)
 }
 
-// Packets pass although nobody reads what the program prints: more of them than
-// wait to be written.
+// testStuck checks that packets pass even if the output of the program is not
+// read: more of them than it holds for writing.
 func testStuck(t *testing.T, program string) {
 	testutil.FeedUDP(t, 0)
 	r, w, err := os.Pipe()
@@ -142,7 +143,7 @@ func testStuck(t *testing.T, program string) {
 	}
 	defer r.Close()
 	defer w.Close()
-	// sh, so that the program writes to the pipe itself.
+	// The shell makes the program write to the pipe directly.
 	cmd := exec.Command("/bin/sh", "-c", `exec "$0" >&3`, program)
 	cmd.ExtraFiles = []*os.File{w}
 	p := testutil.StartCmd(t, cmd)
@@ -158,7 +159,7 @@ func testStuck(t *testing.T, program string) {
 	}
 }
 
-// Packets pass although nothing can be written.
+// testFull checks that packets pass even if nothing can be written.
 func testFull(t *testing.T, program string) {
 	const full = "/dev/full"
 	if _, err := os.Stat(full); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A file takes some bytes before the disk is full.
+// A file has room for some bytes, like a disk that is nearly full.
 type file struct {
 	bytes.Buffer
 	room   int
@@ -56,7 +56,8 @@ func TestPrinter(t *testing.T) {
 	}
 }
 
-// After an error nothing more is written, and what was not is not counted.
+// TestPrinterFails checks that the printer stops at the first error, and does
+// not count packets that it did not write.
 func TestPrinterFails(t *testing.T) {
 	var lines bytes.Buffer
 	f := &file{room: len(write(t, nil))}

@@ -7,7 +7,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// While nothing can be written packets are counted and nobody waits.
+// TestRecorderNeverWaits checks that the recorder only counts packets while
+// nothing can be written, and does not wait.
 func TestRecorderNeverWaits(t *testing.T) {
 	writing, blocked := make(chan *record), make(chan struct{})
 	r := newRecorder(2, true, func(next *record, _ bool) { writing <- next; <-blocked })
@@ -42,7 +43,7 @@ func TestRecorderCountsSkipped(t *testing.T) {
 		}
 	}
 	r.put(first)
-	second := <-r.free // comes back when it is written
+	second := <-r.free // free again after it was written
 	r.free <- second
 	r.put(r.take(queue.Packet{}))
 	if err := r.end(time.Minute); err != nil {

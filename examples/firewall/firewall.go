@@ -45,7 +45,7 @@ func (f *firewall) decide(p queue.Packet) {
 func (f *firewall) verdict(p queue.Packet) error {
 	switch {
 	case f.accepted.on(p.Mark):
-		f.trouble.tell("firewall: an accepted packet came back: the rules before the queue do not heed mark %v\n", f.accepted)
+		f.trouble.tell("firewall: an accepted packet came back: the rules before the queue ignore mark %v\n", f.accepted)
 		return p.Accept()
 	case f.rejected.on(p.Mark):
 		f.trouble.tell("firewall: a rejected packet came back and was dropped: no rule rejects mark %v\n", f.rejected)

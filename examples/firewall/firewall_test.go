@@ -18,7 +18,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// simulate runs the program on a simulated kernel, with that policy.
+// simulate runs the program with the policy on a simulated kernel.
 func simulate(t *testing.T, k *queuetest.Kernel, o options, text string) (out *testutil.Output, file string, reload chan<- os.Signal) {
 	t.Helper()
 	o.file = filepath.Join(t.TempDir(), "policy")
@@ -29,7 +29,7 @@ func simulate(t *testing.T, k *queuetest.Kernel, o options, text string) (out *t
 	return out, o.file, signals
 }
 
-// standard are the options without arguments.
+// standard returns the default options.
 func standard() options {
 	o, _ := parseLine("")
 	return o
@@ -39,7 +39,8 @@ func segment(port int) queuetest.Packet {
 	return queuetest.TCP("192.0.2.1:40000", fmt.Sprintf("192.0.2.2:%d", port), queuetest.TCPHeader{Flags: queuetest.SYN}, nil)
 }
 
-// The bits of a packet's mark that are not the firewall's stay as they are.
+// TestMarksOfOthersSurvive checks that the firewall changes only its own bits
+// of a mark.
 func TestMarksOfOthersSurvive(t *testing.T) {
 	for _, other := range []uint32{0, 0xca6c, 0x100, 0xffff0000, 0x80000000} {
 		for _, test := range []struct {
@@ -68,12 +69,13 @@ func TestMarksOfOthersSurvive(t *testing.T) {
 	}
 }
 
-// A packet that comes back although it was decided does not go round for ever.
+// TestCameBack sends packets that are queued again after their verdict, because
+// the rules ignore the marks. The firewall must not repeat them forever.
 func TestCameBack(t *testing.T) {
 	k := queuetest.New(t, queuetest.Options{})
 	out, _, _ := simulate(t, k, standard(), "reject udp\ndefault accept\n")
 	k.Send(segment(1)).WantAccepted()
-	out.Await(t, "an accepted packet came back: the rules before the queue do not heed mark 0x1/0x1")
+	out.Await(t, "an accepted packet came back: the rules before the queue ignore mark 0x1/0x1")
 	k.Send(queuetest.UDP("192.0.2.1:1", "192.0.2.2:1", nil)).WantDropped()
 }
 
@@ -86,7 +88,7 @@ func TestWithoutMarks(t *testing.T) {
 	k.Send(segment(80)).WantDropped()
 }
 
-// ip_queue has no marks.
+// TestMarksNeedNFQueue uses marks with ip_queue, which has none.
 func TestMarksNeedNFQueue(t *testing.T) {
 	for text, accepted := range map[string]mark{"default accept": {1, 1}, "default reject": {}} {
 		k := queuetest.New(t, queuetest.Options{Backend: queue.IPQueue})
@@ -100,7 +102,7 @@ func TestMarksNeedNFQueue(t *testing.T) {
 	}
 }
 
-// Interfaces and ICMP types are read from packets.
+// TestConditionsOfPackets checks conditions for interfaces and ICMP types.
 func TestConditionsOfPackets(t *testing.T) {
 	k := queuetest.New(t, queuetest.Options{})
 	o := standard()
@@ -119,7 +121,8 @@ func TestConditionsOfPackets(t *testing.T) {
 	k.Send(queuetest.IP("fe80::1", "ff02::1:ff00:2", icmp6, solicitation)).WantAccepted()
 }
 
-// Drops are told with their reason, and a flood of them by its size.
+// TestDropsAreTold checks that the firewall prints dropped packets with the
+// reason, and of many only their number.
 func TestDropsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := queuetest.New(t, queuetest.Options{})
@@ -143,7 +146,8 @@ func TestDropsAreTold(t *testing.T) {
 	})
 }
 
-// With -watch a change of the file is enough, also if it is a link that changes.
+// TestWatch checks that with -watch a change of the file takes effect, even if
+// only a link to the file changes.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := queuetest.New(t, queuetest.Options{})
@@ -179,7 +183,8 @@ func TestWatch(t *testing.T) {
 	})
 }
 
-// A change that comes before the watch has begun to look is seen.
+// TestWatchFromTheStart checks that a change before the first look at the file
+// is noticed.
 func TestWatchFromTheStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "policy")
@@ -242,7 +247,8 @@ func TestHTTP(t *testing.T) {
 	t.Run("promtool", func(t *testing.T) { checkMetrics(t, metrics) })
 }
 
-// checkMetrics wants names, types and help texts by Prometheus's conventions.
+// checkMetrics checks names, types and help texts against the conventions of
+// Prometheus.
 func checkMetrics(t *testing.T, text string) {
 	program, err := exec.LookPath("promtool")
 	if err != nil {

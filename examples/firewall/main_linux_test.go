@@ -18,7 +18,7 @@ import (
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
-// start runs the program, with that policy, until the test is done.
+// start runs the program with the policy until the end of the test.
 func start(t *testing.T, accepted mark, text string) (out *testutil.Output, file string) {
 	t.Helper()
 	o := standard()
@@ -26,7 +26,7 @@ func start(t *testing.T, accepted mark, text string) (out *testutil.Output, file
 	writePolicy(t, o.file, text)
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // one that comes late ends no test
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // a late SIGHUP does not end the test
 	out = new(testutil.Output)
 	t.Cleanup(func() { signal.Stop(reload) })
 	testutil.Background(t, func(ctx context.Context) error { return run(ctx, o, reload, out) })
@@ -34,17 +34,18 @@ func start(t *testing.T, accepted mark, text string) (out *testutil.Output, file
 	return out, o.file
 }
 
-// pair is a client and a server that the host has at its ith address: UDP does
-// not notice what is dropped.
+// pair returns a client and a server at the ith address of the host. They use
+// UDP, which does not react to dropped packets.
 func pair(t *testing.T, lo testutil.Host, i int) (client, server *net.UDPConn) {
 	t.Helper()
 	return testutil.UDP(t, lo.NS, lo.NS, lo.Addrs()[i])
 }
 
-// port is that of a socket.
+// port returns the port of a socket.
 func port(conn *net.UDPConn) uint16 { return conn.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
 
-// wantDropped wants the second of two datagrams, and not the first, to arrive.
+// wantDropped sends a datagram from each client, and checks that only the
+// second arrives.
 func wantDropped(t *testing.T, dropped, passing *net.UDPConn, server *net.UDPConn) {
 	t.Helper()
 	for _, conn := range []*net.UDPConn{dropped, passing} {
@@ -57,7 +58,7 @@ func wantDropped(t *testing.T, dropped, passing *net.UDPConn, server *net.UDPCon
 	}
 }
 
-// another is a second client of the server.
+// another returns a second client of the server.
 func another(t *testing.T, server *net.UDPConn) *net.UDPConn {
 	t.Helper()
 	conn, err := net.DialUDP("udp", nil, server.LocalAddr().(*net.UDPAddr))
@@ -77,7 +78,8 @@ func feed(t *testing.T) *netns.Chain {
 		netns.Rule{Action: netns.Enqueue})
 }
 
-// Of an accepted flow one packet alone is queued; of a dropped one each is.
+// TestOnePacketOfAFlow checks that only the first packet of an accepted flow is
+// queued, and every packet of a dropped one.
 func TestOnePacketOfAFlow(t *testing.T) {
 	for i, name := range []string{"IPv4", "IPv6"} {
 		t.Run(name, func(t *testing.T) {
@@ -97,8 +99,8 @@ func TestOnePacketOfAFlow(t *testing.T) {
 	}
 }
 
-// wantCounts compares how often the rules matched: the first, which saves the
-// mark, the second, which accepts, and the one to the queue.
+// wantCounts checks how often three rules matched: the first, which saves the
+// mark; the second, which accepts; and the rule that queues.
 func wantCounts(t *testing.T, chain *netns.Chain, saved, accepted, queued uint64) {
 	t.Helper()
 	got, err := chain.Counts()
@@ -107,7 +109,7 @@ func wantCounts(t *testing.T, chain *netns.Chain, saved, accepted, queued uint64
 	}
 }
 
-// A reload loses no packet, although it comes between any two of them.
+// TestReload checks that a reload loses no packets, at any moment.
 func TestReload(t *testing.T) {
 	testutil.RequireKernel(t)
 	testutil.FeedAt(t, netns.Output, netns.Rule{Action: netns.Enqueue})
@@ -141,10 +143,11 @@ func hangUp(t *testing.T) {
 	}
 }
 
-// usual is what a policy of this machine needs, whatever else it says.
+// usual contains the rules that every policy on this machine needs.
 const usual = "accept in lo\naccept out lo\naccept udp to port 53\naccept udp to port 67\naccept tcp to port 22\n"
 
-// The documented rules in each of their forms, with each IP version.
+// TestDocumentedRules uses the documented rules in each form and with both IP
+// versions.
 func TestDocumentedRules(t *testing.T) {
 	testutil.RequireKernel(t)
 	for _, form := range forms {
@@ -163,11 +166,11 @@ func TestDocumentedRules(t *testing.T) {
 	}
 }
 
-// heeded fails the test if a packet came back from the rules.
+// heeded fails the test if a packet was queued again after its verdict.
 func heeded(t *testing.T, out *testutil.Output) {
 	t.Helper()
 	if text := out.String(); strings.Contains(text, "came back") {
-		t.Errorf("the documented rules do not heed the marks:\n%s", text)
+		t.Errorf("the documented rules ignore the marks:\n%s", text)
 	}
 }
 
@@ -183,8 +186,8 @@ func testLoopback(t *testing.T, i int) {
 	heeded(t, out)
 }
 
-// testLink wants connections over a new Ethernet link, on which no neighbour is
-// known yet, in both directions and nothing else.
+// testLink checks that connections over a new Ethernet link work in both
+// directions, although no neighbour is known yet, and nothing else passes.
 func testLink(t *testing.T, i int) {
 	out, file := start(t, mark{1, 1}, "default drop\n")
 	own, other := testutil.Veth(t, &netns.Namespace{}, testutil.NewNamespace(t), uint8(10+i))
@@ -219,7 +222,7 @@ func testLink(t *testing.T, i int) {
 }
 
 // answers reports whether a datagram from one namespace to a server in another
-// gets an answer within the time.
+// gets an answer in time.
 func answers(t *testing.T, from, to *netns.Namespace, at netip.AddrPort, within time.Duration) bool {
 	t.Helper()
 	var server *net.UDPConn
@@ -247,14 +250,14 @@ func answers(t *testing.T, from, to *netns.Namespace, at netip.AddrPort, within 
 		}
 	}()
 	if _, err := client.Write([]byte("question")); err != nil {
-		return false // the firewall dropped it before it left
+		return false // the firewall has dropped it
 	}
 	client.SetReadDeadline(time.Now().Add(within))
 	_, err = client.Read(make([]byte, 100))
 	return err == nil
 }
 
-// wantRejected wants the sender to be told.
+// wantRejected checks that the sender gets an error.
 func wantRejected(t *testing.T, from *netns.Namespace, network string, at netip.AddrPort) {
 	t.Helper()
 	err := from.Do(func() error {
@@ -275,8 +278,8 @@ func wantRejected(t *testing.T, from *netns.Namespace, network string, at netip.
 	}
 }
 
-// testMarkOfOthers wants packets of a socket with a mark to leave with that and
-// nothing else, as a routing rule without a mask needs it.
+// testMarkOfOthers checks that packets of a socket with a mark leave with
+// exactly this mark, so that a routing rule without a mask matches it.
 func testMarkOfOthers(t *testing.T, i int) {
 	const vpn = 0xca6c
 	lo := testutil.Loopback(t)
@@ -296,8 +299,8 @@ func testMarkOfOthers(t *testing.T, i int) {
 	heeded(t, out)
 }
 
-// testRoute wants packets of a VPN's socket to take the way that a routing rule
-// has for the VPN's mark.
+// testRoute checks that packets of a VPN's socket use the route that a routing
+// rule selects by the VPN's mark.
 func testRoute(t *testing.T, i int) {
 	requireProgram(t, "ip")
 	own := &netns.Namespace{}
@@ -345,7 +348,8 @@ func testRoute(t *testing.T, i int) {
 	heeded(t, out)
 }
 
-// testUntracked wants the policy for packets that belong to no connection.
+// testUntracked checks that the policy applies to packets that belong to no
+// connection.
 func testUntracked(t *testing.T, i int) {
 	notrack(t)
 	lo := testutil.Loopback(t)

@@ -27,7 +27,7 @@ func TestParse(t *testing.T) {
 	for _, test := range []struct {
 		args string
 		want options
-		says string // "" for no error
+		says string // "" means no error
 	}{
 		{"-policy file", options{Config: queue.Config{Mode: queue.Range(want)}, accepted: mark{1, 1}, rejected: mark{2, 2}, file: "file", log: 10}, ""},
 		{"-mark 0 -reject 0 -6 -watch -log 0 -listen :1 -policy file",
@@ -60,7 +60,7 @@ func TestRejectNeedsMark(t *testing.T) {
 	}
 }
 
-// What is wrong with the file itself has no line.
+// TestNoFile checks that errors about the file itself contain no line number.
 func TestNoFile(t *testing.T) {
 	dir := t.TempDir()
 	for file, want := range map[string]string{dir + "/none": "open " + dir + "/none: ", dir: "read " + dir + ": "} {

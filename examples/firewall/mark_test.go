@@ -6,7 +6,7 @@ func TestMark(t *testing.T) {
 	for _, test := range []struct {
 		text string
 		want mark
-		says string // "" for no error
+		says string // "" means no error
 	}{
 		{"1", mark{1, 1}, ""}, {"0x10", mark{16, 16}, ""}, {"5/7", mark{5, 7}, ""}, {"0x100/0xff00", mark{0x100, 0xff00}, ""},
 		{"0xffffffff", mark{1<<32 - 1, 1<<32 - 1}, ""}, {"0", mark{}, ""},

@@ -65,7 +65,8 @@ func TestReadPolicyNamesTheLine(t *testing.T) {
 	}
 }
 
-// Whatever the file has in it, an error names a line and no part of Go.
+// FuzzReadPolicy checks that every error names a line, and contains no names of
+// Go types or functions.
 func FuzzReadPolicy(f *testing.F) {
 	f.Add("accept in eth0 tcp from 10.0.0.0/8 port 1-2 to 192.0.2.1 port 22\ndefault reject")
 	f.Add("drop icmpv6 type nd-redirect/0 out lo*\r\ndefault drop")

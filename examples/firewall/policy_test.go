@@ -73,7 +73,7 @@ func TestInterfaces(t *testing.T) {
 	p := parsePolicy(t, "accept in lo\naccept out lo\nreject in eth0 out eth1\naccept in eth*\naccept out tun0 tcp\ndefault drop")
 	for _, test := range []struct {
 		in, out string
-		line    int // 0 for the default
+		line    int // 0 means the default
 	}{
 		{"lo", "", 1}, {"", "lo", 2}, {"eth0", "eth1", 3}, {"eth0", "eth2", 4}, {"eth", "", 4}, {"et", "", 0},
 		{"", "eth0", 0}, {"", "tun0", 5}, {"", "tun01", 0}, {"lo0", "", 0}, {"", "", 0},
@@ -106,7 +106,8 @@ default drop`)
 	}
 }
 
-// The default does not end IPv6; a line can.
+// TestNeighbourDiscovery checks that the default does not apply to neighbour
+// discovery, without which IPv6 does not work; a line of the policy does.
 func TestNeighbourDiscovery(t *testing.T) {
 	for _, test := range []struct {
 		text string

@@ -13,7 +13,7 @@ import (
 // A form is one way to install the documented rules.
 type form struct {
 	name    string
-	install func(t *testing.T) // until the test is done
+	install func(t *testing.T) // removed at the end of the test
 }
 
 var forms = []form{
@@ -23,7 +23,7 @@ var forms = []form{
 }
 
 // documented returns the lines of the package comment from the first to the
-// next one of its depth.
+// last, which is the next one with the same indentation.
 func documented(t *testing.T, first, last string) string {
 	t.Helper()
 	source, err := os.ReadFile("main.go")
@@ -39,7 +39,7 @@ func documented(t *testing.T, first, last string) string {
 	return found
 }
 
-// execute runs the text in a shell that ends at the first failure.
+// execute runs the text in a shell, which stops at the first failure.
 func execute(t *testing.T, text string) error {
 	t.Helper()
 	out, err := exec.Command("/bin/sh", "-ec", text).CombinedOutput()
@@ -61,7 +61,8 @@ func requireProgram(t *testing.T, programs ...string) {
 func installShell(t *testing.T, four, six string) {
 	requireProgram(t, four, six)
 	for _, program := range []string{four, six} {
-		// iptables-legacy needs modules and a lock file that root has to provide.
+		// iptables-legacy needs modules and a lock file that only root can
+		// provide.
 		if err := execute(t, program+" --numeric --list"); err != nil {
 			testutil.Lacks(t, testutil.IPTables, err)
 		}
@@ -98,7 +99,7 @@ func installNft(t *testing.T) {
 	})
 }
 
-// notrack keeps conntrack from all packets until the test is done.
+// notrack disables conntrack until the end of the test.
 func notrack(t *testing.T) {
 	t.Helper()
 	requireProgram(t, "nft")
@@ -113,9 +114,10 @@ add rule inet untracked out notrack'`)
 	}
 }
 
-// The rules of nft are correct, as far as that can be seen without nft_queue.
+// TestNftReadsRules checks the rules for nft as far as that is possible without
+// nft_queue.
 func TestNftReadsRules(t *testing.T) {
-	testutil.RequireKernel(t) // nft reads the rules that there are, which takes privilege
+	testutil.RequireKernel(t) // nft reads the existing rules, which requires privilege
 	requireProgram(t, "nft")
 	text := strings.Replace(documented(t, "table inet firewall {", "}"), "queue num 0\n", "counter\n", 1)
 	nft := exec.Command("nft", "-c", "-f", "-")

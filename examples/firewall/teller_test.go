@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// A flood tells no more lines in a period than it may, and how many it left out.
+// TestTeller checks that at most limit lines are printed in a period, and then
+// the number of the others.
 func TestTeller(t *testing.T) {
 	var got []string
 	l := teller{limit: 2, printf: func(format string, args ...any) { got = append(got, fmt.Sprintf(format, args...)) }}

@@ -39,7 +39,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// Without marks answers need lines of their own.
+// TestWarningsWithoutMarks checks the warning that, without marks, the policy
+// needs lines for replies.
 func TestWarningsWithoutMarks(t *testing.T) {
 	const all = "accept in lo\naccept out lo\naccept udp\naccept in eth0 tcp to port 22\n"
 	const want = "no line accepts the answers to what line 4 accepts: with -mark 0 each packet is judged by itself"

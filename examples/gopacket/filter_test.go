@@ -67,8 +67,9 @@ func TestPasses(t *testing.T) {
 	}
 }
 
-// Decoding no more than is needed, without a copy, decides as decoding all of a
-// copy does, and leaves the bytes as they are.
+// FuzzPasses checks that decoding only the necessary layers without a copy
+// gives the same result as decoding a copy completely, and does not change the
+// packet.
 func FuzzPasses(f *testing.F) {
 	f.Add(build(f, ip4, udp, vxlan(5), frame))
 	f.Add(build(f, ip6, udp, vxlan(6), frame))

@@ -26,7 +26,8 @@ func TestGopacket(t *testing.T) {
 	t.Run("complains", func(t *testing.T) { testComplains(t, program) })
 }
 
-// Output that nobody reads delays neither packets nor the end.
+// testUnread checks that packets pass and the program ends even if its output
+// is not read.
 func testUnread(t *testing.T, program string) {
 	testutil.Feed(t, netns.Rule{
 		Protocol: netns.UDP, DstPort: port, Action: netns.Enqueue, Queue: netns.Queue{First: 3},
@@ -71,7 +72,7 @@ func testGuards(t *testing.T, program string, end os.Signal) {
 	}
 }
 
-// endpoints are two ends of a tunnel.
+// endpoints returns the two ends of a tunnel.
 func endpoints(t *testing.T, addr netip.Addr) (client, server *net.UDPConn) {
 	t.Helper()
 	to := net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, port))

@@ -8,7 +8,7 @@ import (
 func TestParseNetworks(t *testing.T) {
 	for _, test := range []struct {
 		list string
-		want filter // nil: an error
+		want filter // nil means an error
 	}{
 		{"5", filter{5: true}},
 		{"0,16777215,5,5", filter{0: true, 5: true, 1<<24 - 1: true}},

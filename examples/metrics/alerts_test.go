@@ -10,7 +10,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// promtool runs the standard program of Prometheus.
+// promtool runs the tool of Prometheus that checks files.
 func promtool(t *testing.T, input string, args ...string) {
 	t.Helper()
 	program, err := exec.LookPath("promtool")
@@ -24,8 +24,8 @@ func promtool(t *testing.T, input string, args ...string) {
 	}
 }
 
-// checkMetrics wants names, types and help texts by Prometheus's conventions.
-// The metrics that Go's own collectors have are not for us to name.
+// checkMetrics checks names, types and help texts against the conventions of
+// Prometheus, except for the metrics of Go's own collectors.
 func checkMetrics(t *testing.T, text string) {
 	t.Helper()
 	var own strings.Builder
@@ -42,7 +42,7 @@ func TestAlerts(t *testing.T) {
 	promtool(t, "", "test", "rules", "testdata/alerts_test.yml")
 }
 
-// The alerts use no metric that does not exist.
+// TestAlertMetrics checks that the alerts use only metrics that exist.
 func TestAlertMetrics(t *testing.T) {
 	b, err := os.ReadFile("alerts.yml")
 	if err != nil {

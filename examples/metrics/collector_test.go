@@ -13,7 +13,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// collect returns the values of the metrics by name, labels left out.
+// collect returns the values of the metrics, indexed by name without labels.
 func collect(t *testing.T, s queue.Stats) map[string]float64 {
 	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
@@ -31,8 +31,8 @@ func collect(t *testing.T, s queue.Stats) map[string]float64 {
 	return values
 }
 
-// Every number of Stats has one metric, and every metric but kernel_up one
-// number.
+// TestCollectorIsComplete checks that each number in Stats has a metric, and
+// that each metric except kernel_up has such a number.
 func TestCollectorIsComplete(t *testing.T) {
 	zero := collect(t, queue.Stats{})
 	found := map[string]string{"ipqueue_kernel_up": "none"}
@@ -97,7 +97,8 @@ func TestCollectorUnits(t *testing.T) {
 	}
 }
 
-// Names and help texts are as Prometheus wants them.
+// TestCollectorLint checks names and help texts against the conventions of
+// Prometheus.
 func TestCollectorLint(t *testing.T) {
 	problems, err := testutil.CollectAndLint(NewCollector(func() queue.Stats { return queue.Stats{} }, 0))
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// A dashboard is as much of Grafana's model as the tests look at.
+// A dashboard contains the fields of Grafana's model that the tests use.
 type dashboard struct {
 	Title         string
 	SchemaVersion int
@@ -41,8 +41,8 @@ func readDashboard(t *testing.T) (d dashboard) {
 	return d
 }
 
-// expressions returns the queries of the dashboard's panels and variables, with
-// a name for each.
+// expressions returns the queries of all panels and variables, indexed by a
+// name.
 func (d dashboard) expressions() map[string]string {
 	expressions := make(map[string]string)
 	for _, p := range d.Panels {
@@ -60,7 +60,8 @@ func (d dashboard) expressions() map[string]string {
 
 var metricName = regexp.MustCompile(`ipqueue_\w+`)
 
-// The dashboard shows every metric and none that does not exist.
+// TestDashboardMetrics checks that the dashboard shows every metric, and only
+// metrics that exist.
 func TestDashboardMetrics(t *testing.T) {
 	exported, shown := collect(t, queue.Stats{}), make(map[string]bool)
 	for where, expression := range readDashboard(t).expressions() {
@@ -82,7 +83,8 @@ func TestDashboardMetrics(t *testing.T) {
 	}
 }
 
-// Counters are shown as rates, gauges as they are.
+// TestDashboardRates checks that counters are shown as rates, and gauges as
+// values.
 func TestDashboardRates(t *testing.T) {
 	for where, expression := range readDashboard(t).expressions() {
 		for _, at := range metricName.FindAllStringIndex(expression, -1) {
@@ -98,8 +100,8 @@ func TestDashboardRates(t *testing.T) {
 	}
 }
 
-// Variables that expressions use exist, panels have identities of their own and
-// do not cover each other.
+// TestDashboardLayout checks that all variables in expressions exist, and that
+// panels have different ids and do not overlap.
 func TestDashboardLayout(t *testing.T) {
 	d := readDashboard(t)
 	variables := map[string]bool{"__rate_interval": true}

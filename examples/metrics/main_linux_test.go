@@ -24,7 +24,8 @@ func TestMetrics(t *testing.T) {
 	t.Run("complains", func(t *testing.T) { testComplains(t, program) })
 }
 
-// Output that nobody reads delays neither packets nor the end.
+// testUnread checks that packets pass and the program ends even if its output
+// is not read.
 func testUnread(t *testing.T, program string) {
 	testutil.FeedUDP(t, 3)
 	testutil.WantUnread(t, program, 3, func() {
@@ -65,7 +66,7 @@ func testServes(t *testing.T, program string, end os.Signal) {
 	}
 }
 
-// await asks until the answer has the text in it.
+// await repeats the request until the response contains the text.
 func await(t *testing.T, url, text string) string {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); ; {

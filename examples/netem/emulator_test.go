@@ -14,21 +14,22 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// size is that of the packets in these tests: a second at 8 kbit/s.
+// size is the size of the packets in these tests: at 8 kbit/s a packet takes
+// one second.
 const size = 1000
 
-// lost is the delay of packets that do not pass.
+// lost is used as the delay of packets that do not pass.
 const lost = time.Duration(-1)
 
-// An emulation is a network at work, on a kernel and a clock of its own.
+// An emulation is a running network on a simulated kernel.
 type emulation struct {
 	kernel *kerneltest.Kernel
 	*emulator
 	end func() queue.Stats
 }
 
-// emulate starts the network, with send for duplicates. It must be called in a
-// bubble of synctest.
+// emulate starts the network, which sends duplicates with send. It must be
+// called in a synctest bubble.
 func emulate(t *testing.T, n network, send func([]byte) error) *emulation {
 	t.Helper()
 	k := kerneltest.New(kerneltest.Options{})
@@ -54,7 +55,7 @@ func emulate(t *testing.T, n network, send func([]byte) error) *emulation {
 	}}
 }
 
-// inject sends a packet now, and returns a channel that tells its delay.
+// inject sends a packet now, and returns a channel that receives its delay.
 func (e *emulation) inject() <-chan time.Duration {
 	sent, delay := time.Now(), make(chan time.Duration, 1)
 	j := e.kernel.Inject(kerneltest.Packet{Payload: make([]byte, size)})
@@ -94,7 +95,7 @@ func TestEmulator(t *testing.T) {
 					time.Sleep(test.gap)
 				}
 				for i, want := range test.want {
-					// A verdict may wait for others for a moment.
+					// The queue may send a verdict slightly later.
 					if got := <-delays[i]; got < want || got > want+ms {
 						t.Errorf("packet %d: delay %v, want %v", i, got, want)
 					}
@@ -105,7 +106,8 @@ func TestEmulator(t *testing.T) {
 	}
 }
 
-// Packets pass when they are due, whatever the order in which they came.
+// TestEmulatorOvertaking checks that packets pass in the order of their due
+// times, not in the order of their arrival.
 func TestEmulatorOvertaking(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bad := network{seed: 3, delay: time.Second, jitter: time.Second, reorder: 0.2}
@@ -126,7 +128,8 @@ func TestEmulatorOvertaking(t *testing.T) {
 	})
 }
 
-// At the end the held packets pass at once, and only once.
+// TestEmulatorEnd checks that at the end the held packets pass immediately, and
+// only once.
 func TestEmulatorEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := emulate(t, network{delay: time.Hour, duplicate: 1, mark: 7}, func([]byte) error {
@@ -148,8 +151,8 @@ func TestEmulatorEnd(t *testing.T) {
 	})
 }
 
-// What leaves the host can be duplicated, and its duplicate is not treated
-// again.
+// TestEmulatorDuplicates checks that packets that leave this host are
+// duplicated, and that a duplicate is not changed or delayed again.
 func TestEmulatorDuplicates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		copies := 0
@@ -187,7 +190,8 @@ func TestEmulatorDuplicates(t *testing.T) {
 	})
 }
 
-// A corrupted packet differs in one bit behind its IP header.
+// TestEmulatorCorrupts checks that a corrupted packet differs in one bit after
+// its IP header.
 func TestEmulatorCorrupts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := emulate(t, network{corrupt: 1}, nil)

@@ -14,13 +14,13 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 
-// start starts the program on queue 0, and returns it with the two ends of the
-// packets' way, which is of the family.
+// start starts the program on queue 0, and returns it with a client and a
+// server of the family, between which the packets are queued.
 func start(t *testing.T, program, family string, args ...string) (p *testutil.Process, client, server *net.UDPConn) {
 	t.Helper()
 	testutil.FeedUDP(t, 0)
 	p = testutil.Start(t, program, args...)
-	p.Stdout.Await(t, "netem: ") // Open has returned, and an interrupt is no error of its
+	p.Stdout.Await(t, "netem: ") // Open has returned, so an interrupt does not make it fail
 	lo := testutil.Loopback(t)
 	addr := lo.IPv6
 	if family == "IPv4" {
@@ -30,8 +30,8 @@ func start(t *testing.T, program, family string, args ...string) (p *testutil.Pr
 	return p, client, server
 }
 
-// send sends n datagrams that say their numbers. They are in the queue when it
-// returns.
+// send sends n datagrams that contain their numbers, and waits until they are
+// queued.
 func send(t *testing.T, client *net.UDPConn, n int) {
 	t.Helper()
 	for i := range n {
@@ -41,7 +41,7 @@ func send(t *testing.T, client *net.UDPConn, n int) {
 	}
 }
 
-// wantLine wants a line of the report.
+// wantLine checks a line of the report.
 func wantLine(t *testing.T, p *testutil.Process, name string, value any) {
 	t.Helper()
 	line := regexp.MustCompile(fmt.Sprintf(`(?m)^%s +%v$`, name, value))
@@ -62,7 +62,8 @@ func TestNetem(t *testing.T) {
 	t.Run("fails", func(t *testing.T) { testFails(t, program) })
 }
 
-// Output that nobody reads delays neither packets nor the end.
+// testUnread checks that packets pass and the program ends even if its output
+// is not read.
 func testUnread(t *testing.T, program string) {
 	testutil.FeedUDP(t, 3)
 	testutil.WantUnread(t, program, 3, func() {
@@ -72,7 +73,7 @@ func testUnread(t *testing.T, program string) {
 	})
 }
 
-// The seed says which packets are lost.
+// testLoses checks that the seed determines which packets are lost.
 func testLoses(t *testing.T, program string) {
 	const n = 100
 	p, client, server := start(t, program, "IPv6", "-loss", "40%", "-seed", "5")
@@ -108,7 +109,8 @@ func testDelays(t *testing.T, program string) {
 	wantLine(t, p, "passed", 2)
 }
 
-// Both packets arrive, and the duplicate makes no further ones.
+// testDuplicates checks that a packet and its duplicate arrive, and that a
+// duplicate is not duplicated.
 func testDuplicates(t *testing.T, program string) {
 	for _, family := range []string{"IPv4", "IPv6"} {
 		t.Run(family, func(t *testing.T) {
@@ -128,7 +130,7 @@ func testDuplicates(t *testing.T, program string) {
 	}
 }
 
-// The receiver's kernel drops what is corrupted.
+// testCorrupts checks that the kernel of the receiver drops corrupted packets.
 func testCorrupts(t *testing.T, program string) {
 	for _, family := range []string{"IPv4", "IPv6"} {
 		t.Run(family, func(t *testing.T) {
@@ -147,7 +149,8 @@ func testCorrupts(t *testing.T, program string) {
 	}
 }
 
-// The kernel drops what is above the limit. What is held passes in the end.
+// testHoldsFew checks that the kernel drops packets above the limit, and that
+// held packets pass at the end.
 func testHoldsFew(t *testing.T, program string) {
 	p, client, server := start(t, program, "IPv6", "-delay", "1h", "-limit", "2")
 	send(t, client, 5)

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// fates returns those of the first n packets.
+// fates returns the fates of the first n packets.
 func fates(of network, n int) (list []fate) {
 	d := newDice(of)
 	for range n {
@@ -15,7 +15,8 @@ func fates(of network, n int) (list []fate) {
 	return list
 }
 
-// Other settings change nothing about which packets are lost.
+// TestDiceIsReproducible checks that other settings do not change which packets
+// are lost.
 func TestDiceIsReproducible(t *testing.T) {
 	a := fates(network{seed: 7, loss: 0.3}, 1000)
 	b := fates(network{seed: 7, loss: 0.3, reorder: 0.5, delay: time.Second, jitter: time.Second}, 1000)
@@ -70,7 +71,7 @@ func TestDice(t *testing.T) {
 	}
 }
 
-// Chances of 0 and 1 are certain.
+// TestDiceExtremes checks that probabilities of 0 and 1 are certain.
 func TestDiceExtremes(t *testing.T) {
 	for i, f := range fates(network{delay: 5}, 1000) {
 		if f.bit = 0; f != (fate{delay: 5}) {
@@ -84,7 +85,8 @@ func TestDiceExtremes(t *testing.T) {
 	}
 }
 
-// Correlation changes how losses follow each other, and not how many there are.
+// TestCorrelation checks that correlation changes the order of losses, but not
+// their number.
 func TestCorrelation(t *testing.T) {
 	const n = 100_000
 	for _, correlation := range []share{0, 0.5, 0.9} {

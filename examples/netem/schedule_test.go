@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// What is due first comes first, and then what arrived first.
+// TestSchedule checks that packets are ordered by their due time, and then by
+// their arrival.
 func TestSchedule(t *testing.T) {
 	var s schedule
 	random, start := rand.New(rand.NewPCG(1, 2)), time.Now()

@@ -11,8 +11,8 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 
-// addRules installs the rules of the package comment. The counts are of the
-// rule that asks and of two behind it, which see the marks.
+// addRules installs the rules of the package comment. The counters are those of
+// the rule that queues and of two later rules, which match the marks.
 func addRules(t *testing.T, port uint16) *netns.Chain {
 	t.Helper()
 	var own netns.Namespace
@@ -41,8 +41,9 @@ func addRules(t *testing.T, port uint16) *netns.Chain {
 	return ask
 }
 
-// Connections to another host take the proxy and those to this one do not. The
-// proxy is a real one: what it is given arrives at the host that was meant.
+// TestProxy checks that connections to another host go to the proxy, and those
+// to this host do not. The proxy is real: the bytes that it receives arrive at
+// the original destination.
 func TestProxy(t *testing.T) {
 	testutil.RequireKernel(t)
 	program := testutil.Build(t)
@@ -71,13 +72,14 @@ func TestProxy(t *testing.T) {
 	if got := p.Stdout.String(); got != printed || p.Stderr.String() != "" {
 		t.Errorf("printed\n%s, complained %q, want\n%s, nothing", got, &p.Stderr, printed)
 	}
-	// Each SYN was asked about once, and seen with its mark further down.
+	// Each SYN was queued once, and reached the later rules with its mark.
 	if got, err := counts.Counts(); err != nil || !slices.Equal(got, []uint64{4, 2, 2}) {
 		t.Errorf("the rules counted %d, %v, want 4, 2, 2", got, err)
 	}
 }
 
-// A rule that forgets to look at the mark does not go on for ever.
+// TestProxyWithoutMarkRule uses a rule that queues packets whatever their mark.
+// The program must not repeat them forever.
 func TestProxyWithoutMarkRule(t *testing.T) {
 	testutil.RequireKernel(t)
 	program := testutil.Build(t)

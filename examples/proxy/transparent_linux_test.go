@@ -11,15 +11,15 @@ import (
 	"testing"
 )
 
-// A transparentProxy takes redirected connections and carries their bytes to
-// where they were meant to go.
+// A transparentProxy accepts redirected connections and forwards their bytes to
+// the original destinations.
 type transparentProxy struct {
 	listener *net.TCPListener
-	asked    chan string // where connections were meant to go
+	asked    chan string // original destinations of the connections
 	serving  sync.WaitGroup
 }
 
-// startProxy starts a proxy, which ends when the test is done.
+// startProxy starts a proxy, which ends with the test.
 func startProxy(t *testing.T) *transparentProxy {
 	t.Helper()
 	listener, err := net.ListenTCP("tcp", nil)
@@ -37,7 +37,7 @@ func startProxy(t *testing.T) *transparentProxy {
 
 func (p *transparentProxy) port() uint16 { return p.listener.Addr().(*net.TCPAddr).AddrPort().Port() }
 
-// next returns where the next connection was meant to go.
+// next returns the original destination of the next connection.
 func (p *transparentProxy) next(t *testing.T) string {
 	t.Helper()
 	select {
@@ -49,7 +49,8 @@ func (p *transparentProxy) next(t *testing.T) string {
 	}
 }
 
-// wantIdle wants no connection besides those that next has returned.
+// wantIdle checks that there were no connections except those that next has
+// returned.
 func (p *transparentProxy) wantIdle(t *testing.T) {
 	t.Helper()
 	if len(p.asked) > 0 {
@@ -70,8 +71,8 @@ func (p *transparentProxy) serve() {
 	}
 }
 
-// carry connects to where the client meant to go, and copies both ways until
-// both are silent.
+// carry connects to the original destination, and copies in both directions
+// until both have ended.
 func (p *transparentProxy) carry(from *net.TCPConn) {
 	destination, err := originalDestination(from)
 	if err != nil {
@@ -91,14 +92,15 @@ func (p *transparentProxy) carry(from *net.TCPConn) {
 	back.Wait()
 }
 
-// pass copies without splice(2), whose pipes stay open for a while, which is
-// taken for a leak.
+// pass copies without splice(2), whose pipes stay open for a while and would be
+// reported as a leak.
 func pass(to, from *net.TCPConn) {
 	_, _ = io.Copy(struct{ io.Writer }{to}, struct{ io.Reader }{from})
 	_ = to.CloseWrite()
 }
 
-// mark marks the proxy's own connections, so that nobody is asked about them.
+// mark sets a mark on the connections of the proxy itself, so that they are not
+// queued.
 func mark(_, _ string, conn syscall.RawConn) (err error) {
 	const own = 3
 	if controlled := conn.Control(func(fd uintptr) {
@@ -109,8 +111,8 @@ func mark(_, _ string, conn syscall.RawConn) (err error) {
 	return os.NewSyscallError("setsockopt", err)
 }
 
-// originalDestination asks conntrack where a redirected connection was meant to
-// go (SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST).
+// originalDestination returns the original destination of a redirected
+// connection, which conntrack knows (SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST).
 func originalDestination(conn *net.TCPConn) (destination netip.AddrPort, err error) {
 	const original = 80
 	raw, err := conn.SyscallConn()
@@ -119,7 +121,7 @@ func originalDestination(conn *net.TCPConn) (destination netip.AddrPort, err err
 	}
 	v4 := conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap().Is4()
 	controlled := raw.Control(func(fd uintptr) {
-		if v4 { // struct sockaddr_in has 16 bytes, as the address here
+		if v4 { // struct sockaddr_in has 16 bytes, like the address in this struct
 			var b *syscall.IPv6Mreq
 			if b, err = syscall.GetsockoptIPv6Mreq(int(fd), syscall.IPPROTO_IP, original); err == nil {
 				a := b.Multiaddr
@@ -127,7 +129,7 @@ func originalDestination(conn *net.TCPConn) (destination netip.AddrPort, err err
 			}
 			return
 		}
-		// struct sockaddr_in6 comes first here.
+		// This struct begins with a struct sockaddr_in6.
 		var b *syscall.IPv6MTUInfo
 		if b, err = syscall.GetsockoptIPv6MTUInfo(int(fd), syscall.IPPROTO_IPV6, original); err == nil {
 			port := binary.NativeEndian.AppendUint16(nil, b.Addr.Port)

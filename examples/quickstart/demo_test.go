@@ -11,7 +11,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// play runs the demonstration on a stage made of memory.
+// play runs the demonstration and returns its output.
 func play(ctx context.Context, on stage) (shown string, err error) {
 	var b bytes.Buffer
 	err = demonstrate(ctx, &screen{&b, false}, on)
@@ -46,11 +46,11 @@ func TestDemonstrate(t *testing.T) {
 	}
 }
 
-// A bug is a network on which something goes wrong.
+// A bug is a network with a fault.
 type bug struct {
 	*simulation
-	instead []string // is heard by UDP
-	lose    bool     // packets, of those that the kernel numbers
+	instead []string // the texts that seem to arrive over UDP
+	lose    bool     // leave a gap in the ids of packets
 }
 
 func (b bug) say(ctx context.Context, texts ...string) ([]string, error) {
@@ -64,7 +64,8 @@ func (b bug) say(ctx context.Context, texts ...string) ([]string, error) {
 	return heard, err
 }
 
-// The program must notice what goes wrong.
+// TestDemonstrateFails checks that the demonstration notices faults of the
+// network.
 func TestDemonstrateFails(t *testing.T) {
 	for _, test := range []struct {
 		name string
@@ -98,7 +99,7 @@ func TestDemonstrateInterrupted(t *testing.T) {
 	}
 }
 
-// A canceller ends the demonstration instead of the ping.
+// A canceller cancels the demonstration instead of sending the ping.
 type canceller struct {
 	*simulation
 	cancel func()

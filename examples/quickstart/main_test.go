@@ -16,7 +16,7 @@ func TestParse(t *testing.T) {
 	for _, test := range []struct {
 		args string
 		want options
-		says string // "" for no error
+		says string // "" means no error
 	}{
 		{"", options{}, ""},
 		{"-queue 0", options{true, 0}, ""},

@@ -8,7 +8,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// unhex decodes bytes written with spaces between.
+// unhex decodes hexadecimal bytes separated by spaces.
 func unhex(t *testing.T, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
@@ -19,11 +19,11 @@ func unhex(t *testing.T, s string) []byte {
 }
 
 const (
-	// IPv4 headers from 10.0.0.1 to 10.0.0.2, but for the protocol.
+	// IPv4 headers from 10.0.0.1 to 10.0.0.2, without the protocol.
 	ipv4Of36   = "4500 0024 0001 4000 40 %s 0000 0a000001 0a000002"
 	ipv4Opts   = "4600 0028 0001 4000 40 %s 0000 0a000001 0a000002 01010100"
 	ipv4Middle = "4500 0024 0001 0001 40 %s 0000 0a000001 0a000002"
-	// An IPv6 header from fd00::1 to fd00::2 with 16 bytes behind it.
+	// An IPv6 header from fd00::1 to fd00::2, for 16 bytes of payload.
 	ipv6Of56 = "60000000 0010 %s 40 fd000000000000000000000000000001 fd000000000000000000000000000002"
 
 	udpHello = "0400 0035 0010 0000 68656c6c6f212121"
@@ -87,7 +87,8 @@ func TestQuoteLimit(t *testing.T) {
 	}
 }
 
-// A packet that is cut anywhere must not be read past its end.
+// TestDescribeAnyPrefix cuts packets at every length: describe must not read
+// past the end.
 func TestDescribeAnyPrefix(t *testing.T) {
 	for _, header := range []string{ipv4Of36, ipv4Opts, ipv4Middle, ipv6Of56} {
 		for _, protocol := range []string{"01", "06", "11", "3a"} {

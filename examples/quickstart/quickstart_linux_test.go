@@ -14,7 +14,7 @@ import (
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
-// testPatience is how long the tests wait for what must come.
+// testPatience is the longest time that the tests wait for an expected event.
 const testPatience = 30 * time.Second
 
 func TestQuickstart(t *testing.T) {
@@ -25,15 +25,15 @@ func TestQuickstart(t *testing.T) {
 	t.Run("bad arguments", func(t *testing.T) { testBadArguments(t, program) })
 }
 
-// outside returns a command that, unlike this process, has not entered a
-// namespace yet.
+// outside returns a command that runs outside of the private namespaces that
+// this process has entered.
 func outside(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Env = []string{"TERM=xterm"}
 	return cmd
 }
 
-// wantSuccess runs the demonstration and returns what it shows.
+// wantSuccess runs the demonstration and returns its output.
 func wantSuccess(t *testing.T, cmd *exec.Cmd) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
@@ -66,7 +66,8 @@ func testNamespace(t *testing.T, program string) {
 	}
 }
 
-// Where namespaces are forbidden the program runs all the same, and says so.
+// testNoNamespace checks that the program also works where namespaces are
+// forbidden, and reports that.
 func testNoNamespace(t *testing.T, program string) {
 	cmd := outside(program)
 	if netns.Inside() == nil {
@@ -83,8 +84,8 @@ func testNoNamespace(t *testing.T, program string) {
 	}
 }
 
-// forbidden returns a command that runs the program in a user namespace which
-// may have no namespaces below it.
+// forbidden returns a command that runs the program in a user namespace that
+// may not create other namespaces.
 func forbidden(program string) *exec.Cmd {
 	const script = `echo 0 >/proc/sys/user/max_user_namespaces &&
 		echo 0 >/proc/sys/user/max_net_namespaces && exec "$0"`
@@ -134,7 +135,7 @@ func testQueue(t *testing.T, program string) {
 	}
 }
 
-// wantLine reads up to a line that contains want.
+// wantLine reads lines up to one that contains want.
 func wantLine(t *testing.T, lines *bufio.Scanner, want string) {
 	t.Helper()
 	for lines.Scan() {

@@ -12,7 +12,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// showAll shows something of everything.
+// showAll shows every kind of output.
 func showAll(s *screen) {
 	s.refused(errors.New("no"))
 	s.stage(stage{name: "here"})
@@ -77,7 +77,7 @@ func TestScreenChecks(t *testing.T) {
 }
 
 func TestColourful(t *testing.T) {
-	terminal, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0) // a character device, too
+	terminal, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0) // also a character device
 	if err != nil {
 		t.Fatal(err)
 	}

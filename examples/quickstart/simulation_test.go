@@ -11,7 +11,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// simulate returns a network whose packets decide decides.
+// simulate returns a network whose packets are decided by decide.
 func simulate(t *testing.T, decide func(queue.Packet) error) *simulation {
 	t.Helper()
 	s := newSimulation()
@@ -63,7 +63,8 @@ func TestSimulationLosesDropped(t *testing.T) {
 	}
 }
 
-// A receiver drops what Replace would have had to repair.
+// TestSimulationChecksReplaced checks that a receiver drops packets with wrong
+// lengths or checksums, as ReplaceRaw can produce them.
 func TestSimulationChecksReplaced(t *testing.T) {
 	for _, test := range []struct{ name, text string }{
 		{"longer", "hello, world"},

@@ -13,7 +13,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// A firstWrite is closed when something is written.
+// A firstWrite closes its channel at the first write.
 type firstWrite struct {
 	bytes.Buffer
 	done chan struct{}

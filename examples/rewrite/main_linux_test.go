@@ -21,8 +21,8 @@ func TestRewriteProgram(t *testing.T) {
 		args     []string
 		protocol netns.Protocol
 		say      string
-		want     string // what arrives
-		line     string // of output, for each packet, after the packet itself
+		want     string // the text that arrives
+		line     string // the end of the output line for each packet
 	}{
 		{"longer in UDP", []string{"-from", "l", "-to", "LONG"}, netns.UDP, "hello", "heLONGLONGo", "2 replaced, now"},
 		{"shorter in UDP", []string{"-from", "hell"}, netns.UDP, "hello", "o", "1 replaced, now"},
@@ -47,7 +47,7 @@ func TestRewriteProgram(t *testing.T) {
 	}
 }
 
-// carry sends the text and returns what arrives.
+// carry sends the text and returns the text that arrives.
 func carry(t *testing.T, protocol netns.Protocol, addr netip.Addr, text string) string {
 	t.Helper()
 	lo := testutil.Loopback(t)
@@ -73,8 +73,8 @@ func write(t *testing.T, w io.Writer, text string) {
 	}
 }
 
-// wantLines wants a line with the text for each of the two addresses, or no
-// line, and no complaint.
+// wantLines checks that the output has a line with the text for each of the two
+// addresses, or none if text is "", and that standard error is empty.
 func wantLines(t *testing.T, p *testutil.Process, text string) {
 	t.Helper()
 	want := 2

@@ -10,7 +10,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// packet4 and packet6 return packets with the transport, unfragmented and
+// packet4 and packet6 return unfragmented packets with the given transport and
 // without checksums.
 func packet4(protocol byte, transport []byte) []byte {
 	b := []byte{0x45, 0, 0, 0, 0, 0, 0, 0, 64, protocol, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2}
@@ -79,7 +79,8 @@ func TestRewrite(t *testing.T) {
 	}
 }
 
-// Each match changes the length by the same, and in TCP not at all.
+// FuzzRewrite checks that each match changes the length by the same number of
+// bytes, and by none in TCP.
 func FuzzRewrite(f *testing.F) {
 	f.Add(packet4(17, udp("abc")), []byte("b"), []byte("xyz"), byte(' '))
 	f.Add(packet6(6, tcp("abc", 1, 1, 1, 0)), []byte("bc"), []byte("x"), byte(' '))

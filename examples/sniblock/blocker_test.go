@@ -10,14 +10,14 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// A blocker is sniblock at work on a simulated kernel.
+// A blocker is a running sniblock on a simulated kernel.
 type blocker struct {
 	kernel *queuetest.Kernel
 	out    *testutil.Output
 	reload chan os.Signal
 }
 
-// newBlocker starts sniblock, which blocks bad.example.
+// newBlocker starts sniblock with a list that contains bad.example.
 func newBlocker(t testing.TB, args string) blocker {
 	t.Helper()
 	o := optionsOf(t, args+" bad.example .ads.example")
@@ -33,21 +33,21 @@ type client struct {
 	isn    uint32
 }
 
-func (p blocker) client(source string) client { return client{p, source, 0xfffffff0} } // numbers wrap soon
+func (p blocker) client(source string) client { return client{p, source, 0xfffffff0} } // sequence numbers wrap soon
 
 const server4 = "192.0.2.9:443"
 
-// A segmentAt is a segment whose data begins at a place of the stream.
+// A segmentAt is a segment whose data begins at the offset at of the stream.
 type segmentAt struct {
 	at    int
 	data  string
 	flags queuetest.TCPFlags // 0 means ACK
 	ack   uint32
-	clock uint32 // the timestamp, if not 0
-	// options come before the timestamp.
+	clock uint32 // the timestamp; 0 means none
+	// options are placed before the timestamp.
 	options []byte
-	// spoil changes the packet, whose checksum is then wrong unless it is said to
-	// be computed later.
+	// spoil changes the packet. Its checksum is then wrong, unless spoil marks
+	// it as not computed yet.
 	spoil func(p *queuetest.Packet)
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// encryptedHello is the first record of a client that encrypts the name of its
-// server, behind a front (RFC 9849).
+// encryptedHello returns the first record of a client that encrypts the name of
+// its server, and shows the name front instead (RFC 9849).
 func encryptedHello(t testing.TB, front, server string) string {
 	t.Helper()
 	key, err := ecdh.X25519().GenerateKey(rand.Reader)
@@ -27,7 +27,8 @@ func encryptedHello(t testing.TB, front, server string) string {
 	return string(clientHello(t, &tls.Config{ServerName: server, EncryptedClientHelloConfigList: prefixed(config...), MinVersion: tls.VersionTLS13}))
 }
 
-// Of a ClientHello inside another one nobody sees the name.
+// TestEncryptedHello checks connections with an encrypted ClientHello, whose
+// name nobody but the server can read.
 func TestEncryptedHello(t *testing.T) {
 	for _, test := range []struct {
 		args, front, server string

@@ -6,23 +6,22 @@ import (
 	"time"
 )
 
-// A modelServer is a TCP server that reads a ClientHello. It says nothing
-// itself.
+// A modelServer models a TCP server that reads a ClientHello. It sends nothing.
 type modelServer struct {
-	fastOpen bool // takes what is in a SYN
-	lastWins bool // of bytes that come twice, before they can be read
+	fastOpen bool // accepts data in a SYN
+	lastWins bool // of two copies of a byte that it cannot read yet, the later one counts
 	distance uint8
 
 	opened bool
 	first  uint32
 	time   uint32
-	stream []byte       // that was read
-	known  map[int]byte // that cannot be read yet
+	stream []byte       // bytes that the server has read
+	known  map[int]byte // bytes that the server has, but cannot read yet
 }
 
-const modelISS = 100 // what the model's clients have to acknowledge
+const modelISS = 100 // initial sequence number of the server, which clients acknowledge
 
-// take hands the server a segment that was let through.
+// take delivers a segment that has passed the filter.
 func (m *modelServer) take(s segment) {
 	switch {
 	case s.hops < m.distance:
@@ -52,19 +51,19 @@ func (m *modelServer) take(s segment) {
 	}
 }
 
-// reads reports whether the server has read a name.
+// reads reports whether the server has read a ClientHello with the name.
 func (m *modelServer) reads(name string) bool {
 	return slices.Contains(scanAt(m.stream, 1<<20).names, name)
 }
 
-// scripted returns the segment that six bytes stand for.
+// scripted returns the segment that six bytes of the script encode.
 func scripted(b []byte, texts []string) segment {
 	const hops = 64
 	s := segment{sequence: 1000 + uint32(b[1])%64*4, ack: modelISS, hops: hops, timed: true, time: 50}
 	text := texts[int(b[0])%len(texts)]
 	begin := min(int(b[2])%64*4, len(text))
 	s.data = []byte(text[begin:min(len(text), begin+int(b[3])%80*4)])
-	if b[1] >= 64 { // usually the data is in its place
+	if b[1] >= 64 { // usually the data is at its own offset
 		s.sequence = 1000 + uint32(begin)
 	}
 	switch b[4] % 16 {
@@ -85,8 +84,8 @@ func scripted(b []byte, texts []string) segment {
 	return s
 }
 
-// Whatever segments a client sends, the server never reads a listed name from
-// those that are let through.
+// FuzzEvasion checks that, whatever segments a client sends, the server cannot
+// read a listed name from those that pass.
 func FuzzEvasion(f *testing.F) {
 	bad := string(record(plainHello(serverNames("bad.example"))))
 	good := string(record(plainHello(serverNames("good.example"))))

@@ -17,7 +17,7 @@ func clientHello(t testing.TB, config *tls.Config) []byte {
 	client, server := net.Pipe()
 	defer server.Close()
 	go func() {
-		_ = tls.Client(client, config).Handshake() // which the end of the pipe ends
+		_ = tls.Client(client, config).Handshake() // ends when the pipe is closed
 		client.Close()
 	}()
 	b := make([]byte, 64<<10)
@@ -28,22 +28,22 @@ func clientHello(t testing.TB, config *tls.Config) []byte {
 	return b[:n]
 }
 
-// helloTo is the first record of a client of the server, with the protocols it
-// offers.
+// helloTo returns the first record of a client that connects to the server and
+// offers the protocols.
 func helloTo(t testing.TB, server string, protocols ...string) []byte {
 	t.Helper()
 	return clientHello(t, &tls.Config{ServerName: server, NextProtos: protocols, InsecureSkipVerify: true})
 }
 
-// typed is a TLS record of a type.
+// typed returns a TLS record of the given type.
 func typed(kind byte, fragment ...byte) []byte {
 	return append(binary.BigEndian.AppendUint16([]byte{kind, 3, 1}, uint16(len(fragment))), fragment...)
 }
 
-// record is a TLS record of the handshake.
+// record returns a TLS record of the handshake type.
 func record(fragment []byte) []byte { return typed(recordHandshake, fragment...) }
 
-// recut cuts the message of a record into several records.
+// recut splits the message of a record into several records.
 func recut(b []byte, size int) (records []byte) {
 	for fragment := range slices.Chunk(b[5:], size) {
 		records = append(records, record(fragment)...)
@@ -51,17 +51,17 @@ func recut(b []byte, size int) (records []byte) {
 	return records
 }
 
-// prefixed is a vector with its length before it.
+// prefixed returns a vector: its length, and then its bytes.
 func prefixed(b ...byte) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(len(b))), b...)
 }
 
-// message is a handshake message.
+// message returns a handshake message.
 func message(kind byte, body []byte) []byte {
 	return append([]byte{kind, byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body))}, body...)
 }
 
-// plainHello is a ClientHello message with those extensions.
+// plainHello returns a ClientHello message with the extensions.
 func plainHello(extensions ...[]byte) []byte {
 	body := make([]byte, 34)
 	body = append(body, 0, 0, 2, 0x13, 1, 1, 0) // no session, one cipher suite, no compression
@@ -72,7 +72,7 @@ func extension(kind uint16, data ...byte) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, kind), prefixed(data...)...)
 }
 
-// serverNames is the extension with those names.
+// serverNames returns the extension that contains the names.
 func serverNames(names ...string) []byte {
 	var list []byte
 	for _, name := range names {
@@ -81,7 +81,7 @@ func serverNames(names ...string) []byte {
 	return extension(0, prefixed(list...)...)
 }
 
-// A scan is all that records found in a stream.
+// A scan contains everything that records found in a stream.
 type scan struct {
 	names     []string
 	encrypted bool
@@ -89,7 +89,7 @@ type scan struct {
 	err       error
 }
 
-// scanAt reads the stream in pieces.
+// scanAt passes the stream to records in pieces of the given size.
 func scanAt(stream []byte, size int) (s scan) {
 	var r records
 	for end := 0; s.err == nil && end < len(stream); {
@@ -197,8 +197,9 @@ func TestHelloString(t *testing.T) {
 	}
 }
 
-// How a stream is cut into pieces makes no difference, nothing is changed or
-// made up, and memory is bounded.
+// FuzzRecords checks that the result does not depend on how a stream is cut
+// into pieces, that records passes on exactly the bytes of the stream, and that
+// its memory is bounded.
 func FuzzRecords(f *testing.F) {
 	named := record(plainHello(extension(16, 1, 2, 3), serverNames("www.example")))
 	f.Add(named, 5)

@@ -23,7 +23,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// feed queues what clients send to port 443.
+// feed adds rules that queue the packets of clients to port 443.
 func feed(t *testing.T) {
 	t.Helper()
 	testutil.RequireKernel(t)
@@ -33,7 +33,8 @@ func feed(t *testing.T) {
 		netns.Rule{Protocol: netns.UDP, DstPort: 443, Action: netns.Enqueue})
 }
 
-// listenUDP returns a socket that receives what comes to port 443 and answers nothing.
+// listenUDP returns a socket that receives datagrams at port 443 and does not
+// answer.
 func listenUDP(t *testing.T, addr netip.Addr) *net.UDPConn {
 	t.Helper()
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(addr, 443)))
@@ -44,7 +45,8 @@ func listenUDP(t *testing.T, addr netip.Addr) *net.UDPConn {
 	return conn
 }
 
-// Of two QUIC clients the first is refused, and only the other one arrives.
+// TestQUICOnKernel starts two QUIC clients. The first is refused, and the
+// packets of the second arrive.
 func TestQUICOnKernel(t *testing.T) {
 	feed(t)
 	out := start(t, "")
@@ -70,7 +72,8 @@ func TestQUICOnKernel(t *testing.T) {
 	}
 }
 
-// A client may hand the kernel several datagrams at once (UDP GSO).
+// TestMergedOnKernel sends several datagrams with one call, which the kernel
+// queues as one packet (UDP GSO).
 func TestMergedOnKernel(t *testing.T) {
 	feed(t)
 	start(t, "")
@@ -102,8 +105,8 @@ func TestMergedOnKernel(t *testing.T) {
 	}
 }
 
-// A decoy from a raw socket, which the server's kernel drops, does not make the
-// real ClientHello pass.
+// TestDecoysOnKernel sends a decoy from a raw socket, which the kernel of the
+// server drops. The real ClientHello must not pass because of it.
 func TestDecoysOnKernel(t *testing.T) {
 	feed(t)
 	start(t, "-reset 2")
@@ -135,7 +138,7 @@ func TestDecoysOnKernel(t *testing.T) {
 		if err := raw.Send(p.Payload); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Millisecond) // so that it is queued first
+		time.Sleep(10 * time.Millisecond) // so that the kernel queues the decoy first
 		if _, err := conn.Write(helloTo(t, "bad.example")); err != nil {
 			t.Fatal(err)
 		}
@@ -176,7 +179,8 @@ func sequenceOf(t *testing.T, conn *net.TCPConn) (number uint32) {
 	return number
 }
 
-// With TCP Fast Open the ClientHello is in the SYN.
+// TestFastOpenOnKernel uses TCP Fast Open, where the SYN contains the
+// ClientHello.
 func TestFastOpenOnKernel(t *testing.T) {
 	feed(t)
 	const clientAndServerWithoutCookie = "1543"
@@ -217,7 +221,7 @@ func TestFastOpenOnKernel(t *testing.T) {
 	}
 }
 
-// counter returns a counter of the namespace's TCP.
+// counter returns a TCP counter of the namespace.
 func counter(t *testing.T, name string) int {
 	t.Helper()
 	b, err := os.ReadFile("/proc/thread-self/net/netstat")
@@ -237,7 +241,8 @@ func counter(t *testing.T, name string) int {
 	return n
 }
 
-// A client that asks for Multipath TCP is served, without it.
+// TestMultipathOnKernel checks that a client that requests Multipath TCP gets a
+// connection without it.
 func TestMultipathOnKernel(t *testing.T) {
 	testutil.RequireKernel(t)
 	addr := testutil.Loopback(t).IPv4
@@ -278,8 +283,8 @@ func runClient(t *testing.T, program string, args ...string) (string, bool) {
 	return string(out), err == nil
 }
 
-// require skips the test unless there is a program with a feature, which its
-// answer to args names.
+// require skips the test unless the program is installed and has the feature:
+// its output for args must contain that name.
 func require(t *testing.T, program, feature string, args ...string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
@@ -290,7 +295,8 @@ func require(t *testing.T, program, feature string, args ...string) {
 	}
 }
 
-// OpenSSL says when it is served.
+// TestOpenSSL uses the client of OpenSSL, which reports whether it got a
+// connection.
 func TestOpenSSL(t *testing.T) {
 	require(t, "openssl", "-servername", "s_client", "-help")
 	feed(t)
@@ -307,13 +313,13 @@ func TestOpenSSL(t *testing.T) {
 	}
 }
 
-// wantArrival starts a QUIC client of a server and checks whether anything of it
-// arrives.
+// wantArrival starts a QUIC client that connects to the server, and checks
+// whether any of its packets arrive.
 func wantArrival(t *testing.T, conn *net.UDPConn, server string, arrives bool, program string, args ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
-	_ = exec.CommandContext(ctx, program, args...).Run() // fails, for nobody answers
+	_ = exec.CommandContext(ctx, program, args...).Run() // fails, because the server does not answer
 	_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
 	n, _, err := conn.ReadFromUDP(make([]byte, 2000))
 	if (n > 0) != arrives {
@@ -345,8 +351,8 @@ func TestOpenSSLQUIC(t *testing.T) {
 	}
 }
 
-// transfer sends much to the server and back. The client's kernel makes packets
-// of more than 64 KiB of that.
+// transfer sends many bytes to the server and back. The kernel of the client
+// forms packets of more than 64 KiB from them.
 func transfer(t *testing.T, addr netip.Addr) {
 	t.Helper()
 	conn, err := tls.Dial("tcp", netip.AddrPortFrom(addr, 443).String(), clientOf("other.example", false))
@@ -356,7 +362,7 @@ func transfer(t *testing.T, addr netip.Addr) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	size := 20 << 20
-	if testing.Short() { // on an emulated processor
+	if testing.Short() { // the processor is emulated
 		size = 1 << 20
 	}
 	written := make(chan error, 1)
@@ -370,7 +376,8 @@ func transfer(t *testing.T, addr netip.Addr) {
 	}
 }
 
-// As a process it reads lists, again after SIGHUP, and ends with a summary.
+// TestProcess runs the program as a process: it reads lists, reads them again
+// after SIGHUP, and prints a summary at the end.
 func TestProcess(t *testing.T) {
 	feed(t)
 	addr := testutil.Loopback(t).IPv4
@@ -403,7 +410,7 @@ func TestProcess(t *testing.T) {
 		p.Stdout.Await(t, `refused  "`+server+`"`)
 	}
 	p.Interrupt(t)
-	// How many packets and hellos there were depends on what was sent twice.
+	// The numbers of packets and ClientHellos depend on retransmissions.
 	p.Stdout.Await(t, " ClientHellos, 0 with an encrypted name; 2 connections refused\n")
 	p.Stdout.Await(t, " dropped that servers may ignore\n")
 }

@@ -22,10 +22,10 @@ import (
 	"github.com/ipqueue/ipqueue/internal/testutil"
 )
 
-// patience is how long the tests wait for what must come.
+// patience is the longest time that the tests wait for an expected event.
 const patience = 20 * time.Second
 
-// start runs the program until the test is done.
+// start runs the program until the end of the test.
 func start(t *testing.T, args string) *testutil.Output {
 	t.Helper()
 	o, err := parseLine(args + " bad.example .ads.example")
@@ -38,7 +38,8 @@ func start(t *testing.T, args string) *testutil.Output {
 	return &out
 }
 
-// serve echoes what TLS clients send, until the test is done.
+// serve accepts TLS connections and echoes their data until the end of the
+// test.
 func serve(t *testing.T, addr netip.Addr) {
 	t.Helper()
 	config := &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
@@ -76,8 +77,8 @@ func certificate(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// A slicer writes in small pieces, each a segment of its own: net.TCPConn does
-// not delay them.
+// A slicer writes in small pieces. Each becomes a segment, because net.TCPConn
+// sets TCP_NODELAY.
 type slicer struct {
 	net.Conn
 	size int
@@ -93,10 +94,10 @@ func (s slicer) Write(b []byte) (n int, err error) {
 	return n, nil
 }
 
-// shake tries the handshake and an echo, and returns the error of the
-// handshake. The connection is reset as soon as the program has refused it: a
-// client whose segments are dropped waits in vain, and after a mere Close the
-// kernel would send them again, to the next test.
+// shake tries a handshake and an echo, and returns the error of the handshake.
+// It resets the connection as soon as the program has refused it. A client
+// whose segments are dropped would only wait, and after Close its kernel would
+// retransmit the segments during the next test.
 func shake(t *testing.T, addr netip.Addr, size int, config *tls.Config, out *testutil.Output) error {
 	t.Helper()
 	conn, err := net.Dial("tcp", netip.AddrPortFrom(addr, 443).String())
@@ -128,8 +129,8 @@ func shake(t *testing.T, addr netip.Addr, size int, config *tls.Config, out *tes
 	return nil
 }
 
-// clientOf is a client's configuration; a long one makes a ClientHello of more
-// than 8 KiB.
+// clientOf returns the configuration of a client. If long is true, its
+// ClientHello has more than 8 KiB.
 func clientOf(server string, long bool) *tls.Config {
 	c := &tls.Config{ServerName: server, InsecureSkipVerify: true}
 	if long {
@@ -182,8 +183,8 @@ func TestMarks(t *testing.T) {
 	start(t, "-mark 1 -reset 2")
 	testResets(t)
 	counts, err := chain.Counts()
-	// On IPv4 and IPv6 a bad connection is reset, and a good one settled: more
-	// often if segments are sent again or were queued already.
+	// On IPv4 and on IPv6, one connection is reset and another one settled. The
+	// rules count more if segments were retransmitted or already queued.
 	if err != nil || counts[0] < 2 || counts[1] < 2 {
 		t.Errorf("marks were seen %d times, %v, want at least 2 each", counts, err)
 	}
@@ -207,8 +208,8 @@ func TestDocumentedRules(t *testing.T) {
 	testResets(t)
 }
 
-// Marks that the rules do not heed are noticed: packets are not queued for
-// ever.
+// TestMarksWithoutRules checks that the program notices rules that ignore its
+// marks, and does not repeat packets forever.
 func TestMarksWithoutRules(t *testing.T) {
 	testutil.RequireKernel(t)
 	testutil.FeedAt(t, netns.Output, netns.Rule{Protocol: netns.TCP, DstPort: 443, Action: netns.Enqueue})

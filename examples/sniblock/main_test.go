@@ -16,7 +16,7 @@ func parseLine(args string) (options, error) {
 	return parse(strings.Fields(args), io.Discard)
 }
 
-// options of the command line, which must be right.
+// optionsOf parses a command line, which must be valid.
 func optionsOf(t testing.TB, args string) options {
 	t.Helper()
 	o, err := parseLine(args)
@@ -26,7 +26,7 @@ func optionsOf(t testing.TB, args string) options {
 	return o
 }
 
-// listFile returns the name of a file with that content.
+// listFile returns the name of a new file with the content.
 func listFile(t testing.TB, content string) string {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "list")

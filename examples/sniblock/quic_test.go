@@ -19,7 +19,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-// quicHello is the ClientHello of a QUIC client of the server.
+// quicHello returns the ClientHello of a QUIC client that connects to the
+// server.
 func quicHello(t testing.TB, server string) string {
 	t.Helper()
 	config := &tls.Config{ServerName: server, InsecureSkipVerify: true, MinVersion: tls.VersionTLS13, NextProtos: []string{"h3"}}
@@ -39,17 +40,17 @@ func quicHello(t testing.TB, server string) string {
 	}
 }
 
-// An initialPacket is an Initial packet before it is protected.
+// An initialPacket is the content of an Initial packet before protection.
 type initialPacket struct {
 	version quic.Version // 0 means version 1
 	dcid    string       // "" means "original"
-	keys    string       // the connection ID of its keys, "" if it is dcid
+	keys    string       // the connection ID for its keys; "" means dcid
 	token   string
 	number  byte
 	frames  string
 }
 
-// crypto is a CRYPTO frame.
+// crypto returns a CRYPTO frame.
 func crypto(at int, data string) string {
 	b := append([]byte{6}, varint(at)...)
 	return string(append(b, varint(len(data))...)) + data
@@ -57,7 +58,7 @@ func crypto(at int, data string) string {
 
 func varint(n int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(n)|2<<30) }
 
-// seal protects the packet (RFC 9001, section 5).
+// seal returns the protected packet (RFC 9001, section 5).
 func (p initialPacket) seal() string {
 	salt, prefix, first := "\x38\x76\x2c\xf7\xf5\x59\x34\xb3\x4d\x17\x9a\xe6\xa4\xc8\x0c\xad\xcc\xbb\x7f\x0a", "quic ", byte(0xc0)
 	if p.version == 0 {
@@ -72,7 +73,7 @@ func (p initialPacket) seal() string {
 	if p.keys == "" {
 		p.keys = p.dcid
 	}
-	p.frames += strings.Repeat("\x00", max(0, 4-len(p.frames))) // enough for a sample
+	p.frames += strings.Repeat("\x00", max(0, 4-len(p.frames))) // long enough for the sample of header protection
 	initial := must(hkdf.Extract(sha256.New, []byte(p.keys), []byte(salt)))
 	secret := expandLabel(initial, "client in", 32)
 	body := must(cipher.NewGCM(must(aes.NewCipher(expandLabel(secret, prefix+"key", 16)))))
@@ -106,12 +107,13 @@ func expandLabel(secret []byte, label string, n int) []byte {
 	return must(hkdf.Expand(sha256.New, secret, fmt.Sprintf("\x00%c%c%s\x00", n, len(label), label), n))
 }
 
-// sendDatagram sends what a QUIC client says.
+// sendDatagram sends QUIC packets in one datagram.
 func (c client) sendDatagram(datagrams ...string) *queuetest.Sent {
 	return c.kernel.Send(queuetest.UDP(c.source, server4, []byte(strings.Join(datagrams, ""))))
 }
 
-// pad makes a frame up to the size that servers want of an Initial packet.
+// pad appends PADDING frames up to the size that servers require of an Initial
+// packet.
 func pad(frames string) string { return frames + strings.Repeat("\x00", max(0, 1150-len(frames))) }
 
 func TestQUIC(t *testing.T) {
@@ -187,7 +189,7 @@ func TestQUIC(t *testing.T) {
 	}
 }
 
-// The two halves of a hello may come from two ports.
+// TestQUICMovesPort sends the two halves of a ClientHello from two ports.
 func TestQUICMovesPort(t *testing.T) {
 	bad := quicHello(t, "bad.example")
 	p := newBlocker(t, "")
@@ -198,7 +200,8 @@ func TestQUICMovesPort(t *testing.T) {
 	p.client("10.0.0.1:40002").sendDatagram(two.seal()).WantDropped()
 }
 
-// A datagram that no receiver takes says nothing.
+// TestDatagrams checks datagrams with wrong checksums and lengths, with IP
+// options, in fragments, and with bytes after their end.
 func TestDatagrams(t *testing.T) {
 	bad := initialPacket{frames: pad(crypto(0, quicHello(t, "bad.example")))}.seal()
 	for _, test := range []struct {
@@ -219,7 +222,7 @@ func TestDatagrams(t *testing.T) {
 		test.spoil(&p)
 		newBlocker(t, "").kernel.Send(p).WantDropped()
 	}
-	// Bytes behind the datagram are not part of it.
+	// Bytes after the datagram are not part of it.
 	p := queuetest.UDP("10.0.0.1:40000", server4, []byte(bad+"surplus"))
 	p.Payload[24], p.Payload[25] = byte((8+len(bad))>>8), byte(8+len(bad))
 	mustFix(p.Payload)
@@ -230,7 +233,8 @@ func TestDatagrams(t *testing.T) {
 	newBlocker(t, "").kernel.Send(p).WantAccepted()
 }
 
-// Datagrams that the kernel has yet to cut apart are judged each.
+// TestMergedDatagrams checks that the filter examines each datagram of a packet
+// that the kernel will split later.
 func TestMergedDatagrams(t *testing.T) {
 	datagram := func(server string) string {
 		return initialPacket{dcid: "to " + server, frames: pad(crypto(0, quicHello(t, server)))}.seal()
@@ -279,7 +283,7 @@ func TestQUICPolicies(t *testing.T) {
 	c.sendDatagram(bad).WantAccepted()
 }
 
-// newQUICFilter is a filter with little memory.
+// newQUICFilter returns a filter with little memory.
 func newQUICFilter(t *testing.T, memory int) *filter {
 	o := optionsOf(t, "bad.example")
 	f := newFilter(o, must(o.read()), &report{}, time.Unix(1000, 0))
@@ -287,8 +291,9 @@ func newQUICFilter(t *testing.T, memory int) *filter {
 	return f
 }
 
-// When memory is short, known connections are remembered and new ones refused,
-// until the known ones have been silent for long.
+// TestQUICMemory checks that, while the memory is full, the filter keeps known
+// connections and refuses new ones, until the known ones have been silent for
+// long.
 func TestQUICMemory(t *testing.T) {
 	f, now := newQUICFilter(t, 20000), time.Unix(1000, 0)
 	bad := quicHello(t, "bad.example")
@@ -331,8 +336,8 @@ func TestQUICMemory(t *testing.T) {
 	}
 }
 
-// A flow may have any number of connections. The keys of the latest are tried
-// when the server has chosen another ID.
+// TestQUICPerFlow checks a flow with many connections. After the server has
+// chosen another ID, the filter tries the keys of the latest connections.
 func TestQUICPerFlow(t *testing.T) {
 	bad := quicHello(t, "bad.example")
 	c := newBlocker(t, "").client("10.0.0.1:40000")
@@ -342,7 +347,7 @@ func TestQUICPerFlow(t *testing.T) {
 		c.sendDatagram(initialPacket{dcid: of(i), frames: pad(crypto(0, bad[:100]))}.seal()).WantAccepted()
 	}
 	piece := pad(crypto(100, bad[100:200]))
-	c.sendDatagram(initialPacket{dcid: of(50), frames: piece}.seal()).WantAccepted() // the latest now
+	c.sendDatagram(initialPacket{dcid: of(50), frames: piece}.seal()).WantAccepted() // now the latest
 	for i := range most {
 		latest := i == 50 || i > most-quicPerFlow
 		sent := c.sendDatagram(initialPacket{dcid: "server's", keys: of(i), frames: "\x01"}.seal())
@@ -356,7 +361,8 @@ func TestQUICPerFlow(t *testing.T) {
 	}
 }
 
-// No datagram makes the filter panic, or keep more than it may.
+// FuzzDatagram checks that no datagram makes the filter panic or exceed its
+// memory.
 func FuzzDatagram(f *testing.F) {
 	f.Add([]byte(initialPacket{frames: crypto(0, "\x01\x00\x00\x02ab")}.seal()), []byte("\xe0\x00\x00\x00\x01\x02ab\x02me\x40\x05abcde"))
 	f.Add([]byte("\x06\x00\x03\x01\x00\x00"), []byte("\x06\x03\x02\x00a"))

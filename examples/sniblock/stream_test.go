@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// text is what streams say.
+// text returns the first n bytes of the stream in these tests.
 func text(n int) []byte {
 	b := make([]byte, n)
 	for i := range b {
@@ -26,7 +26,7 @@ func TestStreamAnyOrder(t *testing.T) {
 			t.Fatalf("bytes %d to %d contradict", at, end)
 		}
 	}
-	for at := range want { // what was left out
+	for at := range want { // missing bytes
 		s.add(at, want[at:at+1])
 	}
 	if got := s.beginning(); !bytes.Equal(got, want) {
@@ -84,7 +84,7 @@ func TestStreamIsBounded(t *testing.T) {
 	}
 }
 
-// The stream agrees with one that keeps each byte in a map.
+// FuzzStream compares a stream with a model that keeps each byte in a map.
 func FuzzStream(f *testing.F) {
 	f.Add([]byte{0, 3, 1, 3, 9, 9})
 	f.Add([]byte{255, 4, 0, 8, 2, 2})

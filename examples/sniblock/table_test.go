@@ -8,7 +8,7 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// flowOf is that of a client's port.
+// flowOf returns the flow of a client with the port.
 func flowOf(port uint16) queue.Flow {
 	return queue.Flow{
 		Protocol:    protocolTCP,
@@ -41,7 +41,7 @@ func TestSet(t *testing.T) {
 	s := set[int]{most: 100}
 	for i := range 1000 {
 		s.add(i)
-		s.has(7) // which keeps it
+		s.has(7) // keeps 7 in the set
 	}
 	for i := range 1000 {
 		_, young := s.young[i]
@@ -55,17 +55,18 @@ func TestSet(t *testing.T) {
 	}
 }
 
-// newTCPTable is a table with little memory.
+// newTCPTable returns a table with the given memory in bytes.
 func newTCPTable(memory int) *tcpTable {
 	return &tcpTable{memory: memory, until: time.Unix(2000, 0), settled: set[queue.Flow]{most: 100}}
 }
 
-// say sends a segment to the table, which refuses no hello.
+// say passes a segment to the table with a policy that refuses no name.
 func (t *tcpTable) say(port uint16, s segment) decision {
 	return t.take(flowOf(port), s, time.Unix(1000, 0), func(hello) string { return "" }).decision
 }
 
-// What is forgotten for want of memory is refused, and memory is bounded.
+// TestMemory checks that the table never exceeds its memory, and that it
+// refuses connections that it had to forget.
 func TestMemory(t *testing.T) {
 	for name, data := range map[string]string{"without data": "", "with data": string(make([]byte, 1000)), "with a gap": "x"} {
 		table := newTCPTable(100_000)
@@ -103,8 +104,8 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// A client cannot hide a connection behind an earlier one between the same
-// ports.
+// TestForgottenAfterSettled checks that a client cannot hide a connection
+// behind an earlier, settled one between the same ports.
 func TestForgottenAfterSettled(t *testing.T) {
 	table := newTCPTable(100_000)
 	good, bad := helloTo(t, "good.example"), helloTo(t, "bad.example")
@@ -124,13 +125,14 @@ func TestForgottenAfterSettled(t *testing.T) {
 	}
 }
 
-// A connection settles once it can no longer be refused.
+// TestSettles checks when a connection settles: as soon as it can no longer be
+// refused.
 func TestSettles(t *testing.T) {
 	good := string(helloTo(t, "good.example"))
 	for _, test := range []struct {
 		name     string
 		segments []string
-		settles  int // the index of the first segment that does, all others pass
+		settles  int // the index of the first segment that settles it; the ones before pass
 	}{
 		{"TLS 1.3", []string{good, string(typed(20, 1)), string(typed(23, 0)), "more"}, 2},
 		{"TLS 1.2", []string{good, string(record(message(16, []byte("key")))), "more"}, 1},

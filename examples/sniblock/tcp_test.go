@@ -17,7 +17,7 @@ func mustFix(b []byte) {
 	}
 }
 
-// A step is a segment and whether it passes.
+// A step is a segment, and whether it passes.
 type step struct {
 	segmentAt
 	passes bool
@@ -33,7 +33,7 @@ func walk(t *testing.T, c client, steps ...step) {
 	}
 }
 
-// What one server takes, and what it does not.
+// TestSegments checks segments that some servers accept and others ignore.
 func TestSegments(t *testing.T) {
 	bad, good := string(helloTo(t, "bad.example")), string(helloTo(t, "good.example"))
 	second := string(typed(20, 1)) + string(typed(23, make([]byte, 40)...))
@@ -76,7 +76,7 @@ func TestSegments(t *testing.T) {
 		{"acknowledgement alone that is not taken", []step{begun, passes(segmentAt{ack: 99}), passes(segmentAt{data: "GET / HTTP/1.1", ack: 99}), refused}},
 		{"server speaks first", []step{begun, passes(segmentAt{ack: 7}), passes(segmentAt{data: "SSH-2.0-x\r\n", ack: 30}), passes(segmentAt{at: 11, data: "more", ack: 40})}},
 
-		// A first ClientHello that the server never takes.
+		// The first ClientHello never reaches the server.
 		{"checksum", []step{begun, dropped(segmentAt{data: good, spoil: func(p *queuetest.Packet) { p.Payload[36] ^= 1 }}), refused}},
 		{"checksum, bad", []step{begun, dropped(segmentAt{data: bad, spoil: func(p *queuetest.Packet) { p.Payload[36] ^= 1 }}), letThrough}},
 		{"checksum that is owed", []step{begun, dropped(segmentAt{data: bad, spoil: func(p *queuetest.Packet) { p.Payload[36] ^= 1; p.ChecksumNotReady = true }})}},
@@ -124,7 +124,7 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// IPv6 is no different.
+// TestSegmentsIPv6 checks that IPv6 works like IPv4.
 func TestSegmentsIPv6(t *testing.T) {
 	bad, good := helloTo(t, "bad.example"), helloTo(t, "good.example")
 	const server = "[2001:db8::9]:443"
@@ -132,7 +132,7 @@ func TestSegmentsIPv6(t *testing.T) {
 		return func(b []byte) []byte {
 			b = slices.Insert(b, 40, extension...)
 			b[40], b[6], b[5] = b[6], next, b[5]+byte(len(extension))
-			_ = checksum.Fix(b) // which leaves a fragment alone
+			_ = checksum.Fix(b) // does not change a fragment
 			return b
 		}
 	}
@@ -164,7 +164,8 @@ func TestSegmentsIPv6(t *testing.T) {
 	}
 }
 
-// A packet that the kernel has yet to cut into segments may be a jumbogram.
+// TestJumbogram sends a packet of more than 64 KiB, which the kernel will split
+// into segments later.
 func TestJumbogram(t *testing.T) {
 	for gso, want := range map[int]queuetest.Fate{1400: queuetest.Accepted, 0: queuetest.Dropped} {
 		p := queuetest.TCP("[2001:db8::1]:40000", "[2001:db8::9]:443", queuetest.TCPHeader{Flags: queuetest.ACK}, make([]byte, 3000))
@@ -175,7 +176,7 @@ func TestJumbogram(t *testing.T) {
 	}
 }
 
-// A SYN goes on without Multipath TCP.
+// TestMultipath checks that the option for Multipath TCP is removed from a SYN.
 func TestMultipath(t *testing.T) {
 	c := newBlocker(t, "").client("10.0.0.1:40000")
 	asks := queuetest.TCPHeader{Seq: c.isn, Flags: queuetest.SYN, Options: []byte{2, 4, 5, 0xb4, 30, 4, 1, 0, 1, 1, 4, 2}}
@@ -185,7 +186,8 @@ func TestMultipath(t *testing.T) {
 	walk(t, c, step{segmentAt{data: string(helloTo(t, "bad.example"))}, false})
 }
 
-// Whatever the order and the size of the segments, the last of them is refused.
+// TestPieces checks that the last segment of a refused ClientHello is dropped,
+// whatever the order and the size of the segments.
 func TestPieces(t *testing.T) {
 	bad := string(helloTo(t, "bad.example"))
 	bad = string(recut([]byte(bad), 200))
@@ -205,7 +207,8 @@ func TestPieces(t *testing.T) {
 	}
 }
 
-// Silence makes nobody forget.
+// TestSilence checks that connections are remembered even if they are silent
+// for long.
 func TestSilence(t *testing.T) {
 	bad := string(helloTo(t, "bad.example"))
 	for _, pause := range []time.Duration{2 * time.Minute, time.Hour, 100 * time.Hour} {
@@ -221,8 +224,8 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// Connections that began before the program pass, if they speak soon and are
-// not about to say a listed name.
+// TestBeganBefore checks connections that began before the program. They pass
+// if data arrives soon and does not begin a ClientHello with a listed name.
 func TestBeganBefore(t *testing.T) {
 	bad := string(helloTo(t, "bad.example"))
 	synctest.Test(t, func(t *testing.T) {

@@ -72,7 +72,8 @@ func settings(t *testing.T, terminal *os.File) unix.Termios {
 	return *s
 }
 
-// testScreen drives the program at a terminal, which is afterwards as it was.
+// testScreen runs the program at a terminal. At its end the settings of the
+// terminal must be as before.
 func testScreen(t *testing.T, program string, end func(p *testutil.Process, keyboard io.Writer) error) {
 	testutil.FeedUDP(t, 3)
 	screen, terminal := openTerminal(t)
@@ -99,10 +100,11 @@ func testScreen(t *testing.T, program string, end func(p *testutil.Process, keyb
 	if after := settings(t, terminal); after != before {
 		t.Errorf("the terminal's settings are %+v, were %+v", after, before)
 	}
-	shown.Await(t, "\x1b[?1049l") // back from the other screen
+	shown.Await(t, "\x1b[?1049l") // the program has left the alternate screen
 }
 
-// testLines gives the program a terminal on one side only, which stays as it is.
+// testLines runs the program with a terminal as its input or its output only,
+// whose settings must not change.
 func testLines(t *testing.T, program string) {
 	for _, redirect := range []string{"<&3 >&4", "</dev/null >&3"} {
 		t.Run(redirect, func(t *testing.T) {

@@ -49,7 +49,8 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// The history keeps the newest rates, and no more than a screen can show.
+// TestHistory checks that the history keeps the newest rates, at most as many
+// as a screen can show.
 func TestHistory(t *testing.T) {
 	clock, received := noon, uint64(0)
 	m := newModel("Queue 3", time.Second, look{}, func() sample {
@@ -69,7 +70,8 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// What the program did not decide is lost, each packet once.
+// TestLost checks that packets that the program did not decide count as lost,
+// each once.
 func TestLost(t *testing.T) {
 	s := queue.Stats{
 		Missed: 5, Overflowed: 10, Expired: 20, Damaged: 40, Gone: 80, Abandoned: 160,

@@ -47,7 +47,8 @@ func wantCount(t *testing.T, what string, got, want count) {
 	}
 }
 
-// A known flow costs no allocation.
+// TestTallyAllocs checks that counting a packet of a known flow does not
+// allocate.
 func TestTallyAllocs(t *testing.T) {
 	tally := newTally(1)
 	known, other := udp("192.0.2.1:1", "192.0.2.9:53"), udp("192.0.2.2:1", "192.0.2.9:53")

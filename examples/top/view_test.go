@@ -24,13 +24,13 @@ func udp(from, to string) queue.Flow {
 	return queue.Flow{Protocol: 17, Source: netip.MustParseAddrPort(from), Destination: netip.MustParseAddrPort(to)}
 }
 
-// idle is a model of a queue without packets.
+// idle returns a model of a queue without packets.
 func idle() model {
 	s := sample{at: noon, room: 512}
 	return model{title: "Queue 3", look: look{unicode: true}, begin: noon, before: s, now: s, width: 80, height: 24}
 }
 
-// busy is a model of a queue at work, two seconds after idle.
+// busy returns a model of a busy queue, two seconds after idle.
 func busy() model {
 	m := idle()
 	m.now = sample{
@@ -88,7 +88,8 @@ func withoutKernel() model {
 	return m
 }
 
-// TestView compares with files in testdata, which -update writes.
+// TestView compares views with files in testdata. The flag -update writes these
+// files.
 func TestView(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -149,7 +150,8 @@ func fits(t *testing.T, shown string, width, height int) {
 	}
 }
 
-// Every counter of the library is shown, by its name or as what it is.
+// TestViewIsComplete checks that the view contains every counter of Stats, by
+// its name or under another one.
 func TestViewIsComplete(t *testing.T) {
 	m := sized(idle(), 80, 60)
 	next := fill(reflect.ValueOf(&m.now.stats).Elem(), 1000)
@@ -173,7 +175,7 @@ func TestViewIsComplete(t *testing.T) {
 	}
 }
 
-// fill gives each number of a struct a value of its own, from n on.
+// fill sets each number of a struct to a different value, starting with n.
 func fill(s reflect.Value, n uint64) uint64 {
 	for i := range s.NumField() {
 		switch f := s.Field(i); {
@@ -274,7 +276,7 @@ func TestLookOf(t *testing.T) {
 	}
 }
 
-// Whatever the size, the screen is not exceeded.
+// TestEverySizeFits checks that the view fits the screen, whatever its size.
 func TestEverySizeFits(t *testing.T) {
 	for _, m := range []model{idle(), busy(), crowded(), withoutKernel()} {
 		for width := 1; width <= 220; width += 3 {

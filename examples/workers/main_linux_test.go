@@ -41,7 +41,8 @@ func TestWorkers(t *testing.T) {
 	t.Run("fails", func(t *testing.T) { testFails(t, program) })
 }
 
-// Output that nobody reads delays neither packets nor the end.
+// testUnread checks that packets pass and the program ends even if its output
+// is not read.
 func testUnread(t *testing.T, program string) {
 	testutil.FeedUDP(t, 3)
 	testutil.WantUnread(t, program, 3, func() {
@@ -51,8 +52,8 @@ func testUnread(t *testing.T, program string) {
 	}, "-queues", "1")
 }
 
-// testWorkers has many pairs of addresses talk, so that the kernel's hash of
-// them meets several queues.
+// testWorkers sends packets between many pairs of addresses, so that the
+// kernel's hash selects several queues.
 func testWorkers(t *testing.T, program string, queues netns.Queue) {
 	const talks, echoes = 32, 5
 	testutil.Feed(t, netns.Rule{Protocol: netns.UDP, Action: netns.Enqueue, Queue: queues})
@@ -74,10 +75,10 @@ func testWorkers(t *testing.T, program string, queues netns.Queue) {
 	}
 }
 
-// workerLine is what the report says of one worker.
+// workerLine matches the line of one worker in the report.
 var workerLine = regexp.MustCompile(`(?m)^ +\d (.*)$`)
 
-// wantReport wants the workers' numbers to add up.
+// wantReport checks that the sums over the workers are right.
 func wantReport(t *testing.T, report string, talks, packets int) {
 	t.Helper()
 	var sum, want [4]int // packets, bytes, failed, conversations

@@ -11,8 +11,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// datagram returns a UDP packet of that length between two ports, numbered in
-// its data.
+// datagram returns a UDP packet between two ports. Its data contains the
+// number.
 func datagram(source, destination uint16, number int) queue.Packet {
 	b := []byte{0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2}
 	b = binary.BigEndian.AppendUint16(b, source)
@@ -24,8 +24,8 @@ func datagram(source, destination uint16, number int) queue.Packet {
 
 func number(p queue.Packet) int { return int(binary.BigEndian.Uint32(p.Payload[28:])) }
 
-// share runs a pool over n packets of each flow, and returns the numbers of the
-// packets in the order in which each flow's were decided.
+// share runs a pool over n packets of each flow. It returns the numbers of the
+// packets in the order in which those of each flow were decided.
 func share(p *pool, flows, n int) map[queue.Flow][]int {
 	var mu sync.Mutex
 	decided := map[queue.Flow][]int{}
@@ -61,7 +61,8 @@ func TestPoolKeepsOrder(t *testing.T) {
 	}
 }
 
-// The hash of many flows leaves no worker idle.
+// TestPoolUsesAllWorkers checks that the hash of many flows selects every
+// worker.
 func TestPoolUsesAllWorkers(t *testing.T) {
 	p := newPool(4, nil)
 	share(p, 500, 1)

@@ -7,7 +7,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// Memory is bounded: conversations above the limit count only together.
+// TestWorkerForgetsNewcomers checks that memory is bounded: conversations above
+// the limit are counted together.
 func TestWorkerForgetsNewcomers(t *testing.T) {
 	w := newWorker()
 	flow := func(i int) queue.Flow {

@@ -19,8 +19,8 @@ func read(t *testing.T, text string) *Set {
 	return s
 }
 
-// wantHas wants the set to have some of the names, and not the others, which have
-// a minus sign in front.
+// wantHas checks which names of the list the set contains: all except those
+// with a minus sign.
 func wantHas(t *testing.T, s *Set, list string) {
 	t.Helper()
 	for name := range strings.FieldsSeq(list) {
@@ -31,7 +31,8 @@ func wantHas(t *testing.T, s *Set, list string) {
 	}
 }
 
-// Every format blocks what it names, and that alone.
+// TestFormats checks that every format blocks the names that it contains, and
+// no others.
 func TestFormats(t *testing.T) {
 	for _, test := range []struct {
 		name, list string
@@ -93,7 +94,8 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-// What would block nothing, or something else, is refused.
+// TestRefused checks that Read refuses lines that would block nothing, or other
+// names than the list means.
 func TestRefused(t *testing.T) {
 	long := strings.Repeat("a", 63)
 	for _, test := range []struct{ list, want string }{
@@ -192,7 +194,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// The lines that are understood count, though others are not.
+// TestReadGoesOn checks that lines after an invalid one count.
 func TestReadGoesOn(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "list")
 	if err := os.WriteFile(file, []byte("a.example\nnonsense\n/x/\nb.example\n"), 0o600); err != nil {
@@ -220,7 +222,7 @@ func TestReadFails(t *testing.T) {
 	}
 }
 
-// However the list arrives, its lines are the same.
+// TestReadByteByByte reads a list in pieces of one byte.
 func TestReadByteByByte(t *testing.T) {
 	s := new(Set)
 	if err := s.Read(iotest.OneByteReader(strings.NewReader("a.example\r\n||b.example^\rc.example"))); err != nil {
@@ -285,7 +287,7 @@ func TestZeroSetIsEmpty(t *testing.T) {
 	}
 }
 
-// Labels are compared, not text.
+// TestHasWire checks that HasWire compares labels, not the text of names.
 func TestHasWire(t *testing.T) {
 	s := read(t, "a.b.example\n.c.example")
 	for _, test := range []struct {
@@ -336,7 +338,7 @@ func TestHasDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// A list that is accepted blocks or permits something by each of its entries.
+// FuzzRead checks that each entry of an accepted list blocks or permits a name.
 func FuzzRead(f *testing.F) {
 	f.Add("||a.example^$important\n@@||b.example^")
 	f.Add("@ SOA a. b. (\n1 )\n*.a.example CNAME .\n CNAME .")
@@ -355,7 +357,7 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
-// text is a name as lists have it.
+// text returns a name in the form of lists.
 func text(wire string) string {
 	var labels []string
 	for wire[0] != 0 {

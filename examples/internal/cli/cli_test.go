@@ -96,7 +96,7 @@ func TestQueueFlags(t *testing.T) {
 	for _, test := range []struct {
 		args string
 		want queue.Config
-		says string // "" for no error
+		says string // "" means no error
 	}{
 		{"", queue.Config{}, ""},
 		{"-queue 65535", queue.Config{Number: 65535}, ""},

@@ -39,7 +39,8 @@ func TestPrinterReportsError(t *testing.T) {
 	}
 }
 
-// A stuck writer makes nobody wait, except Close for a while.
+// TestPrinterStuck checks that a blocked writer delays nothing, except Close
+// for a limited time.
 func TestPrinterStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
@@ -53,11 +54,12 @@ func TestPrinterStuck(t *testing.T) {
 		if want := fmt.Sprint(1+backlog+3, " lines not printed"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("Close = %v, want %s", err, want)
 		}
-		r.Close() // lets the writer go
+		r.Close() // unblocks the writer
 	})
 }
 
-// The only line counts, although it does not wait any more.
+// TestPrinterStuckWithOneLine checks that a line counts as not printed while
+// the writer blocks in it.
 func TestPrinterStuckWithOneLine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
@@ -70,7 +72,8 @@ func TestPrinterStuckWithOneLine(t *testing.T) {
 	})
 }
 
-// What was lost is told, though the rest is written.
+// TestPrinterSlow checks that Close reports discarded lines, even if the others
+// were written.
 func TestPrinterSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()

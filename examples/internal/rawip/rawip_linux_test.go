@@ -17,14 +17,14 @@ import (
 
 func TestMain(m *testing.M) { testutil.Main(m) }
 
-// datagram returns a UDP packet to that end, with its checksums.
+// datagram returns a UDP packet to that address, with correct checksums.
 func datagram(t *testing.T, to netip.AddrPort, text string) []byte {
 	t.Helper()
 	b := []byte{0x45, 0, 0, 0, 0, 0, 0x40, 0, 64, 17, 0, 0}
 	if to.Addr().Is6() {
 		b = []byte{0x60, 0, 0, 0, 0, 0, 17, 64}
 	}
-	b = append(b, to.Addr().AsSlice()...) // as its own sender
+	b = append(b, to.Addr().AsSlice()...) // source and destination are the same
 	b = append(b, to.Addr().AsSlice()...)
 	b = binary.BigEndian.AppendUint16(b, to.Port())
 	b = binary.BigEndian.AppendUint16(b, to.Port())
@@ -35,7 +35,7 @@ func datagram(t *testing.T, to netip.AddrPort, text string) []byte {
 	return b
 }
 
-// openSocket returns a socket that closes when the test is done.
+// openSocket returns a socket and closes it at the end of the test.
 func openSocket(t *testing.T, mark uint32) *Socket {
 	t.Helper()
 	testutil.RequireKernel(t)
@@ -104,7 +104,7 @@ func TestSendRefuses(t *testing.T) {
 	}
 }
 
-// One IP version is enough.
+// TestOneVersion checks that Open needs only one of the two IP versions.
 func TestOneVersion(t *testing.T) {
 	testutil.RequireKernel(t)
 	lo := testutil.Loopback(t)
