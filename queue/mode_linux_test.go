@@ -18,8 +18,8 @@ func setMode(t testing.TB, q *queue.Queue, m queue.Mode) {
 	}
 }
 
-// wantLengths wants the next packet to be of length bytes, of which copied are
-// there, and accepts it.
+// wantLengths receives the next packet and accepts it. It checks that the
+// packet has length bytes, of which copied are in Payload.
 func wantLengths(t *testing.T, q *queue.Queue, copied, length int) {
 	t.Helper()
 	p := take(t, q, 1)[0]
@@ -65,7 +65,8 @@ func TestKernelMode(t *testing.T) {
 	}
 }
 
-// In mode DropAll the kernel drops what comes; what it had can still be decided.
+// TestKernelModeNone checks that in mode DropAll the kernel drops new packets,
+// and that packets queued before can still be decided.
 func TestKernelModeNone(t *testing.T) {
 	l := newLab(t)
 	f := l.flow(loopback4)

@@ -106,7 +106,7 @@ func TestHeaderCaptures(t *testing.T) {
 	}
 }
 
-// captureLayouts says which kernel wrote each file.
+// captureLayouts contains the layout of the kernel that wrote each file.
 var captureLayouts = map[string]wire.Layout{
 	"ipq_packets_le64.hex": wire.LE64,
 	"ipq_packets_le32.hex": wire.LE32,

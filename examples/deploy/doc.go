@@ -1,4 +1,4 @@
-// Package deploy has what it takes to run examples/firewall on many hosts: a
-// container of two static programs, and a manifest for Kubernetes. README.md
-// says how.
+// Package deploy contains the files for running examples/firewall on many hosts: a
+// container with two static programs, and a manifest for Kubernetes. README.md
+// describes their use.
 package deploy

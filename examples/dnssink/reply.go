@@ -2,7 +2,7 @@ package main
 
 import "encoding/binary"
 
-// ttl is how long resolvers may keep what is made up, in seconds.
+// ttl is the time for which resolvers may cache a replacement, in seconds.
 const ttl = 60
 
 // maxReply is what every client takes by UDP (RFC 1035, section 4.2.1).

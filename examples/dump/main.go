@@ -5,7 +5,7 @@
 //	iptables -I INPUT -p icmp -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft add rule inet filter input meta l4proto icmp queue num 0 bypass
 //
-//	cd examples/dump && go run .      # queue 0, to the terminal; it is a module of its own
+//	cd examples/dump && go run .      # queue 0, to the terminal; it is a separate module
 //	go run . -queue 3 -r 128          # the first 128 bytes of each packet
 //	go run . -w queue.pcapng          # also to a file, for Wireshark
 //	go run . -6                       # ip6_queue, on kernels that have it
@@ -96,7 +96,8 @@ func run(o options) error {
 	return errors.Join(q.Err(), err)
 }
 
-// summary says what the program is about to do.
+// summary returns the first line of the output, which describes what the
+// program does.
 func (o options) summary(q *queue.Queue) string {
 	done := "accepted"
 	if o.drop {

@@ -5,7 +5,7 @@
 //	iptables -I INPUT -p udp --dport 4789 -j NFQUEUE --queue-num 0
 //	nft add rule inet filter input udp dport 4789 queue num 0
 //
-//	cd examples/gopacket && go run . -vni 5,6    # it is a module of its own
+//	cd examples/gopacket && go run . -vni 5,6    # it is a separate module
 //
 // These rules have no "bypass", so no packet passes while the program does not
 // run. Ctrl-C or SIGTERM ends it; it then prints the number of packets.

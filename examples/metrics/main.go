@@ -4,7 +4,7 @@
 //	iptables -I FORWARD -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft add rule inet filter forward queue num 0 bypass
 //
-//	cd examples/metrics && go run .      # it is a module of its own
+//	cd examples/metrics && go run .      # it is a separate module
 //	curl http://127.0.0.1:9763/metrics
 //
 // A program of your own needs only the type Collector. It reads Stats when

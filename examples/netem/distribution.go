@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A distribution says how the jitter of packets is spread around 0.
+// A distribution is the probability distribution of the jitter of packets around 0.
 type distribution uint8
 
 const (

@@ -8,7 +8,8 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
-// What the demonstration says by UDP, and what policy makes of it.
+// The texts that the demonstration sends over UDP. policy drops secret, and replaces
+// cue with line.
 const (
 	plain   = "good morning"
 	secret  = "my password"

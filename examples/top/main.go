@@ -6,7 +6,7 @@
 //	iptables -I INPUT -j NFQUEUE --queue-num 0 --queue-bypass
 //	nft add rule inet filter input queue num 0 bypass
 //
-//	cd examples/top && go run .          # it is a module of its own
+//	cd examples/top && go run .          # it is a separate module
 //	go run . -queue 3 -interval 200ms
 //	go run . -6                          # ip6_queue, on kernels that have it
 //

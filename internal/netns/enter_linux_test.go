@@ -327,8 +327,8 @@ func (h *helperProcess) wantLine(t *testing.T, want string) {
 	}
 }
 
-// wantEnd wants the helper to end, so that nobody holds its output any more,
-// and to print nothing before.
+// wantEnd checks that the helper ends, so that no process has its output open
+// any more, and prints nothing before.
 func (h *helperProcess) wantEnd(t *testing.T) {
 	t.Helper()
 	if rest, err := io.ReadAll(h.lines); len(rest) > 0 || err != nil {

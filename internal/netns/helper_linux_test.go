@@ -119,8 +119,8 @@ func inUserNamespace(cmd *exec.Cmd) *exec.Cmd {
 	return cmd
 }
 
-// forbid lets this user namespace, which nobody else may be in, have no further
-// namespaces of a kind below it.
+// forbid makes the kernel refuse more namespaces of a kind in this user
+// namespace, which no other process may use.
 func forbid(kind string) {
 	must(os.WriteFile("/proc/sys/user/max_"+kind+"_namespaces", []byte("0"), 0))
 }

@@ -370,8 +370,8 @@ func TestBridgedQueue(t *testing.T) {
 	wantQueued(t, left, right, n)
 }
 
-// wantQueued wants a datagram from one host to the other to end up in a queue
-// of the namespace between them.
+// wantQueued checks that a datagram from one host to the other is queued in the
+// namespace between them.
 func wantQueued(t *testing.T, from, to testutil.Host, between *netns.Namespace) {
 	t.Helper()
 	bindQueue(t, between, 0)

@@ -11,8 +11,8 @@ import (
 // goroutine runs, until an ordinary system call returns or a known timer fires
 // (Go 1.26, runtime/proc.go, sysmon). A raw system call does not wake it. So if
 // a goroutine waits in the poller for a datagram, reads it with a raw call, and
-// thereby makes another goroutine run, that one could keep the only processor
-// for an unlimited time.
+// so makes another goroutine runnable, the other one could keep the only
+// processor for an unlimited time.
 //
 // A pulse prevents this with beats. While datagrams arrive, the first read of
 // each beat is an ordinary system call, and a timer that the monitor knows ends

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// StartUnread is like Start, but the standard output is a full pipe that nobody
-// reads, so that the program cannot write to it.
+// StartUnread is like Start, but the standard output is a full pipe that is not
+// read, so that the program cannot write to it.
 func StartUnread(t testing.TB, program string, args ...string) *Process {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -30,9 +30,9 @@ func StartUnread(t testing.TB, program string, args ...string) *Process {
 	return startCmd(t, exec.Command(program, args...), w)
 }
 
-// WantUnread runs a program that has bound a queue by its argument -queue, and whose
-// standard output nobody reads. use sends packets through the queue. The program must
-// decide them, and on a signal it must end and report the lines that it could not
+// WantUnread runs a program with the argument -queue and a standard output that
+// is not read. use sends packets through the queue. The program must decide
+// them, and on a signal it must end and report the lines that it could not
 // print.
 func WantUnread(t testing.TB, program string, number uint16, use func(), args ...string) {
 	t.Helper()
