@@ -58,6 +58,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ipqueue/ipqueue/examples/dnssink/names"
 	"github.com/ipqueue/ipqueue/queue"
 )
 
@@ -79,7 +80,7 @@ func main() {
 // options are the values of the command line.
 type options struct {
 	queue   uint16
-	lists   lists
+	lists   names.Lists
 	answer  answer
 	lenient bool
 }
@@ -96,9 +97,9 @@ func parse(args []string, help io.Writer) (o options, err error) {
 		}
 		return nil
 	})
-	flags.Func("list", "block the names in `FILE`; may be repeated", appendTo(&o.lists.block))
-	flags.Func("allow", "do not block the names in `FILE`; may be repeated", appendTo(&o.lists.allow))
-	flags.BoolVar(&o.lists.skip, "skip", false, "skip lines of lists that cannot be read")
+	flags.Func("list", "block the names in `FILE`; may be repeated", appendTo(&o.lists.Block))
+	flags.Func("allow", "do not block the names in `FILE`; may be repeated", appendTo(&o.lists.Allow))
+	flags.BoolVar(&o.lists.Skip, "skip", false, "skip lines of lists that cannot be read")
 	flags.TextVar(&o.answer, "answer", noName, "`ANSWER` for blocked names: nxdomain, zero or drop")
 	flags.Func("unreadable", "`VERDICT` for messages that cannot be read: drop or accept (default drop)", func(text string) error {
 		if text != "drop" && text != "accept" {
@@ -108,7 +109,10 @@ func parse(args []string, help io.Writer) (o options, err error) {
 		return nil
 	})
 	err = flags.Parse(args)
-	o.lists.names = flags.Args()
+	o.lists.Names = flags.Args()
+	if err == nil && o.lists.Empty() {
+		err = errors.New("there are no names to block: list some, or use -list")
+	}
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(help, "Usage: dnssink [flags] [NAME ...]\n\nDnssink blocks names: it changes or drops the DNS responses about them.\n\n")
 		flags.SetOutput(help)
@@ -128,9 +132,9 @@ func appendTo(list *[]string) func(string) error {
 
 // run filters until ctx ends. Each hangup reads the lists again.
 func run(ctx context.Context, o options, hangups <-chan os.Signal, out io.Writer) error {
-	set, skipped, err := o.lists.load()
-	if err != nil {
-		return err
+	first := o.lists.Load()
+	if first.Err != nil {
+		return first.Err
 	}
 	q, err := queue.Open(ctx, queue.Config{
 		Number:     o.queue,
@@ -144,10 +148,10 @@ func run(ctx context.Context, o options, hangups <-chan os.Signal, out io.Writer
 		return err
 	}
 	defer q.Close()
-	s := &sink{names: set, answer: o.answer, lenient: o.lenient, notes: newNotes(out)}
-	s.notes.skipped(skipped)
-	s.notes.printf("dnssink: %v; answer %v, queue %d\n", set, o.answer, o.queue)
-	reloaded := o.lists.reload(ctx, hangups)
+	s := &sink{names: first.Set, answer: o.answer, lenient: o.lenient, notes: newNotes(out)}
+	s.notes.skipped(first.Skipped)
+	s.notes.printf("dnssink: %v; answer %v, queue %d\n", s.names, o.answer, o.queue)
+	reloaded := o.lists.Reload(ctx, hangups)
 	for packets := q.Packets(); ; {
 		select {
 		case p, ok := <-packets:
@@ -165,13 +169,13 @@ func run(ctx context.Context, o options, hangups <-chan os.Signal, out io.Writer
 }
 
 // change takes lists that were read again.
-func (s *sink) change(r loaded) {
-	if r.err != nil {
-		s.notes.printf("dnssink: nothing changed: %v\n", r.err)
+func (s *sink) change(r names.Loaded) {
+	if r.Err != nil {
+		s.notes.printf("dnssink: nothing changed: %v\n", r.Err)
 		return
 	}
-	s.names = r.names
-	s.notes.skipped(r.skipped)
+	s.names = r.Set
+	s.notes.skipped(r.Skipped)
 	s.notes.printf("dnssink: now %v\n", s.names)
 }
 

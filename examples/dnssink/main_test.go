@@ -38,12 +38,12 @@ func TestParse(t *testing.T) {
 	if o.queue != 65535 || o.answer != zero || !o.lenient {
 		t.Errorf("queue %d, answer %v, lenient %t, want 65535, zero, true", o.queue, o.answer, o.lenient)
 	}
-	set, skipped, err := o.lists.load()
-	if err != nil {
-		t.Fatal(err)
+	r := o.lists.Load()
+	if r.Err != nil {
+		t.Fatal(r.Err)
 	}
-	if got, want := set.String(), "3 names block, 1 exception"; got != want || len(skipped) != 1 {
-		t.Errorf("%s, skipped %v, want %s and one line skipped", got, skipped, want)
+	if got, want := r.Set.String(), "3 names block, 1 exception"; got != want || len(r.Skipped) != 1 {
+		t.Errorf("%s, skipped %v, want %s and one line skipped", got, r.Skipped, want)
 	}
 }
 
@@ -66,7 +66,7 @@ func TestParseComplains(t *testing.T) {
 	} {
 		o, err := parseLine(strings.Fields(test.args)...)
 		if err == nil {
-			_, _, err = o.lists.load()
+			err = o.lists.Load().Err
 		}
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("parse(%s) = %v, want %s", test.args, err, test.want)

@@ -8,9 +8,10 @@
 //	sudo ./sniblock -list names.txt -allow exceptions.txt
 //
 // A name matches only itself; ".example.net" matches example.net and all names
-// below it. Lists may have any format of package examples/dnssink/names. SIGHUP
-// makes the program read them again. These rules send packets of clients to the
-// queue:
+// below it. Lists may have any format of package examples/dnssink/names. If a
+// line cannot be read, the program ends; with -skip it ignores the line. SIGHUP
+// makes the program read all lists again; if a list contains a mistake, nothing
+// changes. These rules send packets of clients to the queue:
 //
 //	iptables -A OUTPUT -p tcp -m mark --mark 1/3 -j CONNMARK --save-mark --nfmask 1 --ctmask 1
 //	iptables -A OUTPUT -p tcp -m mark --mark 1/3 -j MARK --set-xmark 0/3
@@ -123,9 +124,7 @@ type options struct {
 	quic    quicPolicy
 	ech     echPolicy
 	verbose bool
-
-	names         []string
-	lists, allows []string // files
+	lists   names.Lists
 }
 
 func parse(args []string, help io.Writer) (o options, err error) {
@@ -133,22 +132,23 @@ func parse(args []string, help io.Writer) (o options, err error) {
 	flags.Func("queue", "queue `N` of nfnetlink_queue (default 0)", numbers.Decimal(&o.queue))
 	flags.Func("mark", "set `MARK` on connections that are not refused, for the rules to save", numbers.Mark(&o.marks.settled))
 	flags.Func("reset", "set `MARK` on packets that the rules are to reject", numbers.Mark(&o.marks.refused))
-	flags.Func("list", "refuse the names in `FILE`; may be repeated", appendTo(&o.lists))
-	flags.Func("allow", "do not refuse the names in `FILE`; may be repeated", appendTo(&o.allows))
+	flags.Func("list", "refuse the names in `FILE`; may be repeated", appendTo(&o.lists.Block))
+	flags.Func("allow", "do not refuse the names in `FILE`; may be repeated", appendTo(&o.lists.Allow))
+	flags.BoolVar(&o.lists.Skip, "skip", false, "skip lines of lists that cannot be read")
 	flags.TextVar(&o.quic, "quic", judgeQUIC, "`POLICY` for QUIC: judge, drop or pass")
 	flags.TextVar(&o.ech, "ech", allowECH, "`POLICY` for encrypted names: allow or refuse")
 	flags.BoolVar(&o.verbose, "v", false, "print every name")
 	if err := program.Parse(flags, args, help); err != nil {
 		return o, err
 	}
-	o.names = flags.Args()
+	o.lists.Names = flags.Args()
 	if o.marks.settled&o.marks.refused != 0 {
 		return o, cli.Misuse("-mark and -reset must have no bit in common")
 	}
-	if len(o.names)+len(o.lists) == 0 && o.quic != dropQUIC && o.ech != refuseECH {
+	if o.lists.Empty() && o.quic != dropQUIC && o.ech != refuseECH {
 		return o, cli.Misuse("there are no names to refuse: list some, or use -list")
 	}
-	for _, name := range o.names {
+	for _, name := range o.lists.Names {
 		if err := new(names.Set).Add(name); err != nil {
 			return o, cli.Misuse("%w", err)
 		}
@@ -162,30 +162,6 @@ func appendTo(to *[]string) func(string) error {
 		*to = append(*to, s)
 		return nil
 	}
-}
-
-// read reads the lists.
-func (o options) read() (*names.Set, error) {
-	s := new(names.Set)
-	for _, name := range o.names {
-		if err := s.Add(name); err != nil {
-			return nil, err
-		}
-	}
-	for _, file := range o.lists {
-		if err := s.ReadFile(file); err != nil {
-			return nil, err
-		}
-	}
-	for _, file := range o.allows {
-		if err := s.AllowFile(file); err != nil {
-			return nil, err
-		}
-	}
-	if s.Len() == 0 && len(o.lists) > 0 {
-		return nil, errors.New("the lists block no name")
-	}
-	return s, nil
 }
 
 // The memory for connections that are undecided or refused, the number of
@@ -212,9 +188,9 @@ func newFilter(o options, names *names.Set, r *report, now time.Time) *filter {
 
 // run filters until ctx ends.
 func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer) error {
-	names, err := o.read()
-	if err != nil {
-		return err
+	lists := o.lists.Load()
+	if lists.Err != nil {
+		return lists.Err
 	}
 	// Verifying checksums needs whole packets.
 	q, err := queue.Open(ctx, queue.Config{Number: o.queue})
@@ -226,8 +202,10 @@ func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer)
 		return errors.New("ip_queue cannot mark packets: leave out -mark and -reset")
 	}
 	r := newReport(out, o.verbose)
-	r.lines.Printf("sniblock: %v, QUIC: %s, ECH: %s, %s\n", names, quicPolicies[o.quic], echPolicies[o.ech], cli.QueueName(q, queue.IPv4))
-	f := newFilter(o, names, r, time.Now())
+	r.skipped(lists.Skipped)
+	r.lines.Printf("sniblock: %v, QUIC: %s, ECH: %s, %s\n", lists.Set, quicPolicies[o.quic], echPolicies[o.ech], cli.QueueName(q, queue.IPv4))
+	f := newFilter(o, lists.Set, r, time.Now())
+	reloaded := o.lists.Reload(ctx, reload)
 	for packets := q.Packets(); ; {
 		select {
 		case p, ok := <-packets:
@@ -239,13 +217,14 @@ func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer)
 			if err := o.marks.decide(p, outcome); err != nil && !errors.Is(err, queue.ErrDecided) {
 				r.lines.Printf("%v\n", err)
 			}
-		case <-reload:
-			if changed, err := o.read(); err != nil {
-				r.lines.Printf("nothing changed: %v\n", err)
-			} else {
-				f.names = changed
-				r.lines.Printf("sniblock: now %v\n", changed)
+		case lists := <-reloaded:
+			if lists.Err != nil {
+				r.lines.Printf("nothing changed: %v\n", lists.Err)
+				continue
 			}
+			f.names = lists.Set
+			r.skipped(lists.Skipped)
+			r.lines.Printf("sniblock: now %v\n", lists.Set)
 		}
 	}
 }

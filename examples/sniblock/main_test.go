@@ -41,13 +41,13 @@ func TestParse(t *testing.T) {
 	if want := (marks{16, 2}); o.queue != 65535 || o.marks != want || o.quic != dropQUIC || o.ech != refuseECH || !o.verbose {
 		t.Errorf("parse = %+v", o)
 	}
-	list, allow := listFile(t, "||ads.example^\n0.0.0.0 x.example\n"), listFile(t, "good.ads.example\n")
-	names, err := optionsOf(t, "-list "+list+" -allow "+allow+" a.example").read()
-	if err != nil {
-		t.Fatal(err)
+	list, allow := listFile(t, "||ads.example^\n0.0.0.0 x.example\n||z.example^$third-party\n"), listFile(t, "good.ads.example\n")
+	r := optionsOf(t, "-list "+list+" -allow "+allow+" -skip a.example").lists.Load()
+	if r.Err != nil || len(r.Skipped) != 1 {
+		t.Fatalf("%v, skipped %v, want one line skipped", r.Err, r.Skipped)
 	}
 	for name, want := range map[string]bool{"a.example": true, "x.example": true, "y.ads.example": true, "good.ads.example": false, "b.example": false} {
-		if got := names.Has(name); got != want {
+		if got := r.Set.Has(name); got != want {
 			t.Errorf("%s is listed: %t, want %t", name, got, want)
 		}
 	}
@@ -75,10 +75,10 @@ func TestReadComplains(t *testing.T) {
 	for _, test := range []struct{ args, want string }{
 		{"-list " + listFile(t, "# nothing\n"), "the lists block no name"},
 		{"-list /nowhere/list", "/nowhere/list"},
-		{"-list " + listFile(t, "a.example\n/[a-z]+/\n"), "list:2:"},
+		{"-list " + listFile(t, "a.example\n/[a-z]+/\n"), "; use -skip to ignore such lines"},
 		{"-allow /nowhere/list a.example", "/nowhere/list"},
 	} {
-		if _, err := optionsOf(t, test.args).read(); err == nil || !strings.Contains(err.Error(), test.want) {
+		if err := optionsOf(t, test.args).lists.Load().Err; err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("read(%s) = %v, want %s", test.args, err, test.want)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ipqueue/ipqueue/examples/dnssink/names"
 	"github.com/ipqueue/ipqueue/examples/sniblock/internal/quic"
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
@@ -286,7 +287,7 @@ func TestQUICPolicies(t *testing.T) {
 // newQUICFilter returns a filter with little memory.
 func newQUICFilter(t *testing.T, memory int) *filter {
 	o := optionsOf(t, "bad.example")
-	f := newFilter(o, must(o.read()), &report{}, time.Unix(1000, 0))
+	f := newFilter(o, o.lists.Load().Set, &report{}, time.Unix(1000, 0))
 	f.initials.memory = memory
 	return f
 }
@@ -367,8 +368,8 @@ func FuzzDatagram(f *testing.F) {
 	f.Add([]byte(initialPacket{frames: crypto(0, "\x01\x00\x00\x02ab")}.seal()), []byte("\xe0\x00\x00\x00\x01\x02ab\x02me\x40\x05abcde"))
 	f.Add([]byte("\x06\x00\x03\x01\x00\x00"), []byte("\x06\x03\x02\x00a"))
 	f.Fuzz(func(t *testing.T, first, second []byte) {
-		o := options{names: []string{"bad.example"}}
-		fl := newFilter(o, must(o.read()), &report{}, time.Unix(1000, 0))
+		o := options{lists: names.Lists{Names: []string{"bad.example"}}}
+		fl := newFilter(o, o.lists.Load().Set, &report{}, time.Unix(1000, 0))
 		fl.initials.memory = 1000
 		for _, b := range [][]byte{first, second, []byte(initialPacket{frames: string(first)}.seal()), []byte(initialPacket{frames: string(second)}.seal())} {
 			if len(b) > 1400 {

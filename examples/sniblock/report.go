@@ -34,6 +34,13 @@ func (r *report) hello(flow queue.Flow, h hello) {
 	}
 }
 
+// skipped is about the lines of lists that could not be read.
+func (r *report) skipped(errs []error) {
+	for _, err := range errs {
+		r.lines.Printf("sniblock: skipped: %v\n", err)
+	}
+}
+
 // packet is about the outcome of a packet.
 func (r *report) packet(flow queue.Flow, o outcome) {
 	r.packets++
