@@ -143,7 +143,7 @@ func TestOpenSocketErrorTexts(t *testing.T) {
 
 // TestOpenTakenTexts names the owner, with the longest and strangest names.
 func TestOpenTakenTexts(t *testing.T) {
-	const stop = ": stop it or set another Config.Number"
+	const stop = ": stop it or use another queue (Config.Number)"
 	for comm, want := range map[string]string{
 		"firewalld\n":         "firewalld",
 		"fifteen letters\n":   "fifteen letters",
@@ -160,7 +160,7 @@ func TestOpenTakenTexts(t *testing.T) {
 	}
 	taken(t, kerneltest.Options{}, queue.Config{}, nil, "queue 0: operation not permitted: taken by netlink port 4711"+stop)
 	taken(t, kerneltest.Options{Ordinary: true}, queue.Config{}, nil, "queue 0: operation not permitted: "+
-		"taken by another socket (root sees whose): stop that program or set another Config.Number")
+		"taken by another socket (root sees whose): stop that program or use another queue (Config.Number)")
 }
 
 // An ownKernel is a kernel whose sockets all belong to this process.
@@ -179,7 +179,7 @@ func TestOpenTwiceTexts(t *testing.T) {
 	}
 	takenOn(t, own(kerneltest.Options{Process: math.MaxUint32}), queue.Config{Number: math.MaxUint16},
 		"queue 65535: operation not permitted: taken by this program (netlink port 4294967295): "+
-			"close the other Queue or set another Config.Number")
+			"close the other Queue or use another queue (Config.Number)")
 	takenOn(t, own(kerneltest.Options{Modules: hasIPQ}), queue.Config{},
 		"ip_queue: device or resource busy: taken by this program (netlink port 4711): "+
 			"close the other Queue, ip_queue serves one at a time")

@@ -239,12 +239,12 @@ func (n *nfqueue) explain(q *binding, err error) error {
 // if it is unknown.
 func (n *nfqueue) explainTaken(q *binding, err error, port uint32) error {
 	if port == 0 {
-		return explain(err, "taken by another socket (root sees whose): stop that program or set another Config.Number")
+		return explain(err, "taken by another socket (root sees whose): stop that program or use another queue (Config.Number)")
 	}
 	owner, self := q.portOwner(sock.ProtoNetfilter, port)
 	remedy := "stop it"
 	if self {
 		remedy = "close the other Queue"
 	}
-	return explain(err, "taken by %s: %s or set another Config.Number", owner, remedy)
+	return explain(err, "taken by %s: %s or use another queue (Config.Number)", owner, remedy)
 }
