@@ -84,8 +84,14 @@ func checkHeaders(p *Packet, b []byte, old, given *ip.Headers) error {
 	if p.GSO() {
 		return checkGSO(p, b, old, given)
 	}
-	if isDelivered(p) && old.Version == given.Version && notedLen(p.Payload, old) != notedLen(b, given) {
-		return fmt.Errorf("%w: at hook %v, the length of the IPv4 header or the IPv6 hop-by-hop header cannot change", ErrUnsupported, p.Hook)
+	if isDelivered(p) && len(p.Payload) > 0 && p.Payload[0]>>4 == given.Version {
+		switch notedLen(p.Payload) {
+		case notedLen(b):
+		case 0:
+			return fmt.Errorf("%w: at hook %v, the length of the IPv6 hop-by-hop header cannot change, and the copy ends before it", ErrUnsupported, p.Hook)
+		default:
+			return fmt.Errorf("%w: at hook %v, the length of the IPv4 header or the IPv6 hop-by-hop header cannot change", ErrUnsupported, p.Hook)
+		}
 	}
 	return nil
 }
@@ -116,13 +122,18 @@ func isDelivered(p *Packet) bool {
 }
 
 // notedLen returns the length of the headers that the kernel has read of an
-// incoming packet.
-func notedLen(b []byte, h *ip.Headers) int {
-	const hopByHop = 0
-	if h.Version == 6 && b[6] == hopByHop && len(b) >= h.Length+2 {
-		return h.Length + 8 + 8*int(b[h.Length+1])
+// incoming packet, 0 if b ends before that length. b must not be empty.
+func notedLen(b []byte) int {
+	const header, next, hopByHop = 40, 6, 0
+	switch {
+	case b[0]>>4 == 4:
+		return 4 * int(b[0]&0xf)
+	case len(b) <= next || b[next] != hopByHop: // rarely is it one
+		return header
+	case len(b) < header+2:
+		return 0
 	}
-	return h.Length
+	return header + 8 + 8*int(b[header+1])
 }
 
 const gsoRemedy = "Config.NoGSO avoids such packets"
@@ -183,11 +194,13 @@ func repair(p *Packet, b []byte) error {
 	return fmt.Errorf("%w: payload cannot be repaired (ReplaceRaw sends it unchanged): %w", ErrInvalid, err)
 }
 
-// keepsLengths reports whether b has as many bytes as the packet and the same
-// lengths in its headers. These then stay as they are: an IP length may be 0 or
-// exclude padding, and a UDP length may exclude the end of the IP packet.
+// keepsLengths reports whether b has as many bytes as the packet, or as a copy
+// that lacks only padding, and the same lengths in its headers. These then stay
+// as they are: an IP length may be 0 or exclude padding, and a UDP length may
+// exclude the end of the IP packet.
 func keepsLengths(p *Packet, b []byte) bool {
-	if len(b) != int(p.Length) || len(p.Payload) < minPayload(p.version()) || lengthField(b) != lengthField(p.Payload) {
+	sameBytes := len(b) == int(p.Length) || len(b) == len(p.Payload)
+	if !sameBytes || len(p.Payload) < minPayload(p.version()) || lengthField(b) != lengthField(p.Payload) {
 		return false
 	}
 	n, fault := ip.Length(b)

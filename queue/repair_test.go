@@ -358,6 +358,56 @@ func TestReplaceNotedUnseen(t *testing.T) {
 	})
 }
 
+// TestReplaceHopByHopUnseen replaces a packet whose hop-by-hop header was not
+// copied up to its length, which must stay.
+func TestReplaceHopByHopUnseen(t *testing.T) {
+	old := specimen(t, pattern(50), head6(0), hopHead(17), udpHead)
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		for _, hook := range []kerneltest.Hook{kerneltest.PreRouting, kerneltest.LocalIn, kerneltest.Forward} {
+			for _, n := range []int{40, 41, 42} {
+				q := s.open(queue.Config{Mode: queue.Range(n)})
+				for with, b := range map[bool][]byte{true: old, false: simUDP(true, pattern(9))} {
+					var want error
+					if hook != kerneltest.Forward && (n < 42 || !with) {
+						want = queue.ErrUnsupported
+					}
+					packet := s.ofFamily(old)
+					packet.Hook = hook
+					j := s.injectPacket(packet)
+					p := s.next()
+					if err := p.Replace(b); !errors.Is(err, want) {
+						s.Errorf("hook %d, %d bytes copied, replaced by one with the header %t: %v, want %v", hook, n, with, err, want)
+					}
+					_ = p.Accept() // if it was refused
+					s.fate(j, kerneltest.Accepted)
+				}
+				s.ok(q.Close())
+				synctest.Wait()
+			}
+		}
+	})
+}
+
+// TestReplacePaddingCut gives back copies that lack only padding.
+func TestReplacePaddingCut(t *testing.T) {
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		q := s.open(queue.Config{Mode: queue.Range(80)})
+		defer q.Close()
+		for _, b := range [][]byte{
+			simUDP(false, pattern(40)), simUDP(true, pattern(20)), simTCP(false, pattern(40)), simTCP(true, pattern(20)),
+		} {
+			j := s.injectPacket(s.ofFamily(append(bytes.Clone(b), make([]byte, 80)...)))
+			p := s.next()
+			s.ok(p.Replace(p.Payload))
+			s.fate(j, kerneltest.Accepted)
+			want := append(bytes.Clone(b), make([]byte, 80-len(b))...)
+			if got := j.Result().Packet.Payload; !bytes.Equal(got, want) {
+				s.Errorf("got  %x\nwant %x", got, want)
+			}
+		}
+	})
+}
+
 // TestReplaceOtherOwed replaces bridged packets that the kernel does not report
 // as IP, for example with a VLAN tag.
 func TestReplaceOtherOwed(t *testing.T) {
