@@ -183,7 +183,7 @@ func repair(p *Packet, b []byte) error {
 	var err error
 	if !keepsLengths(p, b) {
 		err = checksum.Resize(b)
-		coverAll(p, b)
+		cover(p, b)
 	}
 	if err == nil {
 		err = fix(p, b)
@@ -222,19 +222,31 @@ func keepsLengths(p *Packet, b []byte) bool {
 	return consistent && bytes.Equal(length, p.Payload[h.Transport+4:][:2])
 }
 
-// coverAll makes the UDP-Lite checksum cover all of b if it covered all of the
-// packet, as Linux sends it. UDP-Lite has its coverage where UDP has its
-// length.
-func coverAll(p *Packet, b []byte) {
+// cover adapts what the checksum of UDP-Lite or DCCP covers to another length.
+// It covers all of b if it covered all of the packet, as Linux sends UDP-Lite,
+// or if b is too short for what it covered. UDP-Lite has its coverage where UDP
+// has its length.
+func cover(p *Packet, b []byte) {
 	var old, h ip.Headers
 	whole := p.headers(&old)
 	h.Parse(b)
-	if old.Protocol != protoUDPLite || h.Protocol != protoUDPLite || h.Fragment || len(whole) < old.Transport+6 || len(b) < h.Transport+6 {
+	if old.Protocol != h.Protocol || h.Fragment || h.Transport == 0 || len(whole) < old.Transport+6 || len(b) < h.Transport+6 {
 		return
 	}
-	covered := int(binary.BigEndian.Uint16(whole[old.Transport+4:]))
-	if n := len(b) - h.Transport; covered == p.wholeLen()-old.Transport && n <= 0xffff {
-		binary.BigEndian.PutUint16(b[h.Transport+4:], uint16(n))
+	before, segment := whole[old.Transport:], b[h.Transport:]
+	n := len(segment)
+	switch h.Protocol {
+	case protoUDPLite:
+		covered := int(binary.BigEndian.Uint16(before[4:]))
+		all := covered == p.wholeLen()-old.Transport
+		if (all || covered > n && bytes.Equal(before[4:6], segment[4:6])) && n <= 0xffff {
+			binary.BigEndian.PutUint16(segment[4:], uint16(n))
+		}
+	case protoDCCP: // 0 means all, n means n-1 words after the header
+		words := int(segment[5] & 0x0f)
+		if words > 0 && 4*(int(segment[4])+words-1) > n && bytes.Equal(before[4:6], segment[4:6]) {
+			segment[5] &^= 0x0f
+		}
 	}
 }
 

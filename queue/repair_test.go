@@ -461,6 +461,39 @@ func TestReplaceCoverage(t *testing.T) {
 	})
 }
 
+// TestReplacePartialCoverage replaces UDP-Lite and DCCP whose checksum covers
+// only a part of the packet. If the replacement is shorter than that part, it
+// covers all.
+func TestReplacePartialCoverage(t *testing.T) {
+	udpLite := func(covered byte) []byte { return []byte{0x30, 0x39, 0, 80, 0, covered, 0, 0} }
+	dccp := func(words byte) []byte { return append([]byte{0x30, 0x39, 0, 80, 4, words}, dccpHead[6:]...) }
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		for _, test := range []struct {
+			protocol  byte
+			old, want []byte
+			n         int
+		}{
+			{136, udpLite(20), udpLite(13), 5},
+			{136, udpLite(20), udpLite(8), 0},
+			{136, udpLite(20), udpLite(20), 12},
+			{136, udpLite(20), udpLite(20), 100},
+			{33, dccp(3), dccp(0), 7},
+			{33, dccp(3), dccp(3), 8},
+			{33, dccp(3), dccp(3), 100},
+			{33, dccp(1), dccp(1), 0},
+		} {
+			j := s.injectPayload(specimen(s, pattern(50), head4(test.protocol), test.old))
+			s.ok(s.next().ReplaceData(pattern(test.n)))
+			s.fate(j, kerneltest.Accepted)
+			want := specimen(s, pattern(test.n), head4(test.protocol), test.want)
+			if got := j.Result().Packet.Payload; !bytes.Equal(got, want) {
+				s.Errorf("protocol %d, %d bytes:\ngot  %x\nwant %x", test.protocol, test.n, got, want)
+			}
+		}
+	})
+}
+
 // FuzzReplaceUnchanged gives any packet back as it is. Nothing changes but
 // checksums, and they only if they were wrong or owed.
 func FuzzReplaceUnchanged(f *testing.F) {
