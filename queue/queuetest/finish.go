@@ -26,14 +26,26 @@ func (k *Kernel) finish() {
 	}
 }
 
+// mostReported is the number of packets that checkSent reports one by one.
+const mostReported = 10
+
 // checkSent reports the packets that no verdict decided.
 func (k *Kernel) checkSent() {
 	k.t.Helper()
 	k.until(func() bool {
 		return !slices.ContainsFunc(k.sent, func(s *Sent) bool { return k.waits(s.journey) })
 	})
+	var failed []*Sent
 	for _, s := range k.sent {
-		k.check(s)
+		failed = k.undecided(failed, s)
+	}
+	for i, s := range failed {
+		if i == mostReported {
+			k.t.Errorf("and %d more not decided by a verdict", len(failed)-i)
+			return
+		}
+		o := s.Outcome()
+		k.t.Errorf("%v, sent at %s, %s", s, s.from, s.sentence(&o))
 	}
 }
 
@@ -50,15 +62,17 @@ func (k *Kernel) waits(j *kerneltest.Journey) bool {
 	}
 }
 
-func (k *Kernel) check(s *Sent) {
-	k.t.Helper()
+// undecided appends s, or its segments, to list if no verdict decided them and the
+// test requires one.
+func (k *Kernel) undecided(list []*Sent, s *Sent) []*Sent {
 	o := s.Outcome()
 	for _, segment := range o.Segments {
-		k.check(segment)
+		list = k.undecided(list, segment)
 	}
 	if o.Fate != Segmented && !o.Fate.decided() && !k.excused(s.journey, o.Fate) {
-		k.t.Errorf("%v, sent at %s, %s", s, s.from, s.sentence(&o))
+		list = append(list, s)
 	}
+	return list
 }
 
 // excused reports whether the test may end with packet j having fate f.

@@ -3,6 +3,7 @@ package queuetest_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"testing/synctest"
 
@@ -42,6 +43,16 @@ func TestEnd(t *testing.T) {
 				k.Send(hello)
 			},
 			want: []string{"packet 1", "packet 3"},
+		},
+		"many undecided": {
+			test: func(k *queuetest.Kernel) {
+				q := k.Open(queue.Config{})
+				for range 1000 {
+					k.Send(hello)
+				}
+				leave(q)
+			},
+			want: append(slices.Repeat([]string{"still waits for a verdict"}, 10), "and 990 more not decided by a verdict"),
 		},
 		"allowed": {
 			options: queuetest.Options{AllowUndecided: true},
