@@ -158,29 +158,17 @@ func TestOpenTakenTexts(t *testing.T) {
 		taken(t, kerneltest.Options{Process: longPID, Modules: hasIPQ}, queue.Config{}, files,
 			"ip_queue: device or resource busy: "+want+": stop it, ip_queue serves one program at a time")
 	}
-	taken(t, kerneltest.Options{}, queue.Config{}, nil, "queue 0: operation not permitted: taken by netlink port 4711"+stop)
+	taken(t, kerneltest.Options{Process: 4711}, queue.Config{}, nil, "queue 0: operation not permitted: taken by netlink port 4711"+stop)
 	taken(t, kerneltest.Options{Ordinary: true}, queue.Config{}, nil, "queue 0: operation not permitted: "+
 		"taken by another socket (root sees whose): stop that program or use another queue (Config.Number)")
 }
 
-// An ownKernel is a kernel whose sockets all belong to this process.
-type ownKernel struct{ *kerneltest.Kernel }
-
-func (k ownKernel) Holder(protocol int, port uint32) (sock.Process, error) {
-	p, err := k.Kernel.Holder(protocol, port)
-	p.Self = err == nil
-	return p, err
-}
-
 // TestOpenTwiceTexts opens a queue that the same program has open.
 func TestOpenTwiceTexts(t *testing.T) {
-	own := func(o kerneltest.Options) func() sock.Kernel {
-		return func() sock.Kernel { return ownKernel{kerneltest.New(o)} }
-	}
-	takenOn(t, own(kerneltest.Options{Process: math.MaxUint32}), queue.Config{Number: math.MaxUint16},
-		"queue 65535: operation not permitted: taken by this program (netlink port 4294967295): "+
+	taken(t, kerneltest.Options{}, queue.Config{Number: math.MaxUint16}, nil,
+		"queue 65535: operation not permitted: taken by this program (netlink port 4711): "+
 			"close the other Queue or use another queue (Config.Number)")
-	takenOn(t, own(kerneltest.Options{Modules: hasIPQ}), queue.Config{},
+	taken(t, kerneltest.Options{Modules: hasIPQ}, queue.Config{}, nil,
 		"ip_queue: device or resource busy: taken by this program (netlink port 4711): "+
 			"close the other Queue, ip_queue serves one at a time")
 }
@@ -188,14 +176,9 @@ func TestOpenTwiceTexts(t *testing.T) {
 // taken opens a queue twice on a kernel with these files.
 func taken(t *testing.T, o kerneltest.Options, c queue.Config, files map[string][]byte, want string) {
 	t.Helper()
-	takenOn(t, func() sock.Kernel { return &host{kerneltest.New(o), files} }, c, want)
-}
-
-// takenOn opens a queue twice on a kernel of that kind.
-func takenOn(t *testing.T, newKernel func() sock.Kernel, c queue.Config, want string) {
-	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		ctx := sock.WithKernel(t.Context(), newKernel())
+		k := &host{kerneltest.New(o), files}
+		ctx := sock.WithKernel(t.Context(), k)
 		owner, err := queue.Open(ctx, c)
 		if err != nil {
 			t.Fatal(err)

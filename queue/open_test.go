@@ -164,7 +164,7 @@ func TestOpenModuleGone(t *testing.T) {
 // TestOpenOwned opens a queue that belongs to another socket.
 func TestOpenOwned(t *testing.T) {
 	for k, want := range map[kind]kerneltest.Errno{nfqueueKind: eperm, ipqueueKind: ebusy} {
-		simulate(t, []kind{k}, kerneltest.Options{}, func(s *sim) {
+		simulate(t, []kind{k}, kerneltest.Options{Process: 4711}, func(s *sim) {
 			s.open(queue.Config{})
 			ctx := sock.WithKernel(context.Background(), &host{s.kernel, map[string][]byte{
 				"/proc/4711/comm": []byte("firewalld\n"),
@@ -287,7 +287,7 @@ func TestOpenNoSocket(t *testing.T) {
 // TestOpenOwnedBySecondSocket checks that the error names the owner even if its
 // port is not its process id.
 func TestOpenOwnedBySecondSocket(t *testing.T) {
-	simulate(t, nfqueueKinds, kerneltest.Options{}, func(s *sim) {
+	simulate(t, nfqueueKinds, kerneltest.Options{Process: 4711}, func(s *sim) {
 		ctx := sock.WithKernel(context.Background(), &host{s.kernel, map[string][]byte{
 			"/proc/4711/comm": []byte("firewalld\n"),
 		}})

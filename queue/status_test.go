@@ -127,7 +127,7 @@ func TestStatsAllocates(t *testing.T) {
 
 // TestOwnerManyQueues names the owner of a queue behind many others.
 func TestOwnerManyQueues(t *testing.T) {
-	k := kerneltest.New(kerneltest.Options{})
+	k := kerneltest.New(kerneltest.Options{Process: 4711})
 	text := nfqRows(0, 700) + strings.Replace(nfqRow(65535, 1), fmt.Sprint(uint32(1<<31+65535)), "  4711", 1)
 	h := &host{k, map[string][]byte{"/proc/4711/comm": []byte("firewalld\n")}}
 	owner, err := queue.Open(sock.WithKernel(t.Context(), k), queue.Config{Number: 65535})

@@ -46,7 +46,7 @@ type Options struct {
 	Layout Layout
 
 	// Process is the process id, which the first socket gets as its port. 0
-	// means 4711.
+	// means 4711, and that the process is the calling one.
 	Process uint32
 
 	// Unprivileged means that the process lacks CAP_NET_ADMIN. SetPrivileged
@@ -115,6 +115,7 @@ func or[T comparable](v, byDefault T) T {
 // A Kernel is a kernel in memory. It satisfies sock.Kernel.
 type Kernel struct {
 	opts Options
+	self bool // the process is the calling one
 
 	// mu guards everything below, and all sockets, queues and packets. No
 	// goroutine waits while it holds mu.
@@ -169,6 +170,7 @@ var _ sock.Kernel = (*Kernel)(nil)
 func New(o Options) *Kernel {
 	k := &Kernel{
 		opts:    o.withDefaults(),
+		self:    o.Process == 0,
 		relays:  make(map[int]relay),
 		modules: make(map[int]module),
 		rover:   -4096 & math.MaxUint32,

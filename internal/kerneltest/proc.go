@@ -64,7 +64,7 @@ func (k *Kernel) Holder(protocol int, port uint32) (sock.Process, error) {
 	if k.socket(protocol, port) == nil {
 		return sock.Process{}, fs.ErrNotExist
 	}
-	return sock.Process{ID: int(k.opts.Process), Exiting: k.faults.exiting}, nil
+	return sock.Process{ID: int(k.opts.Process), Self: k.self, Exiting: k.faults.exiting}, nil
 }
 
 // openError returns the error of opening a file for writing.

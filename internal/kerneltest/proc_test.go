@@ -128,7 +128,7 @@ func TestHolder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := k.Holder(sock.ProtoNetfilter, s.Port()); got.ID != 99 || got.Exiting || err != nil {
+		if got, err := k.Holder(sock.ProtoNetfilter, s.Port()); got != (sock.Process{ID: 99}) || err != nil {
 			t.Errorf("Holder of port %d = %+v, %v, want 99", s.Port(), got, err)
 		}
 		if _, err := k.Holder(sock.ProtoFirewall, s.Port()); !errors.Is(err, fs.ErrNotExist) {
