@@ -20,11 +20,13 @@ func sample(protocol uint8, from, to string) queue.Flow {
 }
 
 // needs are the traffic that warnings checks. It does not include replies,
-// which pass because of the mark of their connection.
+// which pass because of the mark of their connection. The answers of DHCPv6
+// servers are no such replies: they are answers to a multicast.
 var needs = []need{
 	{"ssh to this machine", "accept tcp to port 22", traveller{in: "eth0", flow: sample(tcp, "192.0.2.1:40000", "192.0.2.2:22")}},
 	{"names (DNS)", "accept udp to port 53", traveller{out: "eth0", flow: sample(udp, "192.0.2.2:40000", "192.0.2.1:53")}},
 	{"addresses (DHCP)", "accept udp to port 67", traveller{out: "eth0", flow: sample(udp, "192.0.2.2:68", "192.0.2.1:67")}},
+	{"IPv6 addresses (DHCPv6)", "accept udp to port 546-547", traveller{in: "eth0", flow: sample(udp, "[fe80::1]:547", "[fe80::2]:546")}},
 	{"loopback", "accept in lo; accept out lo", traveller{in: "lo", flow: sample(tcp, "127.0.0.1:40000", "127.0.0.1:80")}},
 }
 

@@ -7,7 +7,7 @@ import (
 
 func TestWarnings(t *testing.T) {
 	const (
-		most = "accept in lo\naccept out lo\naccept udp to port 53\naccept udp to port 67\n"
+		most = "accept in lo\naccept out lo\naccept udp to port 53\naccept udp to port 67\naccept udp to port 546-547\n"
 		all  = most + "accept tcp to port 22\n"
 		ssh  = "no line accepts ssh to this machine; if packets of this kind reach the queue, add: accept tcp to port 22"
 	)
@@ -24,6 +24,7 @@ func TestWarnings(t *testing.T) {
 		{most + "drop tcp\ndefault drop", ssh},
 		{"accept in lo\n" + strings.TrimPrefix(all, "accept in lo\naccept out lo\n") + "default drop", ""},
 		{"accept\ndefault drop", ""},
+		{"accept in lo\naccept out *\naccept in eth0 tcp to port 22\ndefault drop", "no line accepts IPv6 addresses (DHCPv6); if packets of this kind reach the queue, add: accept udp to port 546-547"},
 		{"accept in eth0\naccept out eth0\ndefault drop", "no line accepts loopback; if packets of this kind reach the queue, add: accept in lo; accept out lo"},
 		{"drop icmpv6 from fe80::/10\ndefault accept", "line 1 disables IPv6 on Ethernet: it drops neighbour discovery"},
 		{"\nreject to ff00::/8\ndefault accept", "line 2 disables IPv6 on Ethernet: it rejects neighbour discovery"},
@@ -34,8 +35,8 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 	got := parsePolicy(t, "accept tcp to port 443\ndefault drop").warnings(true)
-	if len(got) != 1 || !strings.HasPrefix(got[0], "no line accepts ssh to this machine, names (DNS), addresses (DHCP), loopback; ") {
-		t.Errorf("warnings %q, want one of all four kinds", got)
+	if len(got) != 1 || !strings.HasPrefix(got[0], "no line accepts ssh to this machine, names (DNS), addresses (DHCP), IPv6 addresses (DHCPv6), loopback; ") {
+		t.Errorf("warnings %q, want one of all five kinds", got)
 	}
 }
 
