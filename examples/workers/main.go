@@ -2,9 +2,11 @@
 // each conversation. A Group reads several kernel queues. All packets between the
 // same two end points, in both directions, go to the same worker, so a worker needs
 // no lock for its conversations and waits for no other worker. These workers only
-// count: at the end the program prints the conversations with the most bytes. It
-// needs CAP_NET_ADMIN, and a rule that distributes packets over the queues, by a
-// hash of the addresses or, with fanout, by processor:
+// count: at the end the program prints the conversations with the most bytes. A
+// worker remembers 10,000 conversations and then forgets the smaller half; one that
+// continues is counted anew. The program needs CAP_NET_ADMIN, and a rule that
+// distributes packets over the queues, by a hash of the addresses or, with fanout,
+// by processor:
 //
 //	iptables -I FORWARD -j NFQUEUE --queue-balance 0:3 --queue-bypass
 //	nft insert rule inet filter forward queue num 0-3 bypass

@@ -18,7 +18,7 @@ const top = 10
 func (p *pool) report(out io.Writer) {
 	fmt.Fprintf(out, "%6s %10s %12s %7s %s\n", "worker", "packets", "bytes", "failed", "conversations")
 	for i, w := range p.workers {
-		fmt.Fprintf(out, "%6d %10d %12d %7d %d\n", i, w.all.packets, w.all.bytes, w.failed, len(w.conversations))
+		fmt.Fprintf(out, "%6d %10d %12d %7d %d\n", i, w.all.packets, w.all.bytes, w.failed, len(w.conversations)+w.forgotten)
 	}
 	fmt.Fprintf(out, "\n%10s %12s conversation\n", "packets", "bytes")
 	for _, t := range p.loudest() {
