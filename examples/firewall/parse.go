@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -189,10 +191,11 @@ func parseProtocol(word string) (uint8, error) {
 	if n, err := parseByte(word); err == nil && n != 0 {
 		return n, nil
 	}
-	if _, err := netip.ParseAddr(word); err == nil || strings.Contains(word, "/") {
+	if _, err := netip.ParseAddr(word); err == nil || strings.Contains(word, "/") || word == "port" {
 		return 0, fmt.Errorf("want from or to before %q", word)
 	}
-	return 0, fmt.Errorf("unknown protocol or condition %q", word)
+	return 0, fmt.Errorf("unknown protocol or condition %q: want in, out, from, to, type, a protocol's number or one of %s",
+		word, strings.Join(slices.Sorted(maps.Keys(protocols)), ", "))
 }
 
 func hasPorts(protocol uint8) bool {

@@ -47,12 +47,15 @@ func parsePort(s string) (uint16, error) {
 
 // parsePrefix parses a network. A single address is a network of one.
 func parsePrefix(s string) (netip.Prefix, error) {
-	if addr, err := netip.ParseAddr(s); err == nil {
-		return netip.PrefixFrom(addr.WithZone(""), addr.BitLen()), nil
-	}
 	prefix, err := netip.ParsePrefix(s)
-	if err != nil {
+	if addr, e := netip.ParseAddr(s); e == nil {
+		prefix, err = netip.PrefixFrom(addr.WithZone(""), addr.BitLen()), nil
+	}
+	switch {
+	case err != nil:
 		return prefix, errors.New("want an address or a network such as 192.0.2.0/24")
+	case prefix.Addr().Is4In6(): // no packet has such an address
+		return prefix, errors.New("want an IPv4 address as IPv4, such as 192.0.2.1")
 	}
 	return prefix.Masked(), nil
 }

@@ -37,6 +37,8 @@ func TestParseRefuses(t *testing.T) {
 		{"-queue", "65536"},
 		{"-to", "example.com"},
 		{"-to", "192.0.2.0/33"},
+		{"-to", "::ffff:192.0.2.1"},
+		{"-to", "::ffff:192.0.2.0/120"},
 		{"-port", "http"},
 		{"-port", "0"},
 		{"-port", "65536"},

@@ -194,6 +194,22 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestSyntaxErrorIsShort checks that an error does not contain the whole of a file that is
+// no list, but says what is wrong.
+func TestSyntaxErrorIsShort(t *testing.T) {
+	for list, want := range map[string]string{
+		strings.Repeat("\x7f\x80\x00", 1<<16):    "is not UTF-8",
+		strings.Repeat("<p>", 1<<16):             "is longer than 253 bytes",
+		"||" + strings.Repeat("ü/", 1<<16):       "want a rule such as ||ads.example^",
+		"@@||" + strings.Repeat("x", 5000) + "^": "is longer than 253 bytes",
+	} {
+		err := new(Set).Read(strings.NewReader(list))
+		if err == nil || !strings.HasPrefix(err.Error(), "line 1: ") || !strings.Contains(err.Error(), want) || len(err.Error()) > 500 {
+			t.Errorf("Read = %v, want %s in less than 500 bytes", err, want)
+		}
+	}
+}
+
 // TestReadGoesOn checks that lines after an invalid one count.
 func TestReadGoesOn(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "list")

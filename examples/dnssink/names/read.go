@@ -55,11 +55,21 @@ func (e *SyntaxError) Error() string {
 	} else {
 		file += ":"
 	}
-	text := fmt.Sprintf("%s%d: %v", file, e.Line, e.Err)
+	text := fmt.Sprintf("%s%d: %s", file, e.Line, shortened(e.Err.Error()))
 	if more := e.Lines - 1; more > 0 {
 		text += fmt.Sprintf(" (and %s)", plural(more, "more line"))
 	}
 	return text
+}
+
+// shortened cuts the middle out of a text that quotes a very long line, as files
+// have that are no lists.
+func shortened(text string) string {
+	const head, tail = 200, 200
+	if len(text) <= head+tail {
+		return text
+	}
+	return strings.ToValidUTF8(text[:head], "") + " ... " + strings.ToValidUTF8(text[len(text)-tail:], "")
 }
 
 // Unwrap returns Err.
