@@ -10,17 +10,18 @@ import (
 )
 
 // An OpError is the type of every error that this package returns, except those
-// of Packet.IPv4 and Packet.IPv6. Err is one of the sentinel errors of this
-// package, or wraps the kernel's errno, so that errors.Is(err, syscall.EPERM)
-// and errors.Is(err, fs.ErrPermission) work.
+// of Packet.IPv4 and Packet.IPv6. Err is or wraps one of the sentinel errors of
+// this package, the kernel's errno, or the error and the cause of a context. So
+// for example errors.Is(err, syscall.EPERM) and errors.Is(err,
+// fs.ErrPermission) work.
 type OpError struct {
 	Op    string // the operation: "open", "accept", "replace", "set mode", ...
-	Queue string // the queue: "queue 5" of nfnetlink_queue, "ip_queue", "ip6_queue"
+	Queue string // the queue: "queue 5" of nfnetlink_queue, "ip_queue", "ip6_queue", or "" if there is none
 	Err   error  // why it failed and, where that is known, what to do
 }
 
-// Error returns one line that starts with the name of the queue. The operation
-// follows, unless it is "open".
+// Error returns one line that starts with the name of the queue, or with
+// "queue" if there is none. The operation follows, unless it is "open".
 func (e *OpError) Error() string {
 	queue := cmp.Or(e.Queue, "queue")
 	if e.Op == "open" {
