@@ -42,11 +42,15 @@ func run(args []string, stdout *os.File, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	show := &screen{stdout, colourful(stdout, os.Getenv)}
+	out := &output{Writer: stdout}
+	show := &screen{out, colourful(stdout, os.Getenv)}
 	if o.watch {
 		err = watch(ctx, show, o.number)
 	} else {
 		err = demonstrate(ctx, show, place(show))
+	}
+	if err == nil {
+		err = out.err
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "quickstart:", err)

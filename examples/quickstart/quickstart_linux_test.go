@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -22,6 +23,7 @@ func TestQuickstart(t *testing.T) {
 	t.Run("namespace", func(t *testing.T) { testNamespace(t, program) })
 	t.Run("no namespace", func(t *testing.T) { testNoNamespace(t, program) })
 	t.Run("queue", func(t *testing.T) { testQueue(t, program) })
+	t.Run("full", func(t *testing.T) { testFull(t, program) })
 	t.Run("bad arguments", func(t *testing.T) { testBadArguments(t, program) })
 }
 
@@ -81,6 +83,25 @@ func testNoNamespace(t *testing.T, program string) {
 		if !strings.Contains(shown, want) {
 			t.Errorf("not shown: %q, but:\n%s", want, shown)
 		}
+	}
+}
+
+// testFull checks that the program reports that its output could not be written.
+func testFull(t *testing.T, program string) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		testutil.Lacks(t, "/dev/full", err)
+	}
+	defer full.Close()
+	cmd := outside(program)
+	var stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = full, &stderr
+	var exit *exec.ExitError
+	if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
+		t.Errorf("%v, want exit status 1", err)
+	}
+	if want := "quickstart: write /dev/stdout: no space left on device\n"; stderr.String() != want {
+		t.Errorf("standard error has %q, want %q", &stderr, want)
 	}
 }
 

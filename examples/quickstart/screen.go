@@ -10,6 +10,20 @@ import (
 	"github.com/ipqueue/ipqueue/queue"
 )
 
+// An output remembers the first error of a Writer.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.Writer.Write(b)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
 // A screen shows what the program does.
 type screen struct {
 	io.Writer
