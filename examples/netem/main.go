@@ -71,9 +71,13 @@ func main() {
 	program.Exit(err)
 }
 
-// run emulates the network until ctx ends.
-func run(ctx context.Context, o options) error {
-	q, err := queue.Open(ctx, queue.Config{
+// config returns how to open the queue.
+func (o options) config() queue.Config {
+	const (
+		leastBuffer    = 8 << 20
+		bytesPerPacket = 2048
+	)
+	return queue.Config{
 		Number: o.number,
 		// Treat each packet on the wire separately, instead of many as one
 		// large GSO packet.
@@ -83,7 +87,15 @@ func run(ctx context.Context, o options) error {
 		// reader continues when limit packets are held, and notices the end.
 		QueueLength:  o.limit,
 		MaxUndecided: o.limit + 1,
-	})
+		// By default a short queue has a small buffer, and the kernel would
+		// drop packets below the limit: on loopback each may have 64 KiB.
+		ReadBuffer: max(leastBuffer, o.limit*bytesPerPacket),
+	}
+}
+
+// run emulates the network until ctx ends.
+func run(ctx context.Context, o options) error {
+	q, err := queue.Open(ctx, o.config())
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,18 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// TestConfig checks that there is room for what the queue may hold: with a small limit
+// for large packets, with a large one for many.
+func TestConfig(t *testing.T) {
+	for limit, want := range map[int]int{1: 8 << 20, 20: 8 << 20, 65535: 65535 * 2048} {
+		c := options{limit: limit}.config()
+		if c.QueueLength != limit || c.MaxUndecided != limit+1 || c.ReadBuffer != want {
+			t.Errorf("limit %d: queue of %d, at most %d undecided, buffer of %d, want %d, %d, %d",
+				limit, c.QueueLength, c.MaxUndecided, c.ReadBuffer, limit, limit+1, want)
+		}
+	}
+}
+
 func TestParseSeed(t *testing.T) {
 	a, _ := parse(nil, io.Discard)
 	b, _ := parse(nil, io.Discard)
