@@ -1,9 +1,9 @@
-# What the gates share. To be sourced.
+# Functions that the gates share. The gates source this file.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# The version of a checkout is nobody's business, and asking git for it fails
-# in one that belongs to another user.
+# Builds do not contain the version of the checkout: git refuses to report it if the
+# checkout belongs to another user.
 export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
 
 # CI_TMP is a directory for all gates of one run.
@@ -18,8 +18,8 @@ die() {
 	exit 1
 }
 
-# modules lists the directories of all modules, the root first. git knows which
-# belong to the checkout, and is not to mind whose that is.
+# modules lists the directories of all modules in the checkout, the root first. git
+# must accept a checkout of another user.
 modules() { git -c safe.directory='*' ls-files '*go.mod' | sed 's,^,./,; s,/go\.mod$,,' | sort; }
 
 # in_modules runs a command in each module, and fails if it fails in any.
@@ -46,8 +46,8 @@ need() {
 		die "$1 is missing: install package $2"
 }
 
-# judges installs the programs that tests hold our output against: rules, packet
-# files and metrics. Without them these tests are skipped.
+# judges installs the programs that check the output of the library and the examples:
+# rules, packet files and metrics. Without them, tests that use them are skipped.
 judges() {
 	need nft nftables
 	need iptables iptables

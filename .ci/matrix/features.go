@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// common are features that tests need and that are there in every run: a test
-// that needs one must not be skipped. Other machines may lack them.
+// common contains features that every run has, so that tests which need one must not
+// be skipped. Other machines may lack them.
 var common = []string{
 	"/dev/full",
 	"NETLINK_USERSOCK",
@@ -39,7 +39,7 @@ var common = []string{
 	"vector instructions",
 }
 
-// features are those that only some runs have.
+// features contains features that only some runs have.
 var features = map[string]func(*run) bool{
 	"namespaces":                           func(r *run) bool { return r.user != "confined" },
 	"limits in every network namespace":    since(6, 9),
@@ -52,13 +52,14 @@ var features = map[string]func(*run) bool{
 	"the schemas of Kubernetes":            nowhere, // to be downloaded
 }
 
-// programs are there in the virtual machines, beside those of every system.
+// programs contains programs that the virtual machines have, in addition to those of
+// every system.
 var programs = []string{
 	"iptables", "iptables-nft", "iptables-legacy", "ip6tables", "ip6tables-nft", "ip6tables-legacy",
 	"iptables-restore", "nft", "conntrack", "ip", "tc", "ss",
 }
 
-// has returns where a feature is there, if it is known.
+// has returns a function that reports which runs have a feature, if it is known.
 func has(feature string) (where func(*run) bool, known bool) {
 	if program, ok := strings.CutPrefix(feature, "program "); ok {
 		if slices.Contains(programs, program) {
@@ -93,7 +94,7 @@ func (r *run) before(major, minor int) bool {
 	return x < major || x == major && y < minor
 }
 
-// unfounded returns why the skip of a test that needs the feature is wrong, or
+// unfounded returns why a test that needs the feature should not have been skipped, or
 // "".
 func (r *run) unfounded(feature string) string {
 	where, known := has(feature)
@@ -108,7 +109,7 @@ func (r *run) unfounded(feature string) string {
 	return ""
 }
 
-// possible reports whether there is a run for each of the features.
+// possible reports whether each of the features occurs in some run.
 func possible(needed []string, runs []*run) bool {
 	for _, feature := range needed {
 		if where, known := has(feature); known && !slices.ContainsFunc(runs, where) {

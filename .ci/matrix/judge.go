@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// report prints what ran where, and the output of tests that failed.
+// report prints which tests ran on which kernel, and the output of failed tests.
 func report(w io.Writer, runs []*run, verbose bool) {
 	for _, r := range runs {
 		count := make(map[string]int)
@@ -37,19 +37,19 @@ func report(w io.Writer, runs []*run, verbose bool) {
 	}
 }
 
-// A history is what became of a test in all runs.
+// A history contains the results of a test in all runs.
 type history struct {
 	ran   bool
 	needs []string // features that it lacked where it was skipped
 }
 
-// A verdict collects what is wrong.
+// A verdict collects the problems.
 type verdict struct {
 	complaints []string
 	tests      map[string]*history // by directory and name
 }
 
-// judge returns what is wrong with the runs, one line each.
+// judge returns the problems of the runs, one line each.
 func judge(runs []*run, whole bool) []string {
 	v := verdict{tests: make(map[string]*history)}
 	if len(runs) == 0 {
@@ -97,7 +97,7 @@ func (v *verdict) complain(format string, args ...any) {
 	v.complaints = append(v.complaints, fmt.Sprintf(format, args...))
 }
 
-// add judges one test of one run.
+// add adds one test of one run.
 func (v *verdict) add(r *run, t *test) {
 	name := r.directory + " " + t.name
 	h := v.tests[name]
@@ -123,8 +123,8 @@ func (v *verdict) add(r *run, t *test) {
 	}
 }
 
-// everyTestRan complains of tests that were skipped in all runs, although
-// there could be one with the features they need.
+// everyTestRan reports tests that were skipped in all runs, although some run could
+// have the features that they need.
 func (v *verdict) everyTestRan(runs []*run) {
 	for _, name := range slices.Sorted(maps.Keys(v.tests)) {
 		if h := v.tests[name]; !h.ran && possible(h.needs, runs) {

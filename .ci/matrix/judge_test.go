@@ -75,7 +75,7 @@ func TestJudgeExitStatus(t *testing.T) {
 	}
 }
 
-// What failed once and passed alone is no fault of the library's.
+// A test that failed once and then passed alone is not a problem.
 func TestJudgeAgain(t *testing.T) {
 	type actions = map[string]string
 	for name, tt := range map[string]struct {
@@ -148,7 +148,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// A virtual machine that ended too early is an error, whatever it had written.
+// The early end of a virtual machine is an error, whatever its output contains.
 func TestParseCutShort(t *testing.T) {
 	for _, end := range []int{0, 30, len(output) - 12, len(output) - 3} {
 		if _, err := parse("6.1", output[:end]); err == nil {

@@ -1,12 +1,12 @@
-// Matrix judges the tests that ran on several kernels. It prints what ran
-// where and what failed, and exits with status 1 unless all is well. A skipped
-// test is an assertion too: that the system lacks the feature it names.
+// Matrix checks the results of tests on several kernels. It prints which tests ran on
+// which kernel and which failed, and exits with status 1 if there is a problem. A
+// skipped test is an assertion as well: that the system lacks the feature it names.
 //
 //	matrix [-v] [-whole] RELEASE.results...
 //
 // Each file holds the output of a virtual machine (see ../vm/init). The messages
-// of its kernel are beside it, in RELEASE.console. With -whole, each test must
-// have run somewhere.
+// of its kernel are in RELEASE.console, in the same directory. With -whole, each test
+// must have run on some kernel.
 package main
 
 import (

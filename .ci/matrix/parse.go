@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// A run is the work of one test binary on one kernel, as one user.
+// A run is one execution of a test binary on a kernel, as a user.
 type run struct {
 	release, user, directory string
 	again                    bool   // the tests that failed in the run before, alone
@@ -18,7 +18,7 @@ type run struct {
 	tests                    []*test
 }
 
-// A test is what a run reports of one of its tests.
+// A test is the result of one test in a run.
 type test struct {
 	name   string // empty for the test binary itself
 	action string // pass, fail or skip; empty if the test did not end
@@ -33,8 +33,8 @@ func (r *run) String() string {
 	return text
 }
 
-// parse reads the output of a virtual machine. If that ended too early, parse
-// returns what there is, and an error.
+// parse reads the output of a virtual machine. If the output ends too early, parse
+// returns the runs so far, and an error.
 func parse(release, output string) (runs []*run, err error) {
 	sections := strings.Split("\n"+output, "\n#### begin ")
 	for _, section := range sections[1:] {

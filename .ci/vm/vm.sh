@@ -1,7 +1,7 @@
-# Virtual machines with the kernels of Debian and Ubuntu. To be sourced, after
-# lib.sh.
+# Functions for virtual machines with the kernels of Debian and Ubuntu. Gates
+# source this file after lib.sh.
 
-# Packages stay here.
+# The cache of packages.
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ipqueue/kernels
 keys=/usr/share/keyrings/debian-archive-keyring.gpg
 
@@ -9,8 +9,8 @@ keys=/usr/share/keyrings/debian-archive-keyring.gpg
 keyring=ubuntu-keyring_2023.11.28.1_all.deb
 keyring_hash=36de43b15853ccae0028e9a767613770c704833f82586f28eb262f0311adb8a8
 
-# source_of prints suite, archive and packages of a kernel, or of what runs
-# above it.
+# source_of prints suite, archive and packages of a kernel, or of the system that
+# runs on it.
 source_of() {
 	case $1 in
 	5.10) echo bullseye-security debian-security linux-image-cloud-amd64 ;;
@@ -23,7 +23,7 @@ source_of() {
 	esac
 }
 
-# need_vm installs what makes and runs virtual machines.
+# need_vm installs the programs that create and run virtual machines.
 need_vm() {
 	need qemu-system-x86_64 qemu-system-x86
 	need depmod kmod
@@ -61,8 +61,8 @@ suite() {
 		-o Acquire::Languages=none -o Acquire::Retries=3 -o Acquire::http::Timeout=30 "$@"
 }
 
-# fetch NAME downloads what is missing of a kernel, or of userland, and prints
-# the names of its packages' files.
+# fetch NAME downloads the missing packages of a kernel, or of userland, and prints
+# the names of the files.
 fetch() {
 	local name archive want packages
 	read -r name archive want <<<"$(source_of "$1")"
@@ -97,7 +97,7 @@ make_kernel() {
 	for file in $files; do
 		dpkg-deb -x "$file" "$dir/root"
 	done
-	# In Ubuntu these are links, which come with the package base-files.
+	# In Ubuntu these are links, which the package base-files contains.
 	for name in bin sbin lib lib64; do
 		mkdir -p "$dir/root/$name" "$dir/root/usr/$name"
 		cp -a "$dir/root/$name/." "$dir/root/usr/$name"
@@ -107,7 +107,7 @@ make_kernel() {
 	find "$dir/root" -name 'vmlinuz*' -exec mv {} "$dir/vmlinuz" \;
 	version=$(ls "$dir/root/lib/modules")
 	rm -rf "$dir"/root/{boot,usr/share,usr/lib/x86_64-linux-gnu/{gconv,perl*,engines*}}
-	# Of the drivers only those that make network devices out of nothing.
+	# Of the drivers, only those for virtual network devices.
 	(cd "$dir/root/lib/modules/$version/kernel" &&
 		find . -name '*.ko*' ! -path './net/*' ! -path './lib/*' ! -path './crypto/*' ! -path './drivers/net/*' \
 			! -path './arch/*' ! -path './security/*' -delete
@@ -120,8 +120,8 @@ make_kernel() {
 	echo "$version"
 }
 
-# accelerator prints what qemu runs a kernel with: KVM if a kernel starts with
-# it, which is not so wherever /dev/kvm can be opened.
+# accelerator prints the accelerator for qemu: KVM if a kernel starts with it. That
+# fails on some machines where /dev/kvm can be opened.
 accelerator() {
 	local log=$CI_TMP/vm/kvm.log
 	if [ -w /dev/kvm ]; then
@@ -133,8 +133,8 @@ accelerator() {
 }
 
 # boot KERNEL TESTS SECONDS starts a virtual machine that runs /plan of the
-# initramfs TESTS, and returns when it has ended. What the tests say is in the
-# file results then, what the kernel says in console.
+# initramfs TESTS, and returns when it has ended. The file results then contains
+# the output of the tests, and console that of the kernel.
 boot() {
 	local dir=$CI_TMP/vm/$1
 	cat "$dir/initramfs" "$2" >"$dir/initrd"
