@@ -316,6 +316,33 @@ func TestDeadlineInGroup(t *testing.T) {
 	})
 }
 
+// TestSweep removes expired packets from a channel. It takes out others only if
+// it must, as a program that receives meanwhile would get them in another order.
+func TestSweep(t *testing.T) {
+	type sent = queue.SentPacket
+	for name, tt := range map[string]struct {
+		packets []sent
+		expired [2]uint64 // of each queue, up to that one
+		want    []sent
+		moved   int
+	}{
+		"empty":         {expired: [2]uint64{7, 7}},
+		"none":          {packets: []sent{{0, 3}, {0, 4}}, want: []sent{{0, 3}, {0, 4}}},
+		"delivered":     {packets: []sent{{0, 3}, {0, 4}}, expired: [2]uint64{2, 9}, want: []sent{{0, 3}, {0, 4}}},
+		"first":         {packets: []sent{{0, 3}, {0, 5}, {0, 6}, {0, 9}}, expired: [2]uint64{5, 0}, want: []sent{{0, 6}, {0, 9}}},
+		"all":           {packets: []sent{{0, 3}, {0, 4}}, expired: [2]uint64{4, 0}},
+		"of both":       {packets: []sent{{1, 1}, {0, 3}, {1, 2}}, expired: [2]uint64{3, 1}, want: []sent{{1, 2}}},
+		"of the second": {packets: []sent{{0, 3}, {1, 1}, {0, 4}, {1, 2}}, expired: [2]uint64{0, 1}, want: []sent{{0, 3}, {0, 4}, {1, 2}}, moved: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			left, moved := queue.Sweep(tt.packets, tt.expired)
+			if !slices.Equal(left, tt.want) || moved != tt.moved {
+				t.Errorf("%v are left, %d of them moved, want %v, %d", left, moved, tt.want, tt.moved)
+			}
+		})
+	}
+}
+
 // TestDeadlineWithoutRoom hangs with as many packets as may be undecided: each
 // that expires makes room for another.
 func TestDeadlineWithoutRoom(t *testing.T) {

@@ -119,7 +119,7 @@ func (g *Group) merge() {
 		capacity += q.cfg.Buffer
 		expire = expire || q.cfg.Deadline > 0
 	}
-	o := newOutlet(capacity, expire)
+	o := newOutlet(capacity, expire, true)
 	g.merged = o.to
 	g.streams.Store(int32(len(g.queues)))
 	for _, q := range g.queues {

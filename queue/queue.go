@@ -148,9 +148,9 @@ func (q *Queue) opened(ctx context.Context, err error) (*Queue, error) {
 
 // packetExpired is called by the ledger, with its mutex held, for a packet that
 // the deadline decided.
-func (q *Queue) packetExpired(s *ledger.Slot) {
+func (q *Queue) packetExpired(s *ledger.Slot, seq uint64) {
 	q.keeper.stale.Store(true)
-	q.stream.packetExpired()
+	q.stream.packetExpired(seq)
 	if q.onExpired.f != nil {
 		q.onExpired.later(*s.Memo.(*aside).packet)
 	}

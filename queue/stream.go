@@ -25,8 +25,7 @@ type stream struct {
 	batch []Packet // packets for a loop over All
 	at    int      // index of the next one
 
-	expired atomic.Bool // the deadline has decided a packet
-	suspect int         // number of batches that may contain expired packets
+	expired atomic.Uint64 // sequence number of the last packet that the deadline has decided
 }
 
 // An outlet is a channel that the streams of one or several queues feed.
@@ -35,14 +34,28 @@ type outlet struct {
 	expired chan struct{} // receives a value when a packet expires, which may be in the channel
 	turn    chan struct{} // holds one value while a stream sends; nil if streams need not take turns
 	full    chan struct{} // delivers values while the stream that has the turn waits for the application
-	kept    []Packet      // scratch memory of sweep
+
+	// The following fields are used only if packets may expire, by the stream
+	// that has the turn.
+	recent []sentPacket // the packets in the channel, by their number, in a ring
+	sent   uint64       // number of packets sent
+	kept   []Packet     // scratch memory of sweep
 }
 
-// newOutlet returns an outlet. takeTurns must be set if several streams feed it
-// and packets may expire.
-func newOutlet(capacity int, takeTurns bool) *outlet {
+// A sentPacket identifies a packet that was sent to the channel.
+type sentPacket struct {
+	stream *stream
+	seq    uint64
+}
+
+// newOutlet returns an outlet. expire means that packets may expire, and shared
+// that several streams feed the outlet.
+func newOutlet(capacity int, expire, shared bool) *outlet {
 	o := &outlet{to: make(chan Packet, capacity), expired: make(chan struct{}, 1)}
-	if takeTurns {
+	if expire {
+		o.recent = make([]sentPacket, capacity)
+	}
+	if expire && shared {
 		o.turn, o.full = make(chan struct{}, 1), make(chan struct{})
 	}
 	return o
@@ -77,23 +90,62 @@ func (o *outlet) end() {
 	}
 }
 
-// sweep removes expired packets from the channel and keeps the order of the
-// others. The caller has called begin.
-func (o *outlet) sweep() {
-	for n := len(o.to); n > 0; n-- {
-		select {
-		case p := <-o.to:
-			if p.slot.Open(p.seq) {
-				o.kept = append(o.kept, p)
-			}
-		default: // the application took it
-		}
+// note records that a packet was sent to the channel. The caller has called
+// begin.
+func (o *outlet) note(s *stream, p *Packet) {
+	if len(o.recent) > 0 {
+		o.recent[o.sent%uint64(len(o.recent))] = sentPacket{s, p.seq}
+		o.sent++
 	}
-	for _, p := range o.kept {
-		o.to <- p // does not block: no other stream sends
+}
+
+// first returns the number of the first packet in the channel, which is o.sent
+// if the channel is empty.
+func (o *outlet) first() uint64 { return o.sent - uint64(len(o.to)) }
+
+// hasExpired reports whether the packet with that number has expired.
+func (o *outlet) hasExpired(number uint64) bool {
+	p := o.recent[number%uint64(len(o.recent))]
+	return p.stream.hasExpired(p.seq)
+}
+
+// sweep removes expired packets from the channel. The application may receive
+// from the channel meanwhile, so sweep takes out no other packets if it can:
+// these would change their order. The caller has called begin.
+func (o *outlet) sweep() {
+	// Those of one queue expire in the order in which they were sent.
+	for i := o.first(); i < o.sent && o.hasExpired(i) && len(o.kept) == 0; i = o.first() {
+		o.takeBack()
+	}
+	others := len(o.kept) > 0
+	for i := o.first(); i < o.sent && !others; i++ {
+		others = o.hasExpired(i)
+	}
+	if !others {
+		return
+	}
+	for range len(o.to) {
+		o.takeBack()
+	}
+	for i := range o.kept {
+		p := &o.kept[i]
+		o.to <- *p // does not block: no other stream sends
+		o.note(&p.Queue().stream, p)
 	}
 	clear(o.kept)
 	o.kept = o.kept[:0]
+}
+
+// takeBack takes a packet out of the channel, if there is one, and keeps it
+// unless it has expired.
+func (o *outlet) takeBack() {
+	select {
+	case p := <-o.to:
+		if p.Queue().stream.isLive(&p) {
+			o.kept = append(o.kept, p)
+		}
+	default: // the application took it
+	}
 }
 
 // The ways to receive the packets of a queue.
@@ -114,9 +166,13 @@ func (s *stream) hasBacklog() bool {
 }
 
 // packetExpired is called when the deadline has decided a packet, which may
-// still be in the channel or in a batch.
-func (s *stream) packetExpired() {
-	s.expired.Store(true)
+// still be in the channel or in a batch. Packets expire in order, except those
+// for which somebody was making up a verdict: these have been delivered.
+func (s *stream) packetExpired(seq uint64) {
+	if s.hasExpired(seq) {
+		return
+	}
+	s.expired.Store(seq)
 	if o := s.out.Load(); o != nil {
 		select {
 		case o.expired <- struct{}{}:
@@ -126,31 +182,16 @@ func (s *stream) packetExpired() {
 	}
 }
 
-// isLive reports whether the packet has not expired. A packet that expires may
-// be in the present batch, or among those that the reader has ready, which are
-// the next batch. So isLive checks only the packets of these two batches,
-// because the check takes the ledger's mutex.
-func (s *stream) isLive(p *Packet) bool {
-	if s.expired.Load() {
-		s.expired.Store(false)
-		s.suspect = 2
-	}
-	return s.suspect == 0 || p.slot.Open(p.seq)
-}
+// hasExpired reports whether a packet that was not delivered has expired.
+func (s *stream) hasExpired(seq uint64) bool { return seq <= s.expired.Load() }
 
-// next returns the next batch of packets: see reader.next.
-func (s *stream) next(spent []Packet) ([]Packet, error) {
-	batch, err := s.reader.next(spent)
-	if s.suspect > 0 && len(batch) > 0 {
-		s.suspect--
-	}
-	return batch, err
-}
+// isLive reports whether a packet that was not delivered has not expired.
+func (s *stream) isLive(p *Packet) bool { return !s.hasExpired(p.seq) }
 
 // channel returns the channel of the queue itself. The first call creates it.
 func (s *stream) channel(capacity int) <-chan Packet {
 	s.start.Do(func() {
-		o := newOutlet(capacity, false)
+		o := newOutlet(capacity, s.reader.cfg.Deadline > 0, false)
 		s.feed(byChannel, o, func() { close(o.to) })
 	})
 	if s.use.Load() != byChannel {
@@ -186,7 +227,7 @@ func (s *stream) run(o *outlet) {
 	var batch []Packet
 	var err error
 	for {
-		if batch, err = s.next(batch); err != nil {
+		if batch, err = s.reader.next(batch); err != nil {
 			break
 		}
 		if len(o.expired) > 0 && s.begin(o) {
@@ -217,6 +258,7 @@ func (s *stream) deliver(o *outlet, p *Packet) {
 	}
 	select {
 	case o.to <- *p:
+		o.note(s, p)
 		return
 	default:
 	}
@@ -227,6 +269,7 @@ func (s *stream) deliver(o *outlet, p *Packet) {
 	for s.isLive(p) {
 		select {
 		case o.to <- *p:
+			o.note(s, p)
 			return
 		case <-o.expired:
 			o.sweep()
@@ -272,7 +315,7 @@ func (s *stream) more() bool {
 		var err error
 		spent := s.batch
 		s.batch, s.at = nil, 0 // keeps nothing while next waits
-		if s.batch, err = s.next(spent); err != nil {
+		if s.batch, err = s.reader.next(spent); err != nil {
 			return false
 		}
 	}

@@ -72,7 +72,7 @@ func runCrowd(t *testing.T, deadline time.Duration) {
 		Deadline: deadline, OnDeadline: 3,
 		Listener: Listener{
 			Refused: func(id uint64, err error) { t.Errorf("refused %d: %v", id, err) },
-			Expired: func(s *Slot) { expired.Add(1); c.won[s.ID].Add(1 << 16) },
+			Expired: func(s *Slot, _ uint64) { expired.Add(1); c.won[s.ID].Add(1 << 16) },
 			Dead:    func(err error) { t.Errorf("dead: %v", err) },
 		},
 	})

@@ -40,7 +40,7 @@ func (l *Ledger) expireNow() {
 			s.cause = ByDeadline
 			l.push(s, Verdict{Action: l.onDeadline})
 			if l.listener.Expired != nil {
-				l.listener.Expired(s)
+				l.listener.Expired(s, s.seq)
 			}
 		case s.state == claimed:
 			l.overdue = true

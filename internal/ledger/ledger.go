@@ -34,9 +34,11 @@ import (
 type Listener struct {
 	// Refused is called for a verdict that is too large to be sent.
 	Refused func(id uint64, err error)
-	// Expired, if not nil, is called for each packet that the deadline decided.
+	// Expired, if not nil, is called for each packet that the deadline decided,
+	// with its sequence number. Earlier packets are no longer open, except those
+	// that are claimed.
 	// It may read the slot's ID, Mark and Memo until it returns.
-	Expired func(*Slot)
+	Expired func(s *Slot, seq uint64)
 	// Dead is called when the socket is broken, with the reason.
 	Dead func(err error)
 	// Drained is called when, after Drain, every packet has been decided.

@@ -121,7 +121,7 @@ func newHistory(t testing.TB, seed uint64, reuses bool, deadline time.Duration) 
 		Deadline: deadline, OnDeadline: dropAction,
 		Listener: Listener{
 			Refused: func(id uint64, err error) { h.lost = append(h.lost, id) },
-			Expired: func(s *Slot) { h.decided(s.Memo.(*held), Verdict{Action: dropAction}, ByDeadline) },
+			Expired: func(s *Slot, _ uint64) { h.decided(s.Memo.(*held), Verdict{Action: dropAction}, ByDeadline) },
 			Dead:    func(err error) { h.model.Errorf("dead: %v", err) },
 			Drained: func() {},
 		},
