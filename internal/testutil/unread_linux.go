@@ -1,13 +1,13 @@
 package testutil
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // StartUnread is like Start, but the standard output is a full pipe that is not
@@ -20,14 +20,31 @@ func StartUnread(t testing.TB, program string, args ...string) *Process {
 	}
 	t.Cleanup(func() { r.Close() })
 	defer w.Close()
-	size, err := unix.FcntlInt(w.Fd(), unix.F_GETPIPE_SZ, 0)
-	if err != nil {
-		t.Fatal(os.NewSyscallError("fcntl", err))
-	}
-	if _, err := w.Write(make([]byte, size)); err != nil {
+	if err := fill(w); err != nil {
 		t.Fatal(err)
 	}
 	return startCmd(t, exec.Command(program, args...), w)
+}
+
+// fill writes to a pipe until it is full. Pages are whole, so that the pipe has
+// no room for a single byte then.
+func fill(pipe *os.File) error {
+	conn, err := pipe.SyscallConn()
+	if err != nil {
+		return err
+	}
+	page := make([]byte, os.Getpagesize())
+	var failed error
+	err = conn.Write(func(fd uintptr) bool {
+		for failed == nil || failed == syscall.EINTR {
+			_, failed = syscall.Write(int(fd), page)
+		}
+		return true
+	})
+	if failed != syscall.EAGAIN {
+		err = errors.Join(err, os.NewSyscallError("write", failed))
+	}
+	return err
 }
 
 // WantUnread runs a program with the argument -queue and a standard output that
