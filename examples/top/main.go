@@ -14,8 +14,8 @@
 // documented. Counters that are 0 are not shown. Rates and flows are for the
 // last interval. Losses are red. q, Ctrl-C or SIGTERM ends the program.
 //
-// If input or output is not a terminal, the program prints a line for each
-// interval instead. The environment variable NO_COLOR disables colors. In a
+// If input or output is not a terminal, or TERM is dumb, the program prints a
+// line for each interval instead. The environment variable NO_COLOR disables colors. In a
 // locale without UTF-8, the program draws with ASCII characters.
 //
 // Packets do not wait for the terminal: one goroutine accepts and counts them,
@@ -76,9 +76,9 @@ func run(c queue.Config, interval time.Duration) error {
 }
 
 // show shows the model until a key or the end of the queue. Only where both
-// ends are terminals does it take them over.
+// ends are terminals, with a screen, does it take them over.
 func show(m model, ended <-chan struct{}) error {
-	if !term.IsTerminal(os.Stdin.Fd()) || !term.IsTerminal(os.Stdout.Fd()) {
+	if !term.IsTerminal(os.Stdin.Fd()) || !term.IsTerminal(os.Stdout.Fd()) || os.Getenv("TERM") == "dumb" {
 		return printLines(m, os.Stdout, ended)
 	}
 	screen := tea.NewProgram(m, tea.WithAltScreen(), tea.WithoutSignalHandler())

@@ -103,10 +103,13 @@ func testScreen(t *testing.T, program string, end func(p *testutil.Process, keyb
 	shown.Await(t, "\x1b[?1049l") // the program has left the alternate screen
 }
 
-// testLines runs the program with a terminal as its input or its output only,
-// whose settings must not change.
+// testLines runs the program with a terminal as its input or its output only, or one
+// without a screen, whose settings must not change.
 func testLines(t *testing.T, program string) {
-	for _, redirect := range []string{"<&3 >&4", "</dev/null >&3"} {
+	for _, test := range []struct{ redirect, terminal string }{
+		{"<&3 >&4", "xterm"}, {"</dev/null >&3", "xterm"}, {"<&3 >&3", "dumb"},
+	} {
+		redirect := test.redirect
 		t.Run(redirect, func(t *testing.T) {
 			testutil.FeedUDP(t, 3)
 			screen, terminal := openTerminal(t)
@@ -118,6 +121,7 @@ func testLines(t *testing.T, program string) {
 			defer r.Close()
 			defer w.Close()
 			cmd := exec.Command("/bin/sh", "-c", `exec "$0" "$@" `+redirect, program, "-queue", "3", "-interval", "10ms")
+			cmd.Env = append(os.Environ(), "TERM="+test.terminal)
 			cmd.ExtraFiles = []*os.File{terminal, w}
 			p := testutil.StartCmd(t, cmd)
 			shown := new(testutil.Output)
