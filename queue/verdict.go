@@ -212,6 +212,11 @@ func (p *Packet) judge(a Action) error {
 //     the initial user namespace does not own, as in a rootless container, or
 //     one whose IP options, extension headers or fragment bits change.
 //
+// Replace does not know the MTU of the link. If a replacement exceeds it, the
+// kernel splits it into fragments. It drops it if that is not allowed: if it
+// forwards the packet and that is IPv6, or IPv4 with the DF bit; or if a socket
+// of this host that forbids fragments sent it.
+//
 // Config.NoGSO avoids GSO packets and unfinished checksums. ReplaceData is for
 // the common case in which only the data changes. See Decide for the other
 // errors.
