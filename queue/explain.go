@@ -1,13 +1,11 @@
 package queue
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/ipqueue/ipqueue/internal/sock"
 )
@@ -174,37 +172,16 @@ func explainStatus(err error) error {
 }
 
 // portOwner returns a description of a netlink port and the process that owns
-// it, and whether it is this process. If the process cannot be found, for example in another namespace,
-// portOwner guesses: the port of the first socket of a process is the process
-// id, unless the process chose another one, as this package does for
-// nfnetlink_queue.
+// it, if that can be seen, and whether it is this process.
 func (q *binding) portOwner(protocol int, port uint32) (owner string, self bool) {
-	process, gone := int64(port), false
-	if q.cfg.NetNS == 0 {
-		p, err := q.host.Holder(protocol, port)
-		if p.Self {
-			return fmt.Sprintf("this program (netlink port %d)", port), true
-		}
-		if err == nil {
-			process = int64(p.ID)
-		}
-		gone = errors.Is(err, fs.ErrNotExist)
-	}
-	comm, err := q.host.ReadFile(fmt.Sprintf("/proc/%d/comm", process))
-	if err != nil || gone {
+	o := sock.OwnerOf(q.host, q.cfg.NetNS, protocol, port)
+	switch {
+	case o.Self:
+		return fmt.Sprintf("this program (netlink port %d)", port), true
+	case o.Nobody:
 		return fmt.Sprintf("netlink port %d", port), false
+	case o.Process == 0:
+		return fmt.Sprintf("a program that cannot be seen from here (netlink port %d)", port), false
 	}
-	return fmt.Sprintf("%s (process %d, netlink port %d)", printable(comm), process, port), false
-}
-
-// printable returns the name of a process, which may contain any bytes, as
-// printable text.
-func printable(comm []byte) string {
-	name := strings.Map(func(r rune) rune {
-		if unicode.IsPrint(r) {
-			return r
-		}
-		return '?'
-	}, strings.ToValidUTF8(strings.TrimSpace(string(comm)), "?"))
-	return cmp.Or(name, "a program without a name")
+	return fmt.Sprintf("%s (process %d, netlink port %d)", o.Name, o.Process, port), false
 }

@@ -158,7 +158,10 @@ func TestOpenTakenTexts(t *testing.T) {
 		taken(t, kerneltest.Options{Process: longPID, Modules: hasIPQ}, queue.Config{}, files,
 			"ip_queue: device or resource busy: "+want+": stop it, ip_queue serves one program at a time")
 	}
-	taken(t, kerneltest.Options{Process: 4711}, queue.Config{}, nil, "queue 0: operation not permitted: taken by netlink port 4711"+stop)
+	unseen := "queue 0: operation not permitted: taken by a program that cannot be seen from here (netlink port 4711)" + stop
+	taken(t, kerneltest.Options{Process: 4711}, queue.Config{}, nil, unseen)
+	// In another network namespace, process 4711 of the caller may be another program.
+	taken(t, kerneltest.Options{Process: 4711}, queue.Config{NetNS: 3}, map[string][]byte{"/proc/4711/comm": []byte("innocent\n")}, unseen)
 	taken(t, kerneltest.Options{Ordinary: true}, queue.Config{}, nil, "queue 0: operation not permitted: "+
 		"taken by another socket (root sees whose): stop that program or use another queue (Config.Number)")
 }

@@ -31,7 +31,7 @@ func TestRunLoss(t *testing.T) {
 		wantFinding(t, own, diagnose.Good, diagnose.AboutQueue, "Queue 7 belongs to netlink port 4711 (process 4711, firewall), in mode MetaOnly")
 		wantFinding(t, other, diagnose.Note, diagnose.AboutQueue, "Queue 7 belongs to")
 		wantFinding(t, other, diagnose.Warning, diagnose.AboutLoss, "Queue 7 has 2 packets waiting")
-		wantFinding(t, h.run(queue.Config{NetNS: 3}), diagnose.Note, diagnose.AboutQueue, "(process 4711, firewall)")
+		wantFinding(t, h.run(queue.Config{NetNS: 3}), diagnose.Note, diagnose.AboutQueue, "Queue 7 belongs to netlink port 4711, in mode MetaOnly")
 
 		if err := q.SetMode(context.Background(), queue.DropAll); err != nil {
 			t.Fatal(err)
