@@ -26,10 +26,14 @@ func ParseRelease(text string) (r Release, ok bool) {
 	return r, true
 }
 
-// ReleaseOf returns the release of the kernel, or the zero Release if /proc
-// does not show it.
+// ReleaseFile contains the release of the kernel. The host reads it even if
+// /proc does not show it.
+const ReleaseFile = "/proc/sys/kernel/osrelease"
+
+// ReleaseOf returns the release of the kernel, or the zero Release if it is
+// unknown.
 func ReleaseOf(k Kernel) Release {
-	text, err := k.ReadFile("/proc/sys/kernel/osrelease")
+	text, err := k.ReadFile(ReleaseFile)
 	if err != nil {
 		return Release{}
 	}

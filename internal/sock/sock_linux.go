@@ -23,7 +23,20 @@ func Host() Kernel { return host{} }
 
 type host struct{}
 
-func (host) ReadFile(name string) ([]byte, error) { return os.ReadFile(name) }
+// ReadFile implements Kernel. It also finds the release where /proc does not
+// show it, as with its mount option subset=pid (systemd: ProcSubset=pid): the
+// kernel's rules for verdicts depend on it. The file comes first, because uname
+// reports another release with the personality UNAME26.
+func (host) ReadFile(name string) ([]byte, error) {
+	b, err := os.ReadFile(name)
+	if err != nil && name == ReleaseFile {
+		var u unix.Utsname
+		if unix.Uname(&u) == nil {
+			return []byte(unix.ByteSliceToString(u.Release[:])), nil
+		}
+	}
+	return b, err
+}
 
 func (host) Glob(pattern string) []string {
 	names, _ := filepath.Glob(pattern) // fails only for a malformed pattern

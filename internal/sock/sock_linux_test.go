@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -381,4 +382,38 @@ func TestDrops(t *testing.T) {
 	if _, err := p.sock.Drops(); !errors.Is(err, ErrClosed) {
 		t.Errorf("Drops after Close: %v, want ErrClosed", err)
 	}
+}
+
+// TestReleaseWithoutProc covers /proc with an empty file system, for one thread.
+func TestReleaseWithoutProc(t *testing.T) {
+	testutil.RequireKernel(t)
+	want := ReleaseOf(Host())
+	if want == (Release{}) {
+		t.Fatal("the release is unknown with /proc, too")
+	}
+	var got Release
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		err := hideProc()
+		got = ReleaseOf(Host())
+		done <- err
+	}()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Errorf("without /proc the release is %v, want %v", got, want)
+	}
+}
+
+// hideProc hides /proc from the calling thread.
+func hideProc() error {
+	if err := unix.Unshare(unix.CLONE_NEWNS | unix.CLONE_FS); err != nil {
+		return os.NewSyscallError("unshare", err)
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return os.NewSyscallError("mount", err)
+	}
+	return os.NewSyscallError("mount", unix.Mount("none", "/proc", "tmpfs", 0, ""))
 }
