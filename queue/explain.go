@@ -165,8 +165,11 @@ func explainVerdictEPERM(err error) error {
 
 // explainStatus explains why Stats contains no counters of the kernel.
 func explainStatus(err error) error {
-	if errors.Is(err, fs.ErrPermission) {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
 		return explain(err, "the counters require root, group root (systemd: SupplementaryGroups=root) or CAP_DAC_READ_SEARCH")
+	case errors.Is(err, fs.ErrNotExist):
+		return explain(err, "the counters require /proc, without subset=pid (systemd: ProcSubset=all)")
 	}
 	return err
 }

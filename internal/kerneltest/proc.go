@@ -17,6 +17,7 @@ const (
 	fileSockets   = "/proc/net/netlink"
 	fileNFQ       = "/proc/net/netfilter/nfnetlink_queue"
 	fileRelease   = "/proc/sys/kernel/osrelease"
+	fileVersion   = "/proc/version"
 	fileIPQ       = "/proc/net/ip_queue"
 	fileIP6Q      = "/proc/net/ip6_queue"
 	fileIPQLimit  = "/proc/sys/net/ipv4/ip_queue_maxlen"
@@ -104,6 +105,8 @@ func (k *Kernel) text(name string) (string, error) {
 	switch name {
 	case fileRelease:
 		return fmt.Sprintf("%d.%d.0\n", k.opts.Linux.Major, k.opts.Linux.Minor), nil
+	case fileVersion:
+		return fmt.Sprintf("Linux version %d.%d.0\n", k.opts.Linux.Major, k.opts.Linux.Minor), nil
 	case fileOwners:
 		return k.owners()
 	case fileSockets:

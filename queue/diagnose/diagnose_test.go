@@ -2,6 +2,8 @@ package diagnose_test
 
 import (
 	"context"
+	"io/fs"
+	"strings"
 	"testing"
 
 	"github.com/ipqueue/ipqueue/internal/kerneltest"
@@ -136,4 +138,43 @@ func TestRunEnds(t *testing.T) {
 	cancel()
 	r := diagnose.Run(ctx, queue.Config{})
 	wantFinding(t, r, diagnose.Unseen, diagnose.AboutPrivilege, context.Canceled.Error())
+}
+
+// A blindHost has a /proc that shows only processes (mount option subset=pid).
+type blindHost struct{ *host }
+
+func (h blindHost) ReadFile(name string) ([]byte, error) {
+	if strings.HasPrefix(name, "/proc/") && !strings.HasPrefix(name, "/proc/self/") && name != sock.ReleaseFile {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	return h.host.ReadFile(name)
+}
+
+func (h blindHost) Open(c sock.Config) (sock.Socket, error) {
+	s, err := h.host.Open(c)
+	return blindSocket{s}, err
+}
+
+type blindSocket struct{ sock.Socket }
+
+func (blindSocket) Status([]byte, int64) (int, error) {
+	return 0, &fs.PathError{Op: "open", Path: "status", Err: fs.ErrNotExist}
+}
+
+// Where /proc shows nothing, nobody can say that a queue is not bound, that the
+// module is not loaded or that there are no legacy rules.
+func TestRunHiddenProc(t *testing.T) {
+	rule := diagnose.Rule{Family: "inet", Table: "lab", Chain: "output", Handle: 3, Numbers: []uint16{7}}
+	for _, rules := range [][]diagnose.Rule{nil, {rule}} {
+		h := newHost(kerneltest.Options{}, "")
+		h.open(t, queue.Config{Number: 7})
+		ctx := diagnose.WithRules(sock.WithKernel(t.Context(), blindHost{h}), rules, nil)
+		r := diagnose.Run(ctx, queue.Config{Number: 7})
+		wantFinding(t, r, diagnose.Unseen, diagnose.AboutQueue, "Cannot read which queues are bound", "ProcSubset")
+		wantFinding(t, r, diagnose.Unseen, diagnose.AboutRules, "legacy iptables", "ProcSubset")
+		wantAbout(t, r, diagnose.AboutModule, 0)
+		if r.Worst() >= diagnose.Warning {
+			t.Errorf("Worst = %v, want less than Warning: %v", r.Worst(), r.Findings)
+		}
+	}
 }

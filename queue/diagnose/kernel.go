@@ -2,9 +2,13 @@ package diagnose
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
+
+	"github.com/ipqueue/ipqueue/internal/sock"
 )
 
 // A release is the first two numbers of a kernel's release. The zero release
@@ -30,7 +34,7 @@ func parseRelease(s string) (r release, ok bool) {
 
 // kernel reads the release.
 func (x *examination) kernel() {
-	text, err := x.host.ReadFile("/proc/sys/kernel/osrelease")
+	text, err := x.host.ReadFile(sock.ReleaseFile)
 	x.osrelease = strings.TrimSpace(string(text))
 	r, ok := parseRelease(x.osrelease)
 	if err == nil && !ok {
@@ -43,6 +47,19 @@ func (x *examination) kernel() {
 	x.release = r
 	x.say(Good, AboutKernel, "This is Linux %s", x.osrelease)
 }
+
+// hidden reports whether err is the result of a /proc that shows only processes,
+// or nothing. A file of a complete /proc is missing if its module is not loaded.
+func (x *examination) hidden(err error) bool {
+	if !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	_, err = x.host.ReadFile("/proc/version")
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// showProc is the advice if /proc is hidden.
+const showProc = "mount /proc, without subset=pid (systemd: ProcSubset=all)"
 
 // capNetAdmin is the number of CAP_NET_ADMIN.
 const capNetAdmin = 12

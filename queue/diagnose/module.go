@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -31,7 +32,7 @@ func (x *examination) loading(module, alias string) (m loading) {
 		return loading{listed: true}
 	}
 	loadable, lerr := x.host.ReadFile(dir + "modules.dep")
-	if m.err = errors.Join(err, lerr); m.err != nil {
+	if m.err = cmp.Or(err, lerr); m.err != nil {
 		m.obstacle, m.advice = x.switchedOff(module)
 		return m
 	}

@@ -129,6 +129,10 @@ func (x *examination) module(err error) {
 // boundQueues reads which queues are bound. It returns false if it cannot.
 func (x *examination) boundQueues(s sock.Socket) (seen bool) {
 	list, err := x.readQueues(s)
+	if x.hidden(err) {
+		x.unseen(AboutQueue, err, "Cannot read which queues are bound").Advice = showProc
+		return false
+	}
 	x.module(err)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true // without the module there are no queues

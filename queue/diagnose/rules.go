@@ -92,6 +92,9 @@ func (x *examination) legacy(family string) bool {
 	names, err := x.host.ReadFile("/proc/net/" + family + "_tables_names")
 	tables := strings.Fields(string(names))
 	switch {
+	case x.hidden(err):
+		x.unseen(AboutRules, err, "Cannot determine whether legacy %s has rules", tool).Advice = showProc
+		return false
 	case errors.Is(err, fs.ErrNotExist) || err == nil && len(tables) == 0:
 		return true
 	case err != nil:
