@@ -62,6 +62,9 @@ func judge(runs []*run, whole bool) []string {
 		} else if r.status != "0" && !redeemed {
 			v.complain("%v: exit status %s", r, r.status)
 		}
+		if !slices.ContainsFunc(r.tests, func(t *test) bool { return t.name != "" }) {
+			v.complain("%v: no test ran", r)
+		}
 		for _, t := range r.tests {
 			if t.name != "" && !(redeemed && t.action == "fail") {
 				v.add(r, t)

@@ -30,8 +30,10 @@ func TestJudge(t *testing.T) {
 	}{
 		"all is well": {[]*run{of("6.1", "root", actions{"TestA": "pass", "TestB": "pass"})}, nil},
 		"nothing ran": {nil, []string{"no test ran"}},
-		"a failure":   {[]*run{of("6.1", "root", actions{"TestA": "fail"})}, []string{"TestA failed"}},
-		"no end":      {[]*run{of("6.1", "root", actions{"TestA": ""})}, []string{"TestA did not end"}},
+		"a run without tests": {
+			[]*run{of("6.1", "root", actions{"TestA": "pass"}), of("6.12", "root", nil)}, []string{"no test ran"}},
+		"a failure": {[]*run{of("6.1", "root", actions{"TestA": "fail"})}, []string{"TestA failed"}},
+		"no end":    {[]*run{of("6.1", "root", actions{"TestA": ""})}, []string{"TestA did not end"}},
 		"a skip without reason": {
 			[]*run{of("6.1", "root", actions{"TestA": "pass"}), of("6.12", "root", actions{"TestA": "skip"})},
 			[]string{"TestA was skipped without"}},
@@ -46,7 +48,7 @@ func TestJudge(t *testing.T) {
 		"a user without it": {
 			[]*run{of("6.1", "confined", actions{"TestA": "skip: namespaces"}), of("6.1", "nobody", actions{"TestA": "pass"})}, nil},
 		"what one run lacks, another has": {
-			[]*run{of("5.10", "root", actions{"TestA": "skip: packet priority"}), of("6.12", "root", nil)},
+			[]*run{of("5.10", "root", actions{"TestA": "skip: packet priority"}), of("6.12", "root", actions{"TestB": "pass"})},
 			[]string{"TestA was skipped everywhere"}},
 		"what no run has": {[]*run{of("6.1", "root", actions{"TestA": "skip: ip_queue"})}, nil},
 	} {
@@ -85,7 +87,7 @@ func TestJudgeAgain(t *testing.T) {
 	}{
 		"passed":           {actions{"TestA": "fail", "TestB": "pass", "TestC/x": "fail", "TestC": "fail"}, actions{"TestA": "pass", "TestC": "pass"}, "1", 0},
 		"failed again":     {actions{"TestA": "fail"}, actions{"TestA": "fail"}, "1", 4},
-		"did not run":      {actions{"TestA": "fail"}, nil, "1", 2},
+		"did not run":      {actions{"TestA": "fail"}, nil, "1", 3},
 		"panic":            {actions{"TestA": "fail"}, actions{"TestA": "pass"}, "2", 2},
 		"another not over": {actions{"TestA": "fail", "TestB": ""}, actions{"TestA": "pass"}, "1", 3},
 		"a bad skip too":   {actions{"TestA": "fail", "TestB": "skip: magic"}, actions{"TestA": "pass"}, "1", 1},
