@@ -29,6 +29,9 @@ const asked = 1 << 32
 // ask sends the request that encode returns, and returns the kernel's answer.
 // Each repetition has a new sequence number.
 func (r *reader) ask(ctx context.Context, encode func(seq uint32) []byte) error {
+	if ctx.Err() != nil {
+		return endOf(ctx) // select might choose another case
+	}
 	select {
 	case r.turn <- struct{}{}:
 		defer func() { <-r.turn }()

@@ -51,6 +51,26 @@ func TestSetMode(t *testing.T) {
 	}
 }
 
+// TestSetModeContextEnded asks the kernel for nothing if the context has ended.
+func TestSetModeContextEnded(t *testing.T) {
+	simulate(t, kinds(), kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		ended, cancel := context.WithCancel(s.ctx)
+		cancel()
+		for range 20 {
+			if err := s.q.SetMode(ended, queue.MetaOnly); !errors.Is(err, context.Canceled) {
+				s.Fatalf("SetMode = %v, want context.Canceled", err)
+			}
+		}
+		s.injectOne()
+		p := s.next()
+		if len(p.Payload) == 0 {
+			s.Error("the mode has changed")
+		}
+		s.ok(p.Accept())
+	})
+}
+
 // TestSetModeNoneKeepsQueued can still decide what came before.
 func TestSetModeNoneKeepsQueued(t *testing.T) {
 	simulate(t, both, kerneltest.Options{}, func(s *sim) {
