@@ -96,14 +96,19 @@ type Config struct {
 	// Conntrack makes the kernel send the connection tracking entry of each
 	// packet, for Packet.Conntrack and Verdict.Conntrack. It requires Linux
 	// 3.6, nf_conntrack_netlink and CONFIG_NETFILTER_NETLINK_GLUE_CT.
+	//
+	// Conntrack does not make the kernel track connections. It tracks those of
+	// a network namespace only if a rule there needs that, for example one with
+	// "ct state" or NAT. Without such a rule no packet has an entry.
 	Conntrack bool
 
 	// Owner makes the kernel send the user and group of the local socket that
 	// sent the packet, for Packet.UID and Packet.GID (Linux 3.14).
 	Owner bool
 
-	// SecurityContext makes the kernel send the security label of the local
-	// socket that sent the packet, for Packet.SecurityContext (Linux 4.3).
+	// SecurityContext makes the kernel send the security label that a rule
+	// (SECMARK) gave to a packet of a local socket, for Packet.SecurityContext
+	// (Linux 4.3).
 	SecurityContext bool
 
 	// WatchDevices makes Open start what the first call of Device.Name starts

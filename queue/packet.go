@@ -210,9 +210,11 @@ func (p Packet) LinkHeader() []byte {
 	return p.beside().link
 }
 
-// SecurityContext returns the security label of the local socket that sent the
-// packet, or "" if there is none. It requires Config.SecurityContext. Call it
-// before the verdict; the result stays valid afterwards.
+// SecurityContext returns the security label of the packet, or "" if there is
+// none. A packet has one if a local socket sent it, and an earlier rule set the
+// label (SECMARK in iptables, "meta secmark set" in nftables). It requires
+// Config.SecurityContext. Call it before the verdict; the result stays valid
+// afterwards.
 func (p Packet) SecurityContext() string {
 	if p.has&wire.HasSecCtx == 0 {
 		return ""
@@ -336,7 +338,8 @@ func (p Packet) IPv6() (*ipv6.Header, error) {
 
 // Conntrack decodes the connection tracking entry of the packet. It requires
 // Config.Conntrack. ok is false if there is no entry, as in chains before
-// conntrack (priority raw) and for untracked packets. Call Conntrack before the
+// conntrack (priority raw), for untracked packets, and where no rule needs
+// connection tracking (see Config.Conntrack). Call Conntrack before the
 // verdict; the result stays valid afterwards. It allocates only if the
 // connection has a helper.
 func (p Packet) Conntrack() (c Conntrack, ok bool) {

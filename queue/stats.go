@@ -39,9 +39,10 @@ type Stats struct {
 	Accepted, Dropped, Repeated, Stopped, Requeued, Replaced uint64
 
 	// Missed counts packets that the kernel numbered for this queue but could
-	// not deliver: it dropped them or, with Config.FailOpen, accepted them. The
-	// count comes from gaps in the ids, so it requires no privilege. Only
-	// nfnetlink_queue numbers packets.
+	// not deliver, because the receive buffer was full: it dropped them or, with
+	// Config.FailOpen, accepted them. The count comes from gaps in the ids, so
+	// it requires no privilege. Only nfnetlink_queue numbers packets. It does
+	// not number those that find its queue full (Kernel.QueueDropped).
 	Missed uint64
 	// Overruns counts how often the kernel reported a full receive buffer
 	// (ENOBUFS). Open turns these reports off for nfnetlink_queue, where Missed
@@ -96,7 +97,8 @@ type Stats struct {
 type KernelStats struct {
 	// Err is the reason why the row could not be read; the other fields are
 	// then zero. For nfnetlink_queue, only root and group root may read it;
-	// CAP_NET_ADMIN does not suffice. Stats.Missed counts losses without it.
+	// CAP_NET_ADMIN does not suffice. Without it, Stats.Missed still counts
+	// what SocketDropped counts, but nothing counts QueueDropped.
 	Err error
 	// Pending is the number of packets that wait for a verdict in the kernel,
 	// including those not read yet.

@@ -45,7 +45,7 @@ type Packet struct {
 
 	// Owner is the owner of the local socket, for Config.Owner.
 	Owner *Owner
-	// SecurityContext is the label of the local socket, for
+	// SecurityContext is the security label of the packet, for
 	// Config.SecurityContext.
 	SecurityContext string
 	// Conntrack is the connection tracking entry, for Config.Conntrack. A State
