@@ -96,7 +96,7 @@ func run(ctx context.Context, o options, in io.Reader, out io.Writer) error {
 		return err
 	}
 	t := openTerminal(in, out)
-	t.say("ask: queue %d, %s after %v without an answer", o.queue, done(o.standard), o.wait)
+	t.say("ask: queue %d, packets without an answer are %s after %v", o.queue, done(o.standard), o.wait)
 	a := newAsker(o.wait, o.standard, t.say)
 	serve(q, t, a)
 	q.Close() // waiting packets get the default even if the output below blocks
