@@ -26,13 +26,18 @@ var errOwed = fmt.Errorf("%w: the packet has an unfinished checksum that Replace
 // isOwed reports whether b, the replacement for the packet, may contain an owed
 // checksum that is not that of b's own transport. In mode MetaOnly it cannot,
 // because the caller has seen no byte of the packet.
+//
+// A program that changes the inner packet of a tunnel usually leaves its
+// checksum as it is, which is then no longer recognized as unfinished. So all
+// inner packets of b must have valid checksums.
 func isOwed(p *Packet, b []byte) bool {
-	return !p.ChecksumReady() && len(p.Payload) > 0 && owesElsewhere(p.Payload) && owesElsewhere(b)
+	return !p.ChecksumReady() && len(p.Payload) > 0 && owesElsewhere(p.Payload, unfinished) && owesElsewhere(b, invalid)
 }
 
 // owesElsewhere reports whether an owed checksum of b may be another one than
-// that of its transport.
-func owesElsewhere(b []byte) bool {
+// that of its transport. owes reports it for an inner packet; cut reports that
+// the copy ends before the data around the inner packet does.
+func owesElsewhere(b []byte, owes func(inner []byte, cut bool) bool) bool {
 	var h ip.Headers
 	h.Parse(b)
 	if h.Transport == 0 || h.Fragment {
@@ -44,25 +49,24 @@ func owesElsewhere(b []byte) bool {
 		return h.UnknownRoute
 	case protoUDP:
 		n, _ := ip.Length(b)
-		return h.UnknownRoute || len(segment) < 8 || binary.BigEndian.Uint16(segment[6:]) == 0 || holdsUnfinished(segment[8:], n > len(b))
+		return h.UnknownRoute || len(segment) < 8 || binary.BigEndian.Uint16(segment[6:]) == 0 || holds(segment[8:], n > len(b), owes)
 	}
 	return true
 }
 
-// maxTunnelHeaders is how far holdsUnfinished searches in a UDP datagram. The
-// longest headers before an inner packet are those of Geneve, up to 260 bytes
-// (RFC 8926) and an Ethernet header. Three such tunnels may be nested.
+// maxTunnelHeaders is how far holds searches in a UDP datagram. The longest
+// headers before an inner packet are those of Geneve, up to 260 bytes (RFC
+// 8926) and an Ethernet header. Three such tunnels may be nested.
 const maxTunnelHeaders = 1024
 
-// holdsUnfinished reports whether data, the data of a UDP datagram, contains a
-// packet whose transport checksum is unfinished. The port does not identify a
-// tunnel or its type, so holdsUnfinished tries every even offset: the headers
-// before the inner packet have an even length, because the kernel could not sum
-// them otherwise. cut reports that the copy ends before the data does.
-func holdsUnfinished(data []byte, cut bool) bool {
+// holds reports whether data, the data of a UDP datagram, contains a packet for
+// which owes returns true. The port does not identify a tunnel or its type, so
+// holds tries every even offset: the headers before the inner packet have an
+// even length, because the kernel could not sum them otherwise.
+func holds(data []byte, cut bool, owes func(inner []byte, cut bool) bool) bool {
 	const least = 20 + 8
 	for at := 0; at+least <= len(data) && at < maxTunnelHeaders; at += 2 {
-		if v := data[at] >> 4; (v == 4 || v == 6) && unfinished(data[at:], cut) {
+		if v := data[at] >> 4; (v == 4 || v == 6) && owes(data[at:], cut) {
 			return true
 		}
 	}
@@ -87,6 +91,19 @@ func unfinished(b []byte, cut bool) bool {
 		return binary.BigEndian.Uint16(segment[6:]) == pseudo(&h, b, int(binary.BigEndian.Uint16(segment[4:])))
 	case h.Protocol == protoSCTP && len(segment) >= 12:
 		return binary.BigEndian.Uint32(segment[8:]) == 0
+	}
+	return false
+}
+
+// invalid reports whether b is a TCP, UDP or SCTP packet whose checksum is
+// wrong, among them those for which unfinished returns true.
+func invalid(b []byte, cut bool) bool {
+	var h ip.Headers
+	h.Parse(b)
+	switch h.Protocol {
+	case protoTCP, protoUDP, protoSCTP:
+		valid, err := checksum.Valid(b)
+		return err == nil && !valid || unfinished(b, cut)
 	}
 	return false
 }

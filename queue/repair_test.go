@@ -232,6 +232,58 @@ func TestReplaceOwed(t *testing.T) {
 	})
 }
 
+// TestReplaceOwedChanged changes the inner packet of a tunnel, whose unfinished
+// checksum then is no longer the sum of its pseudo-header.
+func TestReplaceOwedChanged(t *testing.T) {
+	const header, at = 22, 20 + 8 + 22
+	changes := map[string]func(inner []byte) []byte{
+		"address": func(b []byte) []byte { return set(b, headerLen(b)-1, 99) },
+		"port":    func(b []byte) []byte { return set(b, headerLen(b), 99) },
+		"shorter": func(b []byte) []byte {
+			if b[0]>>4 == 6 {
+				return set(b, 4, 0, byte(len(b)-40-4))[:len(b)-4]
+			}
+			return set(b, 2, 0, byte(len(b)-4))[:len(b)-4]
+		},
+	}
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		for _, inner := range [][]byte{simTCP(false, pattern(60)), simTCP(true, pattern(60)), simUDP(false, pattern(60)), simUDP(true, pattern(60))} {
+			old := tunnel(s, header, unfinished(inner), "finished")
+			for name, change := range changes {
+				for _, finish := range []bool{false, true} {
+					packet := s.ofFamily(old)
+					packet.Checksum = kerneltest.Partial
+					j := s.injectPacket(packet)
+					p := s.next()
+					b := change(bytes.Clone(p.Payload[at:]))
+					var want error = queue.ErrUnsupported
+					if finish {
+						b, want = fixed(s, changedLengths(s, b)), nil
+					}
+					err := p.ReplaceData(append(make([]byte, header), b...))
+					if !errors.Is(err, want) {
+						s.Errorf("%x, %s, finished %t: %v, want %v", inner[:1], name, finish, err, want)
+					}
+					if err != nil {
+						s.ok(p.Accept())
+					}
+					s.fate(j, kerneltest.Accepted)
+				}
+			}
+		}
+	})
+}
+
+// changedLengths returns b with right lengths.
+func changedLengths(t testing.TB, b []byte) []byte {
+	t.Helper()
+	if err := checksum.Resize(b); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // TestReplaceOwedUnseen makes packets in mode MetaOnly, from nothing that is owed.
 func TestReplaceOwedUnseen(t *testing.T) {
 	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
