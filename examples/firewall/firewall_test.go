@@ -69,6 +69,28 @@ func TestMarksOfOthersSurvive(t *testing.T) {
 	}
 }
 
+// TestEndTellsTheRest checks that the packets of the last second that were not shown
+// are counted.
+func TestEndTellsTheRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := queuetest.New(t, queuetest.Options{})
+		o := standard()
+		o.log, o.file = 2, filepath.Join(t.TempDir(), "policy")
+		writePolicy(t, o.file, "default drop\n")
+		out := new(testutil.Output)
+		p := k.Go(func(ctx context.Context) error { return run(ctx, o, nil, out) })
+		for range 5 {
+			k.Send(segment(80)).WantDropped()
+		}
+		if err := p.Stop(); err != nil {
+			t.Error(err)
+		}
+		if want := "... 3 more not shown\nfirewall: 0 accepted, 5 dropped, 0 rejected\n"; !strings.HasSuffix(out.String(), want) {
+			t.Errorf("printed %q, want %q at the end", out, want)
+		}
+	})
+}
+
 // TestCameBack sends packets that are queued again after their verdict, because
 // the rules ignore the marks. The firewall must not repeat them forever.
 func TestCameBack(t *testing.T) {

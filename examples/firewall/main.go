@@ -185,6 +185,8 @@ func run(ctx context.Context, o options, reload <-chan os.Signal, out io.Writer)
 	printer.Printf("firewall: %s, %s\n", numbers.Count(len(rules.rules), "rule"), cli.QueueName(q, o.Family))
 	f.warn(printer)
 	f.loop(q, o, reload, changed, printer)
+	f.lost.next() // prints how many lines were left out last
+	f.trouble.next()
 	printer.Printf("firewall: %v\n", &f.counts)
 	return errors.Join(q.Err(), printer.Close())
 }
