@@ -49,7 +49,9 @@ type Config struct {
 	ReadBuffer int
 
 	// Buffer is the capacity, in packets, of the channel that Queue.Packets
-	// returns. 0 means 64. A negative Buffer means an unbuffered channel.
+	// returns. 0 means 64. A negative Buffer means an unbuffered channel. From
+	// the first call of Packets on, the channel takes up 128 bytes for each
+	// packet of its capacity, or 144 with Deadline, also if the queue is idle.
 	Buffer int
 
 	// MaxUndecided is the number of packets that the program may hold without a
@@ -60,7 +62,8 @@ type Config struct {
 	// packets may wait longer than Deadline. 0 means 65536, which is the most
 	// that nfnetlink_queue can hold. More than 2^24 means 2^24.
 	//
-	// An idle queue uses less than 256 KiB of memory. A busy one uses at most
+	// Beside the channel (see Buffer), an idle queue uses less than 256 KiB of
+	// memory. A busy one uses at most
 	//
 	//	256 × R + MaxUndecided × (C + 400 bytes, or 600 with OnExpired)
 	//
