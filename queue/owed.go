@@ -31,7 +31,32 @@ var errOwed = fmt.Errorf("%w: the packet has an unfinished checksum that Replace
 // checksum as it is, which is then no longer recognized as unfinished. So all
 // inner packets of b must have valid checksums.
 func isOwed(p *Packet, b []byte) bool {
-	return !p.ChecksumReady() && len(p.Payload) > 0 && owesElsewhere(p.Payload, unfinished) && owesElsewhere(b, invalid)
+	switch {
+	case p.ChecksumReady() || len(p.Payload) == 0:
+		return false
+	case owesElsewhere(p.Payload, unfinished):
+		return owesElsewhere(b, invalid)
+	}
+	return encloses(b, len(p.Payload))
+}
+
+// encloses reports whether the program has put a packet of n bytes with an
+// unfinished checksum into b, a packet of a tunnel, or has cut it into
+// fragments, of which b is one.
+func encloses(b []byte, n int) bool {
+	var h ip.Headers
+	h.Parse(b)
+	return h.Fragment || h.Transport > 0 && len(b)-h.Transport >= n && !isPlain(h.Protocol) && holds(b[h.Transport:], false, unfinished)
+}
+
+// isPlain reports whether the transport is one that the kernel builds no tunnels
+// of. The packet that an ICMP error quotes may have any checksum.
+func isPlain(protocol uint8) bool {
+	switch protocol {
+	case protoTCP, protoSCTP, protoICMP, protoICMPv6, protoIGMP, protoUDPLite, protoDCCP:
+		return true
+	}
+	return false
 }
 
 // owesElsewhere reports whether an owed checksum of b may be another one than
@@ -44,23 +69,23 @@ func owesElsewhere(b []byte, owes func(inner []byte, cut bool) bool) bool {
 		return true
 	}
 	segment := b[h.Transport:]
-	switch h.Protocol {
-	case protoTCP, protoSCTP, protoICMP, protoICMPv6, protoIGMP, protoUDPLite, protoDCCP:
+	switch {
+	case isPlain(h.Protocol):
 		return h.UnknownRoute
-	case protoUDP:
+	case h.Protocol == protoUDP:
 		n, _ := ip.Length(b)
 		return h.UnknownRoute || len(segment) < 8 || binary.BigEndian.Uint16(segment[6:]) == 0 || holds(segment[8:], n > len(b), owes)
 	}
 	return true
 }
 
-// maxTunnelHeaders is how far holds searches in a UDP datagram. The longest
-// headers before an inner packet are those of Geneve, up to 260 bytes (RFC
-// 8926) and an Ethernet header. Three such tunnels may be nested.
+// maxTunnelHeaders is how far holds searches. The longest headers before an
+// inner packet are those of Geneve, up to 260 bytes (RFC 8926) and an Ethernet
+// header. Three such tunnels may be nested.
 const maxTunnelHeaders = 1024
 
-// holds reports whether data, the data of a UDP datagram, contains a packet for
-// which owes returns true. The port does not identify a tunnel or its type, so
+// holds reports whether data, for example that of a UDP datagram, contains a
+// packet for which owes returns true. The port does not identify a tunnel or its type, so
 // holds tries every even offset: the headers before the inner packet have an
 // even length, because the kernel could not sum them otherwise.
 func holds(data []byte, cut bool, owes func(inner []byte, cut bool) bool) bool {

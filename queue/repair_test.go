@@ -232,6 +232,59 @@ func TestReplaceOwed(t *testing.T) {
 	})
 }
 
+// TestReplaceOwedEnclosed puts a packet with an unfinished checksum into a packet
+// of a tunnel, or cuts it into fragments. That is allowed once the checksum is
+// finished, except for fragments, in which it is not found. An ICMP error may
+// quote the packet as it is.
+func TestReplaceOwedEnclosed(t *testing.T) {
+	ways := map[string]func(inner []byte) []byte{
+		"IP in IP": func(b []byte) []byte { return specimen(t, b, head4(4)) },
+		"in IPv6":  func(b []byte) []byte { return specimen(t, b, head6(41)) },
+		"GRE":      func(b []byte) []byte { return specimen(t, b, head4(47), greHead) },
+		"UDP":      func(b []byte) []byte { return tunnel(t, 0, b, "") },
+		"VXLAN":    func(b []byte) []byte { return tunnel(t, 22, b, "none") },
+		"ICMP":     func(b []byte) []byte { return specimen(t, b, head4(1), []byte{3, 3, 0, 0, 0, 0, 0, 0}) },
+		"fragment": func(b []byte) []byte {
+			return specimen(t, b[headerLen(b):], set(head4(b[9]), 6, 0x20))
+		},
+	}
+	simulate(t, []kind{nfqueueKind}, kerneltest.Options{}, func(s *sim) {
+		s.open(queue.Config{})
+		for _, owed := range [][]byte{simTCP(false, pattern(60)), simUDP(false, pattern(60)), simTCP(true, pattern(60)), simUDP(true, pattern(60))} {
+			for name, enclose := range ways {
+				if name == "fragment" && owed[0]>>4 == 6 {
+					continue
+				}
+				for _, finish := range []bool{false, true} {
+					packet := s.ofFamily(unfinished(owed))
+					packet.Checksum = kerneltest.Partial
+					j := s.injectPacket(packet)
+					p := s.next()
+					b, want := bytes.Clone(p.Payload), error(queue.ErrUnsupported)
+					if finish {
+						b = fixed(s, b)
+					}
+					if name == "ICMP" || finish && name != "fragment" {
+						want = nil
+					}
+					if b = enclose(b); b[0]>>4 != p.Payload[0]>>4 {
+						s.ok(p.Accept()) // Replace refuses another IP version
+						continue
+					}
+					err := p.Replace(b)
+					if !errors.Is(err, want) {
+						s.Errorf("%s, finished %t: Replace = %v, want %v", name, finish, err, want)
+					}
+					if err != nil {
+						s.ok(p.Accept())
+					}
+					s.fate(j, kerneltest.Accepted)
+				}
+			}
+		}
+	})
+}
+
 // TestReplaceOwedChanged changes the inner packet of a tunnel, whose unfinished
 // checksum then is no longer the sum of its pseudo-header.
 func TestReplaceOwedChanged(t *testing.T) {

@@ -201,7 +201,8 @@ func (p *Packet) judge(a Action) error {
 //     payload has another length or other headers;
 //   - ErrUnsupported if the packet contains an unfinished checksum (see
 //     ChecksumReady) that is not that of its own transport, as in a tunnel that
-//     ends in this host;
+//     ends in this host, or if payload is a fragment of the packet or contains
+//     it in a tunnel, with that checksum;
 //   - ErrUnsupported if the length of the IPv4 header, or of an IPv6 hop-by-hop
 //     header, changes at HookPrerouting or HookInput;
 //   - ErrUnsupported if IPv4 options change at another hook than
