@@ -9,7 +9,18 @@ import (
 	"github.com/ipqueue/ipqueue/queue/queuetest"
 )
 
-func sleeper(stop <-chan struct{}) { <-stop }
+// startSleeper returns when the goroutine runs: before, its stack does not show what
+// it is.
+func startSleeper(stop <-chan struct{}) {
+	running := make(chan struct{})
+	go sleeper(running, stop)
+	<-running
+}
+
+func sleeper(running chan<- struct{}, stop <-chan struct{}) {
+	close(running)
+	<-stop
+}
 
 func TestLeak(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -24,9 +35,9 @@ func TestLeak(t *testing.T) {
 			defer close(stop)
 			test.options.Timeout = 20 * time.Millisecond
 			compare(t, run(func(t queuetest.TB) {
-				go sleeper(stop) // started before New: not checked
+				startSleeper(stop) // started before New: not checked
 				queuetest.New(t, test.options)
-				go sleeper(stop)
+				startSleeper(stop)
 			}), test.want)
 		})
 	}
@@ -41,7 +52,7 @@ func TestLeakOfAnother(t *testing.T) {
 		queuetest.New(t, queuetest.Options{})
 		inner := run(func(t queuetest.TB) {
 			queuetest.New(t, queuetest.Options{Timeout: time.Millisecond})
-			go sleeper(stop)
+			startSleeper(stop)
 		})
 		if len(inner) != 1 {
 			t.Errorf("the other test has failures %q, want one", inner)
