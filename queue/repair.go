@@ -224,8 +224,9 @@ func keepsLengths(p *Packet, b []byte) bool {
 
 // cover adapts what the checksum of UDP-Lite or DCCP covers to another length.
 // It covers all of b if it covered all of the packet, as Linux sends UDP-Lite,
-// or if b is too short for what it covered. UDP-Lite has its coverage where UDP
-// has its length.
+// or if b is too short for what it covered. A coverage that was longer than the
+// packet remains, which is an error. UDP-Lite has its coverage where UDP has its
+// length.
 func cover(p *Packet, b []byte) {
 	var old, h ip.Headers
 	whole := p.headers(&old)
@@ -234,17 +235,18 @@ func cover(p *Packet, b []byte) {
 		return
 	}
 	before, segment := whole[old.Transport:], b[h.Transport:]
-	n := len(segment)
+	most, n := min(p.wholeLen(), int(p.Length))-old.Transport, len(segment)
 	switch h.Protocol {
 	case protoUDPLite:
 		covered := int(binary.BigEndian.Uint16(before[4:]))
-		all := covered == p.wholeLen()-old.Transport
-		if (all || covered > n && bytes.Equal(before[4:6], segment[4:6])) && n <= 0xffff {
+		cut := covered > n && covered <= most && bytes.Equal(before[4:6], segment[4:6])
+		if (covered == most || cut) && n <= 0xffff {
 			binary.BigEndian.PutUint16(segment[4:], uint16(n))
 		}
 	case protoDCCP: // 0 means all, n means n-1 words after the header
 		words := int(segment[5] & 0x0f)
-		if words > 0 && 4*(int(segment[4])+words-1) > n && bytes.Equal(before[4:6], segment[4:6]) {
+		covered := 4 * (int(segment[4]) + words - 1)
+		if words > 0 && covered > n && covered <= most && bytes.Equal(before[4:6], segment[4:6]) {
 			segment[5] &^= 0x0f
 		}
 	}

@@ -608,6 +608,9 @@ func FuzzReplaceUnchanged(f *testing.F) {
 	}
 	f.Add(unfinished(simTCP(false, pattern(9))), true)
 	f.Add(tunnel(f, 22, unfinished(simTCP(false, pattern(9))), "finished"), true)
+	// Checksums that cover more than there is, in packets whose length is wrong, too.
+	f.Add(set(set(specimen(f, pattern(9), head4(136), udpLiteHead), 24, 0x30, 0x30), 2, 0x30), false)
+	f.Add(set(set(specimen(f, pattern(9), head4(33), dccpHead), 25, 0x0f), 2, 0x30), false)
 	f.Fuzz(func(t *testing.T, b []byte, owed bool) {
 		if len(b) == 0 || len(b) > 65531 {
 			return
