@@ -3,6 +3,7 @@ package queue_test
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,8 +16,9 @@ import (
 // A bufferTap notes how large the buffers are that are received into.
 type bufferTap struct {
 	sock.Socket
-	largest int // of the last read
-	all     int // bytes of the last read's
+	largest int        // of the last read
+	all     int        // bytes of the last read's
+	reading sync.Mutex // held while a read starts
 }
 
 type bufferKernel struct {
@@ -31,11 +33,13 @@ func (k *bufferKernel) Open(c sock.Config) (sock.Socket, error) {
 }
 
 func (t *bufferTap) Receive(batch []sock.Datagram, idle func() bool) (int, error) {
+	t.reading.Lock()
 	t.largest, t.all = 0, 0
 	for _, d := range batch {
 		t.largest = max(t.largest, len(d.Buf))
 		t.all += len(d.Buf)
 	}
+	t.reading.Unlock()
 	return t.Socket.Receive(batch, idle)
 }
 
@@ -55,7 +59,12 @@ func TestBuffersComeAndGo(t *testing.T) {
 		synctest.Wait()
 		one := tap.all
 		for range 3 {
-			for _, p := range func() []queue.Packet { s.inject(500); return s.nextN(500) }() {
+			// No read starts until the whole burst is in the socket: a reader as
+			// fast as the sender finds it empty now and then, and needs less.
+			tap.reading.Lock()
+			s.inject(500)
+			tap.reading.Unlock()
+			for _, p := range s.nextN(500) {
 				s.ok(p.Accept())
 			}
 			synctest.Wait()
