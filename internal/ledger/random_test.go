@@ -149,6 +149,26 @@ func (m *model) decided(h *held, v Verdict, by Cause) {
 	h.want, h.by = v, by
 }
 
+// deciding notes what a packet should get from a call that is still to be made,
+// since the verdict may be sent before the call returns. A packet that has been
+// decided keeps its verdict; then deciding returns false.
+func (m *model) deciding(h *held, v Verdict, by Cause) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if h.want != (Verdict{}) {
+		return false
+	}
+	h.want, h.by = v, by
+	return true
+}
+
+// decidedBy returns what decided a packet.
+func (m *model) decidedBy(h *held) Cause {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return h.by
+}
+
 // read reads up to n packets of the kernel's queue.
 func (h *history) read(n int) {
 	h.mu.Lock()
@@ -217,11 +237,10 @@ func (h *history) step() {
 	case 8:
 		if p := h.pick(); p != nil {
 			h.l.mu.Lock()
-			open := p.slot.isOpen(p.seq)
-			h.l.mu.Unlock()
-			if open {
+			if p.slot.isOpen(p.seq) {
 				h.decided(p, Verdict{Action: acceptAction}, ByWhenFull)
 			}
+			h.l.mu.Unlock()
 			p.slot.Impose(p.seq, acceptAction, ByWhenFull)
 		}
 	case 9:
@@ -230,7 +249,7 @@ func (h *history) step() {
 		h.longer = [...]int{0, 0, 0, 500, 100}[h.rng.IntN(5)]
 		h.mu.Unlock()
 	case 10:
-		time.Sleep(time.Duration(h.rng.IntN(200)) * time.Microsecond)
+		time.Sleep(time.Duration(h.rng.IntN(20)) * 10 * time.Microsecond) // as others wake up
 	case 11:
 		if h.reuses {
 			h.dropAndReuse()
@@ -261,26 +280,29 @@ func (h *history) decide(claim bool) {
 		return
 	}
 	v := h.randomVerdict()
-	before, by := p.want, p.by
-	h.decided(p, v, ByApplication) // it may be sent before the call returns
+	var first bool // nothing had decided the packet before
 	var err error
 	if !claim {
+		first = h.deciding(p, v, ByApplication)
 		err = p.slot.Decide(p.seq, v)
 	} else if err = p.slot.Claim(p.seq); err == nil {
 		if h.rng.IntN(4) == 0 {
-			h.decided(p, before, by)
 			p.slot.GiveBack()
 			return
 		}
+		first = h.deciding(p, v, ByApplication)
 		err = p.slot.Submit(v, false)
 	}
 	switch {
 	case err == nil:
-		if before != (Verdict{}) {
+		if !first {
 			h.Errorf("packet %d was decided twice", p.id)
 		}
-	case errors.Is(err, ErrDecided) && before != (Verdict{}), errors.Is(err, ErrGone) && h.reuses:
-		h.decided(p, before, by)
+	case errors.Is(err, ErrDecided) && (!first || h.decidedBy(p) == ByDeadline):
+	case errors.Is(err, ErrGone) && h.reuses:
+		if first {
+			h.decided(p, Verdict{}, 0)
+		}
 	default:
 		h.Errorf("packet %d: %v", p.id, err)
 	}
@@ -292,14 +314,21 @@ func (h *history) decideUpTo() {
 	if p == nil {
 		return
 	}
-	v, want := h.randomVerdict(), 0
+	v := h.randomVerdict()
+	var open []*held
 	for _, o := range h.all {
-		if o.seq <= p.seq && o.want == (Verdict{}) && !o.gone() {
-			h.decided(o, v, ByApplication)
-			want++
+		if o.seq <= p.seq && !o.gone() && h.deciding(o, v, ByApplication) {
+			open = append(open, o)
 		}
 	}
-	if n, err := h.l.DecideUpTo(p.seq, v, nil); n != want || err != nil {
+	n, err := h.l.DecideUpTo(p.seq, v, nil)
+	want := len(open)
+	for _, o := range open {
+		if h.decidedBy(o) == ByDeadline {
+			want--
+		}
+	}
+	if n != want || err != nil {
 		h.Errorf("DecideUpTo decided %d packets, %v, want %d", n, err, want)
 	}
 }
@@ -313,9 +342,24 @@ func (h *held) gone() bool {
 // dropAndReuse makes the kernel drop a packet and give its id to the next one,
 // which is read before another verdict is sent.
 func (h *history) dropAndReuse() {
+	h.l.mu.Lock()
+	busy := h.l.out.busy()
+	if !busy {
+		h.l.out.requests++ // no send begins
+	}
+	h.l.mu.Unlock()
+	if busy {
+		return
+	}
+	defer func() {
+		h.l.mu.Lock()
+		defer h.l.mu.Unlock()
+		h.l.out.requests--
+		h.l.out.flushNow()
+	}()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.held) == 0 || h.held[0].slot == nil || h.l.out.sending {
+	if len(h.held) == 0 || h.held[0].slot == nil {
 		return
 	}
 	old := h.held[0]
@@ -342,8 +386,8 @@ func (h *history) end() {
 		if err := p.slot.Decide(p.seq, Verdict{Action: acceptAction}); !errors.Is(err, ErrClosed) {
 			h.Fatalf("a verdict after Shut: %v, want ErrClosed", err)
 		}
-		if last != 0 && p.want == (Verdict{}) {
-			h.decided(p, Verdict{Action: last}, ByClose)
+		if last != 0 {
+			h.deciding(p, Verdict{Action: last}, ByClose)
 		}
 	}
 	h.mu.Lock()
