@@ -230,7 +230,7 @@ const (
 
 // String returns the name of the constant.
 func (b Backend) String() string {
-	return name(int(b), "Auto", "IPQueue", "NFQueue")
+	return name("Backend", uint8(b), "Auto", "IPQueue", "NFQueue")
 }
 
 // A Family is a protocol family.
@@ -247,7 +247,7 @@ const (
 
 // String returns the name of the constant.
 func (f Family) String() string {
-	return name(int(f), "IPv4", "IPv6", "Bridge", "ARP", "OtherFamily")
+	return name("Family", uint8(f), "IPv4", "IPv6", "Bridge", "ARP", "OtherFamily")
 }
 
 // A Mode is how much of each packet the kernel copies to the program. A
@@ -300,12 +300,12 @@ func (m Mode) check() error {
 	return nil
 }
 
-// name returns names[i], or a text that contains i if there is no such name.
-func name(i int, names ...string) string {
-	if i < len(names) {
-		return names[i]
+// name returns names[v], or a text such as "Hook(9)" if there is no such name.
+func name(typ string, v uint8, names ...string) string {
+	if int(v) < len(names) && names[v] != "" {
+		return names[v]
 	}
-	return fmt.Sprintf("unknown (%d)", i)
+	return fmt.Sprintf("%s(%d)", typ, v)
 }
 
 // The defaults that Config documents.

@@ -220,12 +220,13 @@ func TestConfigFlags(t *testing.T) {
 
 func TestConfigStrings(t *testing.T) {
 	for want, v := range map[string]interface{ String() string }{
-		"Auto": queue.Auto, "IPQueue": queue.IPQueue, "NFQueue": queue.NFQueue, "unknown (9)": queue.Backend(9),
+		"Auto": queue.Auto, "IPQueue": queue.IPQueue, "NFQueue": queue.NFQueue, "Backend(9)": queue.Backend(9),
 		"IPv4": queue.IPv4, "IPv6": queue.IPv6, "Bridge": queue.Bridge, "ARP": queue.ARP,
 		"WholePacket": queue.WholePacket, "MetaOnly": queue.MetaOnly, "DropAll": queue.DropAll,
 		"Range(64)": queue.Range(64), "Mode(-9)": queue.Mode(-9),
-		"Accept": queue.Accept, "Requeue": queue.Requeue, "Action(0)": queue.Action(0),
-		"Prerouting": queue.HookPrerouting, "Postrouting": queue.HookPostrouting,
+		"Accept": queue.Accept, "Requeue": queue.Requeue, "Action(0)": queue.Action(0), "Action(6)": queue.Action(6),
+		"Prerouting": queue.HookPrerouting, "Postrouting": queue.HookPostrouting, "Hook(5)": queue.Hook(5),
+		"Family(9)": queue.Family(9), "related": queue.CTRelated, "unknown": queue.CTState(0), "CTState(4)": queue.CTState(4),
 	} {
 		if got := v.String(); got != want {
 			t.Errorf("%#v is %q, want %q", v, got, want)

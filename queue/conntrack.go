@@ -74,7 +74,7 @@ const (
 // String returns "new", "established" or "related", or "unknown" for the zero
 // value.
 func (s CTState) String() string {
-	return name(int(s), "unknown", "new", "established", "related")
+	return name("CTState", uint8(s), "unknown", "new", "established", "related")
 }
 
 // ctStates are the states that go with the kernel's numbers for packets of the

@@ -39,8 +39,12 @@ func ExampleOpen_restart() {
 		}
 		defer q.Close()
 		for p := range q.Packets() {
-			b := bytes.ReplaceAll(p.Payload, []byte("cat"), []byte("dog"))
-			if err := p.Replace(b); err != nil {
+			data := p.Data()
+			if !bytes.Contains(data, []byte("cat")) {
+				p.Accept()
+				continue
+			}
+			if err := p.ReplaceData(bytes.ReplaceAll(data, []byte("cat"), []byte("dog"))); err != nil {
 				log.Print(err)
 				p.Drop()
 			}

@@ -79,7 +79,7 @@ func TestOpenErrorTexts(t *testing.T) {
 		"family":                      {kerneltest.Options{}, ip6q, queue.ErrUnsupported, "queue 0: not supported: leave out Config.Family, which nfnetlink_queue does not support"},
 		"word size":                   {kerneltest.Options{}, queue.Config{WordSize: 64}, queue.ErrUnsupported, "queue 0: not supported: leave out Config.WordSize, which nfnetlink_queue does not support"},
 		"mode":                        {kerneltest.Options{}, queue.Config{Mode: -9}, fs.ErrInvalid, "queue 0: invalid argument: the Mode must be WholePacket, MetaOnly, DropAll or Range(n), not Mode(-9)"},
-		"backend":                     {kerneltest.Options{}, queue.Config{Backend: 9}, queue.ErrInvalid, "queue 0: invalid argument: Config.Backend must be Auto, IPQueue or NFQueue, not unknown (9)"},
+		"backend":                     {kerneltest.Options{}, queue.Config{Backend: 9}, queue.ErrInvalid, "queue 0: invalid argument: Config.Backend must be Auto, IPQueue or NFQueue, not Backend(9)"},
 		"action":                      {kerneltest.Options{}, queue.Config{OnClose: queue.Requeue}, queue.ErrInvalid, "queue 0: invalid argument: Config.OnClose must be Drop or Accept, not Requeue"},
 		"length":                      {kerneltest.Options{}, queue.Config{Backend: queue.IPQueue, QueueLength: -1}, queue.ErrInvalid, "ip_queue: invalid argument: Config.QueueLength must not be negative, but is -1"},
 		"two mistakes":                {kerneltest.Options{}, queue.Config{Deadline: -1, NetNS: -1}, queue.ErrInvalid, "queue 0: invalid argument: Config.NetNS must not be negative, but is -1"},

@@ -99,7 +99,7 @@ const (
 
 // String returns the name of the hook without "Hook".
 func (h Hook) String() string {
-	return name(int(h), "Prerouting", "Input", "Forward", "Output", "Postrouting")
+	return name("Hook", uint8(h), "Prerouting", "Input", "Forward", "Output", "Postrouting")
 }
 
 // A VLAN is a VLAN tag.

@@ -32,10 +32,7 @@ const (
 
 // String returns the name of the constant.
 func (a Action) String() string {
-	if a == 0 || a > Requeue {
-		return fmt.Sprintf("Action(%d)", uint8(a))
-	}
-	return name(int(a)-1, "Accept", "Drop", "Repeat", "Stop", "Requeue")
+	return name("Action", uint8(a), "", "Accept", "Drop", "Repeat", "Stop", "Requeue")
 }
 
 // op returns the name of the action in OpError.Op.
@@ -43,7 +40,7 @@ func (a Action) op() string {
 	if a == 0 || a > Requeue {
 		return "decide"
 	}
-	return name(int(a)-1, "accept", "drop", "repeat", "stop", "requeue")
+	return strings.ToLower(a.String())
 }
 
 // A Verdict is a decision about one packet. Action must be set. With the zero

@@ -2,6 +2,7 @@ package diagnose
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/ipqueue/ipqueue/queue"
 )
@@ -43,7 +44,7 @@ func (x *examination) lost(q, later BoundQueue) {
 		advice  string
 	}{
 		{q.Kernel.QueueDropped, later.Kernel.QueueDropped, q.String(), "decide faster, or raise Config.QueueLength"},
-		{q.Kernel.SocketDropped, later.Kernel.SocketDropped, "The socket of " + q.String(), "read faster, or raise Config.ReadBuffer and net.core.rmem_max"},
+		{q.Kernel.SocketDropped, later.Kernel.SocketDropped, "The socket of " + strings.ToLower(q.String()), "read faster, or raise Config.ReadBuffer and net.core.rmem_max"},
 	} {
 		switch {
 		case l.is == 0:

@@ -41,6 +41,16 @@ func TestRunLoss(t *testing.T) {
 	})
 }
 
+// A full socket is told apart from a full queue.
+func TestRunSocketFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(kerneltest.Options{}, "")
+		h.open(t, queue.Config{Number: 7, ReadBuffer: 4096})
+		h.inject(1000)
+		wantFinding(t, h.run(queue.Config{Number: 7}), diagnose.Warning, diagnose.AboutLoss, "The socket of queue 7 was full and has lost", "Config.ReadBuffer")
+	})
+}
+
 // The changes between two checks show whether a program decides packets.
 func TestRunLooksTwice(t *testing.T) {
 	for _, tt := range []struct {

@@ -68,7 +68,7 @@ const (
 
 // String returns the name of the constant.
 func (s Severity) String() string {
-	return name(int(s), "Good", "Note", "Unseen", "Warning", "Fault")
+	return name("Severity", uint8(s), "Good", "Note", "Unseen", "Warning", "Fault")
 }
 
 // A Subject is the subject of a finding.
@@ -89,16 +89,16 @@ const (
 
 // String returns the name of the constant without "About".
 func (s Subject) String() string {
-	return name(int(s), "Config", "Kernel", "Module", "Privilege", "Queue",
+	return name("Subject", uint8(s), "Config", "Kernel", "Module", "Privilege", "Queue",
 		"Rules", "Loss", "GSO", "Buffer")
 }
 
-// name returns names[i], or a text with i if there is none.
-func name(i int, names ...string) string {
-	if i < len(names) {
-		return names[i]
+// name returns names[v], or a text such as "Subject(9)" if there is no such name.
+func name(typ string, v uint8, names ...string) string {
+	if int(v) < len(names) {
+		return names[v]
 	}
-	return fmt.Sprintf("unknown (%d)", i)
+	return fmt.Sprintf("%s(%d)", typ, v)
 }
 
 // A BoundQueue is a queue that a program has bound.
