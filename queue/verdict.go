@@ -71,14 +71,14 @@ type Verdict struct {
 	// time.
 	Mark, MarkMask uint32
 
-	// Priority, if not 0, is the new queueing priority of the packet.
-	// ZeroPriority sets the priority to 0. Linux before 5.18 ignores both.
+	// Priority, if not 0, is the new queueing priority of the packet. If it is
+	// 0, ZeroPriority sets the priority to 0. Linux before 5.18 ignores both.
 	Priority     uint32
 	ZeroPriority bool
 
 	// Number is the queue to which Requeue moves the packet. If no program has
 	// opened that queue, the kernel drops the packet, or with Bypass accepts it
-	// (Linux 3.10).
+	// (Linux 3.10). Other actions ignore both fields.
 	Number uint16
 	Bypass bool
 
