@@ -44,7 +44,8 @@ func ExampleOpen_restart() {
 				p.Accept()
 				continue
 			}
-			if err := p.ReplaceData(bytes.ReplaceAll(data, []byte("cat"), []byte("dog"))); err != nil {
+			b := bytes.ReplaceAll(data, []byte("cat"), []byte("dog"))
+			if err := p.ReplaceData(b); err != nil {
 				log.Print(err)
 				p.Drop()
 			}
