@@ -94,6 +94,11 @@ type Stats struct {
 // KernelStats is the row of a queue in /proc/net/netfilter/nfnetlink_queue, or
 // the content of /proc/net/ip_queue or /proc/net/ip6_queue. The counters wrap
 // at 32 bits. After Close, they are those just before the queue was closed.
+//
+// nfnetlink_queue numbers a packet before it counts it as Pending or
+// SocketDropped, and does not stop for a reader of the row. So while packets
+// arrive, the counters may differ by one packet from each other (linux 6.1:
+// net/netfilter/nfnetlink_queue.c, __nfqnl_enqueue_packet and seq_show).
 type KernelStats struct {
 	// Err is the reason why the row could not be read; the other fields are
 	// then zero. For nfnetlink_queue, only root and group root may read it;

@@ -295,7 +295,7 @@ func TestKernelOnCloseAcceptDuringFlood(t *testing.T) {
 		closed.Store(true)
 		wait()
 		total += stop()
-		wantAccounts(t, q.Stats(), int(decided.Load()), queue.Accept)
+		wantAccounts(t, q.Stats(), int(decided.Load()), queue.Accept, 1)
 		if got := sent(); got != total || t.Failed() {
 			t.Fatalf("round %d: %d packets were sent, want all %d", round, got, total)
 		}
@@ -364,7 +364,7 @@ func TestKernelCloseInsideLoop(t *testing.T) {
 						t.Errorf("Err() = %v, want nil", err)
 					}
 					s := q.Stats()
-					passed += wantAccounts(t, s, 19, ending)
+					passed += wantAccounts(t, s, 19, ending, 0)
 					if got := sent(); got != passed || t.Failed() {
 						t.Fatalf("round %d: %d packets were sent, want %d; %+v", round, got, passed, s)
 					}
@@ -377,8 +377,10 @@ func TestKernelCloseInsideLoop(t *testing.T) {
 // wantAccounts checks that the counters of a closed queue add up, with the
 // given number of packets decided by the application, and that they account for
 // each id: the last row of the kernel contains the packets that were left
-// pending. It returns the number of packets that have passed.
-func wantAccounts(t testing.TB, s queue.Stats, decided int, ending queue.Action) (passed int) {
+// pending. With senders that never pause, each of them may have a packet that
+// the kernel is just queueing, and has numbered but not counted as pending, or
+// the reverse. wantAccounts returns the number of packets that have passed.
+func wantAccounts(t testing.TB, s queue.Stats, decided int, ending queue.Action, senders uint64) (passed int) {
 	t.Helper()
 	balanced(t, s)
 	if s.Decided != uint64(decided) {
@@ -395,7 +397,7 @@ func wantAccounts(t testing.TB, s queue.Stats, decided int, ending queue.Action)
 		unread := delivered - s.Received
 		return int(s.Accepted + unread)
 	}
-	if got := s.Received - s.Abandoned + uint64(s.Kernel.Pending); got != delivered {
+	if got := s.Received - s.Abandoned + uint64(s.Kernel.Pending); got > delivered+senders || got+senders < delivered {
 		t.Errorf("%d decided and pending packets, %d delivered: %+v", got, delivered, s)
 	}
 	return int(s.Accepted)
@@ -415,7 +417,7 @@ func TestKernelCloseWhileChannelIsFull(t *testing.T) {
 			for p := range packets {
 				t.Errorf("packet %d came after Close", p.ID)
 			}
-			wantAccounts(t, q.Stats(), 0, queue.Drop)
+			wantAccounts(t, q.Stats(), 0, queue.Drop, 0)
 			f.wantNothing()
 		})
 	}
@@ -453,7 +455,7 @@ func TestKernelCloseDuringVerdicts(t *testing.T) {
 					group.Go(func() { q.Close() })
 				}
 				group.Wait()
-				passed += wantAccounts(t, q.Stats(), int(decided.Load()), ending)
+				passed += wantAccounts(t, q.Stats(), int(decided.Load()), ending, 0)
 				if got := sent(); got != passed || t.Failed() {
 					t.Fatalf("%d packets were sent, want %d; %+v", got, passed, q.Stats())
 				}
@@ -570,7 +572,7 @@ func TestKernelReopenDuringFlood(t *testing.T) {
 			return true
 		})
 		q.Close()
-		if passed += wantAccounts(t, q.Stats(), decided, ending); t.Failed() {
+		if passed += wantAccounts(t, q.Stats(), decided, ending, 1); t.Failed() {
 			t.Fatalf("round %d", round)
 		}
 	}
