@@ -96,9 +96,10 @@ type Stats struct {
 // at 32 bits. After Close, they are those just before the queue was closed.
 //
 // nfnetlink_queue numbers a packet before it counts it as Pending or
-// SocketDropped, and does not stop for a reader of the row. So while packets
-// arrive, the counters may differ by one packet from each other (linux 6.1:
-// net/netfilter/nfnetlink_queue.c, __nfqnl_enqueue_packet and seq_show).
+// SocketDropped, and a reader of the row does not wait for that (linux 6.1:
+// net/netfilter/nfnetlink_queue.c, __nfqnl_enqueue_packet and seq_show). So
+// while packets arrive, the counters of one row need not add up: in a test on
+// Linux 6.1, LastID was one ahead of the others.
 type KernelStats struct {
 	// Err is the reason why the row could not be read; the other fields are
 	// then zero. For nfnetlink_queue, only root and group root may read it;
